@@ -1,0 +1,8 @@
+"""Latent Atlas: the stages of the pipeline and the libraries below them.
+
+Three floors; imports only go down (``tests/test_floors.py`` holds the house to it):
+
+1. the stages, one folder each with a door ``python -m stages.<stage>``;
+2. ``stages.lib``: parameters, image store, training loop, fetching, console;
+3. ``stages.models`` and ``stages.drawing``: the models and the drawn data themselves.
+"""

@@ -1,0 +1,398 @@
+"""The one training loop: CPU, CUDA, MPS, mixed precision, several processes, interruptions.
+
+Nothing random is carried along. The order of the images follows from (seed, epoch) and the noise
+from (seed, epoch, step), drawn for the global batch; so a run that was killed and resumed, and one
+that was not, do the same arithmetic, and processes share a batch without changing it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import os
+import platform
+import shutil
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from lightning_fabric import Fabric
+from safetensors.torch import save_file
+from torch import Tensor
+
+from stages.lib.console import Progress, UserError, say
+from stages.lib.params import Run, Train
+from stages.lib.store import Store, write_bytes, write_json
+from stages.models.base import Batch, Model, to_images
+from stages.models.registry import MODELS, Recipe
+
+VALIDATION_BATCH = 200
+"""Images at once while validating; changes no result."""
+
+CHECK_EVERY = 20
+"""Steps between looks at the losses: each look makes an accelerator wait."""
+
+_CODE = Path(__file__).resolve().parent.parent
+
+
+def train(run: Run, store: Store, out: Path, resume: Path) -> None:
+    """Train `run` on `store` and write the checkpoint folder `out`.
+
+    Args:
+        run: the resolved parameters.
+        store: images with a train and a valid split.
+        out: becomes ``weights.safetensors``, ``config.json``, ``environment.json`` and
+            ``history.csv`` (a row an epoch; losses are means over images).
+        resume: file for the state of an unfinished training. A state of other parameters, data or
+            code is discarded; it is removed when the training is done.
+
+    Raises:
+        UserError: if a split is empty, or the loss stops being a number.
+    """
+    fabric = make_fabric(run.train)
+    training = _Training(fabric, run, store, resume)
+    training.finish()
+    if fabric.is_global_zero:
+        _write_checkpoint(training, out)
+        resume.unlink(missing_ok=True)
+    fabric.barrier()
+
+
+def make_fabric(train: Train) -> Fabric:
+    """Fabric on the asked device; under ``torchrun`` with all of its processes."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS is not repeatable
+    torch.use_deterministic_algorithms(True)
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", str(world)))
+    try:
+        fabric = Fabric(
+            accelerator=train.accelerator,
+            devices=local,
+            num_nodes=world // local,
+            strategy="ddp" if world > 1 else "auto",
+            precision=train.precision,
+        )
+    except (ValueError, RuntimeError) as error:
+        raise UserError(
+            f"train.accelerator: {train.accelerator!r} cannot be used here ({error}); "
+            "set it to auto or cpu"
+        ) from None
+    fabric.launch()
+    return fabric
+
+
+def new_model(run: Run, shape: tuple[int, int, int]) -> Model:
+    """The untrained model of `run`; the seed is set before anything random is built."""
+    torch.manual_seed(seed_for(run.seed, "weights"))
+    recipe = Recipe(
+        shape=shape,
+        latent_dim=run.latent_dim,
+        network=run.network,
+        likelihood=run.likelihood,
+        beta=run.beta,
+        generation_weight=run.loss_weights.generation,
+    )
+    return MODELS[run.model](recipe)
+
+
+def mean_image(store: Store, rows: npt.NDArray[np.int64], most: int = 1000) -> Tensor:
+    """C×H×W in [0, 1]: the mean of at most `most` of the images in `rows`, evenly spread."""
+    spread = rows[:: max(1, len(rows) // most)]
+    mean = store.images[spread].mean(axis=0, dtype=np.float64) / 255
+    return torch.from_numpy(mean.astype(np.float32)).permute(2, 0, 1)
+
+
+def seed_for(*parts: int | str) -> int:
+    """A 63-bit seed that follows from `parts` alone."""
+    text = "/".join(str(part) for part in parts)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def normal(rows: int, columns: int, *parts: int | str) -> Tensor:
+    """Standard normal rows×columns, float32, seeded by `parts`; the same on every device."""
+    generator = torch.Generator().manual_seed(seed_for(*parts))
+    return torch.randn(rows, columns, generator=generator)
+
+
+def learning_rate(train: Train, epoch: int) -> float:
+    """The rate in `epoch` (from 1): the last step of the schedule that it has reached."""
+    reached = [start for start in train.schedule if start <= epoch]
+    return train.learning_rate * (train.schedule[max(reached)] if reached else 1.0)
+
+
+def fingerprint(run: Run, store: Store, fabric: Fabric) -> str:
+    """What an unfinished training must share to go on: parameters, data, code, machine."""
+    parameters = run.model_dump(mode="json")
+    del parameters["train"]["checkpoint_seconds"]
+    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
+    digest.update(store.digest.encode())
+    for file in [Path(__file__), *sorted((_CODE / "models").glob("*.py"))]:
+        digest.update(file.read_bytes())
+    digest.update(json.dumps(environment(fabric), sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def environment(fabric: Fabric) -> dict[str, Any]:
+    """What the bits of a result depend on, beside parameters, data and code."""
+    device = fabric.device.type
+    return {
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "machine": platform.machine(),
+        "device": torch.cuda.get_device_name(fabric.device) if device == "cuda" else device,
+        "threads": torch.get_num_threads(),
+        "processes": fabric.world_size,
+    }
+
+
+@dataclass
+class _Progress:
+    """Where a training stands: all that a checkpoint holds beside weights and optimiser."""
+
+    epoch: int = 1
+    step: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+class _Training:
+    def __init__(self, fabric: Fabric, run: Run, store: Store, resume: Path) -> None:
+        self.fabric, self.run, self.store, self.resume = fabric, run, store, resume
+        self.rows = store.rows("train")
+        self.valid_rows = store.rows("valid")
+        for split, rows in (("train", self.rows), ("valid", self.valid_rows)):
+            if len(rows) == 0:
+                raise UserError(
+                    f"{store.path}: no image in the {split} split; "
+                    f"change data.{store.name}.valid_share or add images"
+                )
+        self.labels = torch.from_numpy(store.labels())
+        self.model = new_model(run, store.shape)
+        self.model.start_from(mean_image(store, self.rows))
+        self.model.to(memory_format=torch.channels_last)
+        self.fingerprint = fingerprint(run, store, fabric)
+        adam = torch.optim.Adam(self.model.parameters(), lr=run.train.learning_rate)
+        self.module, self.optimizer = fabric.setup(self.model, adam)
+        self.at = _Progress()
+        self.saved = time.monotonic()
+        self._restore()
+
+    @property
+    def steps(self) -> int:
+        """Steps in an epoch."""
+        return math.ceil(len(self.rows) / self.run.train.batch_size)
+
+    def finish(self) -> None:
+        """Go on from where the training stands to its last epoch."""
+        done = min(
+            (self.at.epoch - 1) * len(self.rows) + self.at.step * self.run.train.batch_size,
+            self.run.epochs * len(self.rows),
+        )
+        with Progress(
+            f"train {self.run.name}",
+            self.run.epochs * len(self.rows),
+            "images",
+            start=done,
+            quiet=not self.fabric.is_global_zero,
+        ) as progress:
+            while self.at.epoch <= self.run.epochs and not self._out_of_patience():
+                self._epoch(progress)
+
+    def _epoch(self, progress: Progress) -> None:
+        self.module.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.run.train, self.at.epoch)
+        seed, epoch, size = self.run.seed, self.at.epoch, self.run.train.batch_size
+        order = np.random.default_rng([seed, epoch]).permutation(self.rows)
+        sums = _Sums(self.fabric, self.at.sums)
+        for step in range(self.at.step, self.steps):
+            rows = order[step * size : (step + 1) * size]
+            noise = normal(len(rows), self.model.noise_dim, seed, "train", epoch, step)
+            self._step(rows, noise, sums)
+            progress.advance(len(rows))
+            self.at.step = step + 1
+            if self.at.step % CHECK_EVERY == 0:
+                self._look(sums, progress)
+        self._look(sums, progress)
+        self._close_epoch(sums.means(len(self.rows)))
+        self._save_if_due()
+
+    def _step(self, rows: npt.NDArray[np.int64], noise: Tensor, sums: _Sums) -> None:
+        mine = self._share(rows, noise)
+        losses = self.module(mine)
+        # DDP averages the gradients of its processes; the mean is over the images of all.
+        scale = self.fabric.world_size / len(rows)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(losses["loss"].sum() * scale)
+        self.optimizer.step()
+        sums.add(losses)
+
+    def _share(self, rows: npt.NDArray[np.int64], noise: Tensor) -> Batch:
+        """This process's images of a global batch."""
+        mine = slice(self.fabric.global_rank, None, self.fabric.world_size)
+        pixels = torch.from_numpy(self.store.images[rows[mine]])
+        labels = self.labels[torch.from_numpy(rows[mine])]
+        pixels, noise, labels = self.fabric.to_device((pixels, noise[mine], labels))
+        return Batch(to_images(pixels), noise, labels)
+
+    def _look(self, sums: _Sums, progress: Progress) -> None:
+        """Stop at once if the losses are no numbers; else show them, and save if it is time."""
+        totals = sums.totals()
+        if not all(math.isfinite(value) for value in totals.values()):
+            kept = f"; the state before it is kept in {self.resume}" if self.resume.exists() else ""
+            raise UserError(
+                f"run {self.run.name}: the loss is not a number any more at epoch "
+                f"{self.at.epoch}, step {self.at.step}{kept}; lower train.learning_rate "
+                f"(found {self.run.train.learning_rate:g})"
+            )
+        seen = min(self.at.step * self.run.train.batch_size, len(self.rows))
+        progress.note(
+            f"epoch {self.at.epoch}/{self.run.epochs} "
+            + " ".join(f"{name} {value / seen:.1f}" for name, value in totals.items())
+        )
+        self.at.sums = totals
+        if self.at.step < self.steps:
+            self._save_if_due()
+
+    def _close_epoch(self, train: dict[str, float]) -> None:
+        row: dict[str, float] = {
+            "epoch": self.at.epoch,
+            "learning_rate": learning_rate(self.run.train, self.at.epoch),
+        }
+        row |= {f"train_{name}": value for name, value in train.items()}
+        row |= {f"valid_{name}": value for name, value in self._validate().items()}
+        self.at.history.append(row)
+        self.at.epoch, self.at.step, self.at.sums = self.at.epoch + 1, 0, {}
+
+    def _validate(self) -> dict[str, float]:
+        """Mean losses over the valid split, with the same noise in every epoch."""
+        self.module.eval()
+        rows = self.valid_rows
+        noise = normal(len(rows), self.model.noise_dim, self.run.seed, "valid")
+        sums = _Sums(self.fabric, {})
+        with torch.no_grad():
+            for start in range(0, len(rows), VALIDATION_BATCH):
+                part = slice(start, start + VALIDATION_BATCH)
+                sums.add(self.module(self._share(rows[part], noise[part])))
+        return sums.means(len(rows))
+
+    def _out_of_patience(self) -> bool:
+        patience = self.run.train.patience
+        losses = [row["valid_loss"] for row in self.at.history]
+        return (
+            patience is not None
+            and len(losses) > patience
+            and min(losses[-patience:]) >= min(losses[:-patience])
+        )
+
+    def _save_if_due(self) -> None:
+        due = time.monotonic() - self.saved >= self.run.train.checkpoint_seconds
+        # Every process must take the same branch, or the next collective call would hang.
+        due = self.fabric.broadcast(due) if self.fabric.world_size > 1 else due
+        if not due:
+            return
+        self.saved = time.monotonic()
+        if self.fabric.is_global_zero:
+            state = {
+                "fingerprint": self.fingerprint,
+                "model": self.model.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "at": asdict(self.at),
+            }
+            buffer = io.BytesIO()
+            torch.save(state, buffer)
+            write_bytes(self.resume, buffer.getvalue())
+
+    def _restore(self) -> None:
+        if not self.resume.is_file():
+            return
+        try:
+            state = torch.load(self.resume, map_location=self.fabric.device, weights_only=True)
+        except Exception as error:
+            raise UserError(
+                f"{self.resume}: unreadable training state ({type(error).__name__}); remove it"
+            ) from None
+        if state["fingerprint"] != self.fingerprint:
+            if self.fabric.is_global_zero:
+                say(f"{self.resume}: of other parameters, data or code; starting anew")
+            return
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.at = _Progress(**state["at"])
+        if self.fabric.is_global_zero:
+            say(f"going on from epoch {self.at.epoch}, step {self.at.step} in {self.resume}")
+
+
+class _Sums:
+    """Running sums of loss terms over images, in float64, kept on the device."""
+
+    def __init__(self, fabric: Fabric, start: dict[str, float]) -> None:
+        self._fabric = fabric
+        # MPS has no float64; its sums stay in float32.
+        self._wide = torch.float32 if fabric.device.type == "mps" else torch.float64
+        # Sums of a resumed epoch go on where they stood, in the same order of additions.
+        self._sums = {
+            name: torch.tensor(
+                total if fabric.is_global_zero else 0.0, dtype=self._wide, device=fabric.device
+            )
+            for name, total in start.items()
+        }
+
+    def add(self, losses: dict[str, Tensor]) -> None:
+        for name, values in losses.items():
+            total = values.detach().sum(dtype=self._wide)
+            self._sums[name] = self._sums[name] + total if name in self._sums else total
+
+    def totals(self) -> dict[str, float]:
+        """Sums over all images and processes so far."""
+        if not self._sums:
+            return {}
+        stacked = torch.stack(list(self._sums.values()))
+        if self._fabric.world_size > 1:
+            torch.distributed.all_reduce(stacked)
+        return dict(zip(self._sums, stacked.tolist(), strict=True))
+
+    def means(self, images: int) -> dict[str, float]:
+        """Means over `images` images in all processes."""
+        return {name: total / images for name, total in self.totals().items()}
+
+
+def _write_checkpoint(training: _Training, out: Path) -> None:
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir(parents=True)
+        weights = {
+            name: tensor.detach().cpu().contiguous()
+            for name, tensor in training.model.state_dict().items()
+        }
+        save_file(weights, temporary / "weights.safetensors")
+        pd.DataFrame(training.at.history).to_csv(
+            temporary / "history.csv", index=False, float_format="%.6g"
+        )
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise UserError(f"{out}: cannot be written ({error.strerror or error})") from None
+    write_json(temporary / "environment.json", environment(training.fabric))
+    write_json(
+        temporary / "config.json",
+        {
+            "run": training.run.model_dump(mode="json"),
+            "shape": list(training.store.shape),
+            "data": {
+                "source": training.store.card["source"],
+                "digest": training.store.digest,
+                "train_images": len(training.rows),
+                "valid_images": len(training.valid_rows),
+            },
+        },
+    )
+    shutil.rmtree(out, ignore_errors=True)
+    temporary.rename(out)

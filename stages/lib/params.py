@@ -1,0 +1,412 @@
+"""params.yaml: the only place that reads it, and its schema.
+
+The file is validated as a whole before a stage does anything; an unknown key is refused with the
+nearest known name. `Scaled` values hold a number for each scale, and ``scale`` chooses.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from stages.lib.console import UserError
+
+PARAMS = Path("params.yaml")
+
+Scale = Literal["sample", "full"]
+ModelName = Literal["ae", "sampled_ae", "vae", "beta_vae"]
+NetworkName = Literal["conv", "mlp"]
+Likelihood = Literal["bernoulli", "gaussian"]
+
+Positive = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Section(BaseModel):
+    """A part of params.yaml: typed strictly, immutable, without unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Scaled(Section):
+    """A number for each scale, e.g. ``{sample: 2000, full: 10000}``."""
+
+    sample: Positive
+    full: Positive
+
+
+class LossWeights(Section):
+    """Weights of the terms of a loss."""
+
+    generation: Annotated[float, Field(gt=0)]
+
+
+class TableSource(Section):
+    """How to read a CSV beside a folder of images."""
+
+    file: str = "filename"
+    label: str = "style"
+
+
+class CocoSource(Section):
+    """Which COCO images to take, and how many further rows to make of each."""
+
+    min_boxes: Annotated[int, Field(ge=0)] = 4
+    min_side: Annotated[int, Field(ge=0)] = 200
+    flips: bool = True
+    crops: Annotated[int, Field(ge=0)] = 0
+
+
+class DataSet(Section):
+    """One image store: what it is made from and how.
+
+    Attributes:
+        source: ``drawn:<name>``, ``sklearn:digits``, ``torchvision:<name>``, or a path or URL of a
+            folder, archive, CSV, COCO json or IDX file.
+        height, width: of the stored images, in pixels.
+        channels: 1 (grey) or 3 (RGB).
+        fit: how another aspect ratio is made to fit.
+        valid_share: share of images for validation, where the source has no splits of its own.
+        count: how many images to draw; for drawn sources only.
+        classes: keep these classes only, or the so many largest; null keeps all.
+        limit: keep at most so many images of a source that is not drawn; null keeps all.
+        licence: of the images, as far as known; goes into the card.
+        sha256, size: checked after a download where given; size in bytes.
+        table, coco: options of the CSV and the COCO source.
+    """
+
+    source: Annotated[str, Field(min_length=1)]
+    height: Annotated[int, Field(ge=8, le=4096)]
+    width: Annotated[int, Field(ge=8, le=4096)]
+    channels: Literal[1, 3] = 3
+    fit: Literal["crop", "pad", "stretch"] = "crop"
+    valid_share: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    count: Scaled | None = None
+    classes: list[str] | Positive | None = None
+    limit: Positive | None = None
+    licence: str = "unknown"
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    size: Positive | None = None
+    table: TableSource = TableSource()
+    coco: CocoSource = CocoSource()
+
+    @model_validator(mode="after")
+    def _count_for_drawn(self) -> DataSet:
+        if self.source.startswith("drawn:") and self.count is None:
+            raise ValueError(f"source {self.source!r} is drawn and needs a count")
+        return self
+
+
+class RunSpec(Section):
+    """One model to train, as written in params.yaml."""
+
+    data: Name
+    model: ModelName
+    network: NetworkName
+    likelihood: Likelihood
+    latent_dim: Positive | None = None
+    epochs: Scaled | None = None
+
+
+class Runs(Section):
+    """All trainings by family, so that a knob retrains only the models that it turns.
+
+    Attributes:
+        plain: models without a β.
+        beta: models that follow the top-level ``beta``.
+        plane: models with two latents, whose whole latent space fits on a page.
+    """
+
+    plain: dict[Name, RunSpec]
+    beta: dict[Name, RunSpec]
+    plane: dict[Name, RunSpec]
+
+    def items(self) -> Iterator[tuple[str, str, RunSpec]]:
+        """Yield family, name and specification of each run, in the order of the file."""
+        for family in ("plain", "beta", "plane"):
+            for name, spec in getattr(self, family).items():
+                yield family, name, spec
+
+    @model_validator(mode="after")
+    def _families(self) -> Runs:
+        names = [name for _, name, _ in self.items()]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"run {twice[0]!r} stands in two families; give it two names")
+        for family, name, spec in self.items():
+            if (family == "beta") != (spec.model == "beta_vae") and family != "plane":
+                raise ValueError(
+                    f"run {name!r} with model {spec.model!r} stands under {family!r}; "
+                    "beta_vae belongs under 'beta', the others under 'plain'"
+                )
+            if family == "plane" and (spec.latent_dim != 2 or spec.model == "beta_vae"):
+                raise ValueError(
+                    f"run {name!r} under 'plane' needs latent_dim 2 and a model without beta"
+                )
+            if family != "plane" and spec.latent_dim is not None:
+                raise ValueError(
+                    f"run {name!r} under {family!r} follows the top-level latent_dim; "
+                    "remove its own"
+                )
+        return self
+
+
+class Train(Section):
+    """The training loop.
+
+    Attributes:
+        batch_size: images a step, over all processes together.
+        learning_rate: of Adam.
+        schedule: epoch → factor on the learning rate from that epoch on; empty for none.
+        patience: stop after so many epochs without a better validation loss; null never stops.
+        precision: ``32-true`` or ``bf16-mixed``.
+        accelerator: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        checkpoint_seconds: how much work an interruption may cost.
+    """
+
+    epochs: Scaled
+    batch_size: Positive
+    learning_rate: Annotated[float, Field(gt=0)]
+    schedule: dict[Positive, Annotated[float, Field(gt=0)]]
+    patience: Positive | None
+    precision: Literal["32-true", "bf16-mixed"]
+    accelerator: Literal["auto", "cpu", "cuda", "mps"]
+    checkpoint_seconds: Annotated[float, Field(ge=0)]
+
+
+class Evaluate(Section):
+    """Numbers and pictures of a trained model.
+
+    Attributes:
+        batch_size: images at once; changes no result.
+        active_threshold: a latent is active if its posterior mean varies by more over the
+            validation images (Burda et al. 2016, section 5.2).
+        examples: pairs in a strip, and images of a class.
+        samples: random samples beside decoder(0).
+        traversal: a latent goes from −traversal to +traversal.
+        steps: columns of a traversal.
+        mesh: rows and columns of the mesh of a two-latent model.
+        scatter: images of a class in the scatter of a two-latent model.
+    """
+
+    batch_size: Positive
+    active_threshold: Annotated[float, Field(gt=0)]
+    examples: Positive
+    samples: Positive
+    traversal: Annotated[float, Field(gt=0)]
+    steps: Annotated[int, Field(ge=3)]
+    mesh: Annotated[int, Field(ge=2)]
+    scatter: Positive
+
+
+class Tolerance(Section):
+    """What `gate` and `verify` accept of a metric.
+
+    Attributes:
+        better: the direction that is an improvement.
+        relative: a change up to this share of the old value is noise.
+    """
+
+    better: Literal["lower", "higher", "either"]
+    relative: Annotated[float, Field(ge=0)]
+
+
+class Run(Section):
+    """A run with every knob resolved: all that its training depends on, beside the data."""
+
+    name: Name
+    family: Literal["plain", "beta", "plane"]
+    data: Name
+    model: ModelName
+    network: NetworkName
+    likelihood: Likelihood
+    latent_dim: Positive
+    beta: float
+    loss_weights: LossWeights
+    seed: int
+    epochs: Positive
+    train: Train
+
+    def title(self) -> str:
+        """The run in a line, for figures and tables."""
+        return (
+            f"{self.name}: {self.model} ({self.network}, {self.likelihood}), "
+            f"latent_dim {self.latent_dim}, β {self.beta:g}, {self.epochs} epochs, seed {self.seed}"
+        )
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    beta: Annotated[float, Field(ge=0)]
+    latent_dim: Positive
+    loss_weights: LossWeights
+    seed: Annotated[int, Field(ge=0)]
+    scale: Scale
+    data: dict[Name, DataSet]
+    runs: Runs
+    train: Train
+    evaluate: Evaluate
+    gate: dict[str, Tolerance]
+
+    @model_validator(mode="after")
+    def _runs_have_data(self) -> Params:
+        for family, name, spec in self.runs.items():
+            if spec.data not in self.data:
+                raise ValueError(
+                    f"runs.{family}.{name}.data: found {spec.data!r}, "
+                    f"expected one of {', '.join(self.data)}{_nearest(spec.data, self.data)}"
+                )
+            data = self.data[spec.data]
+            if spec.network == "conv" and (data.height % 32 or data.width % 32):
+                raise ValueError(
+                    f"runs.{family}.{name}.network: conv halves the image five times, but "
+                    f"data.{spec.data} is {data.height}×{data.width}; make both multiples of 32 "
+                    "or choose mlp"
+                )
+        return self
+
+    def number(self, scaled: Scaled) -> int:
+        """The value of `scaled` at the chosen scale."""
+        return int(getattr(scaled, self.scale))
+
+    def data_set(self, name: str) -> DataSet:
+        """The data set `name`; raises UserError with the nearest name if there is none."""
+        if name not in self.data:
+            raise UserError(
+                f"no data set {name!r} in params.yaml{_nearest(name, self.data)} "
+                f"(there are {', '.join(self.data)})"
+            )
+        return self.data[name]
+
+    def run(self, name: str) -> Run:
+        """The run `name`, resolved; raises UserError with the nearest name if there is none."""
+        runs = {key: (family, spec) for family, key, spec in self.runs.items()}
+        if name not in runs:
+            raise UserError(
+                f"no run {name!r} in params.yaml{_nearest(name, runs)} "
+                f"(there are {', '.join(runs)})"
+            )
+        family, spec = runs[name]
+        fixed_beta = {"ae": 0.0, "sampled_ae": 0.0, "vae": 1.0}
+        return Run.model_validate(
+            {
+                "name": name,
+                "family": family,
+                "data": spec.data,
+                "model": spec.model,
+                "network": spec.network,
+                "likelihood": spec.likelihood,
+                "latent_dim": spec.latent_dim or self.latent_dim,
+                "beta": fixed_beta.get(spec.model, self.beta),
+                "loss_weights": self.loss_weights,
+                "seed": self.seed,
+                "epochs": self.number(spec.epochs or self.train.epochs),
+                "train": self.train,
+            }
+        )
+
+    def run_names(self) -> list[str]:
+        """All runs, in the order of the file."""
+        return [name for _, name, _ in self.runs.items()]
+
+
+def load(path: Path = PARAMS) -> Params:
+    """Read and validate params.yaml.
+
+    Raises:
+        UserError: naming the key, what was found and what was expected.
+    """
+    return validate(read(path), str(path))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping without validating it; raises UserError if it is none."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid YAML ({error})") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: found {type(values).__name__}, expected a mapping of parameters")
+    return values
+
+
+def validate(values: Mapping[str, Any], where: str) -> Params:
+    """Check all values at once; `where` names the file in the error."""
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise UserError(f"{where}: {_explain(dict(problems[0]))}{more}") from None
+
+
+def merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay `overlay` over `base`, mapping by mapping; other values replace."""
+    merged = dict(base)
+    for key, value in overlay.items():
+        old = merged.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        merged[key] = merge(old, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _explain(problem: dict[str, Any]) -> str:
+    place = [str(part) for part in problem["loc"] if part != "[key]"]
+    # A union's branches add their type names to the location; a person wrote only the keys.
+    place = [part for part in place if re.fullmatch(r"[\w-]+", part) and part not in _BRANCHES]
+    key, kind, found = ".".join(place), problem["type"], problem["input"]
+    message = str(problem["msg"])
+    if kind == "extra_forbidden":
+        return f"{key}: unknown key{_nearest(place[-1], _known_keys(place[:-1]))}"
+    if kind == "missing":
+        return f"{key}: missing; the other keys are there, add this one"
+    if kind == "value_error":
+        text = message.removeprefix("Value error, ")
+        return f"{key}: {text}" if key else text
+    expected = message.replace("Input should be ", "").replace("a valid ", "a ")
+    expected = expected.replace("String should match pattern", "text that matches")
+    hint = ""
+    if isinstance(found, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", found):
+        hint = f" (YAML reads {found} as text; write {float(found):f})".replace("000)", ")")
+    return f"{key}: found {found!r}, expected {expected}{hint}"
+
+
+_BRANCHES = {"int", "str", "Scaled", "nullable"}
+
+
+def _known_keys(place: list[str]) -> list[str]:
+    """The keys that the schema allows at `place`."""
+    section: type[BaseModel] = Params
+    for part in place:
+        field = section.model_fields.get(part)
+        if field is None:
+            continue  # a key that the user chose: a data set's or a run's name
+        inner = _section_in(field.annotation)
+        if inner is None:
+            return []
+        section = inner
+    return list(section.model_fields)
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for part in get_args(annotation):
+        found = _section_in(part)
+        if found is not None:
+            return found
+    return None
+
+
+def _nearest(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,94 @@
+"""Files and folders of every other kind of URL that fsspec knows, e.g. ``s3://`` or ``gs://``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from fsspec.core import url_to_fs
+
+from stages.lib.console import Progress, UserError
+from stages.lib.urls import UnreachableError, Version, check_room, shown
+
+# What file systems say of a content, under the names that they use for it.
+_SIZES = ("size", "ETag", "etag", "md5Hash", "content_hash", "checksum")
+_TIMES = ("LastModified", "last_modified", "updated", "mtime", "created")
+
+
+def version(source: str, key: str) -> Version:
+    """Size, etag and what else the file system tells of a file; a hash of that of a folder's files.
+
+    Raises:
+        UnreachableError: if it cannot be asked.
+        UserError: if there is no such file or folder, or no package for such URLs.
+    """
+    with _file_system(source, key) as (system, path):
+        info = system.info(path)
+        if info["type"] != "directory":
+            return _facts(info)
+        found = _files(system, path)
+        facts = json.dumps({name: _facts(one) for name, one in found.items()}, sort_keys=True)
+        return {"files": len(found), "sha256": hashlib.sha256(facts.encode()).hexdigest()}
+
+
+def copy(source: str, key: str, part: Path, title: str) -> None:
+    """Bring a file or a folder to `part`, which does not exist yet.
+
+    Raises:
+        UserError: if it is not there or does not fit.
+    """
+    with _file_system(source, key) as (system, path):
+        info = system.info(path)
+        folder = info["type"] == "directory"
+        files = _files(system, path) if folder else {"": info}
+        total = sum(int(one.get("size") or 0) for one in files.values())
+        check_room(total, source, key, part.parent)
+        if folder:
+            part.mkdir()
+        with Progress(f"download {title}", len(files), "files") as progress:
+            for name, one in files.items():
+                target = part / name if name else part
+                target.parent.mkdir(parents=True, exist_ok=True)
+                system.get_file(one["name"], str(target))
+                progress.advance()
+
+
+@contextmanager
+def _file_system(source: str, key: str) -> Iterator[tuple[Any, str]]:
+    """The file system of a URL and the path in it; whatever it raises becomes one line."""
+    try:
+        system, path = url_to_fs(source)
+    except ImportError as error:
+        raise UserError(f"{key}: {shown(source)} needs a further package ({error})") from None
+    except ValueError:
+        kind = urlsplit(source).scheme
+        raise UserError(f"{key}: {shown(source)}: unknown kind of URL {kind}://") from None
+    try:
+        yield system, str(path)
+    except UserError:
+        raise
+    except FileNotFoundError:
+        raise UserError(f"{key}: {shown(source)}: there is no such file or folder") from None
+    except Exception as error:  # each file system has errors of its own
+        raise UnreachableError(
+            f"{key}: {shown(source)} cannot be reached ({type(error).__name__})"
+        ) from None
+
+
+def _facts(info: dict[str, Any]) -> Version:
+    return {name: str(info[name]) for name in (*_SIZES, *_TIMES) if info.get(name) is not None}
+
+
+def _files(system: Any, path: str) -> dict[str, dict[str, Any]]:
+    """Relative name → info of each file below `path`, sorted; names that leave it are dropped."""
+    found = {}
+    for name, info in sorted(system.find(path, detail=True).items()):
+        relative = PurePosixPath(name).relative_to(path)
+        if relative.parts and ".." not in relative.parts:
+            found[relative.as_posix()] = info
+    return found

@@ -1,0 +1,1 @@
+"""The models: a file each, from its networks' use to its loss, and `registry` with their names."""

@@ -1,0 +1,70 @@
+"""What a model owes the training loop, and what the loop gives it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Batch(NamedTuple):
+    """What a model sees of B images.
+
+    Attributes:
+        images: B×C×H×W in [0, 1], float32.
+        noise: B×`Model.noise_dim`, standard normal. The loop draws it for the global batch from
+            (seed, step), so results do not depend on processes, interruptions or batch size.
+        labels: B class numbers, −1 where unknown.
+    """
+
+    images: Tensor
+    noise: Tensor
+    labels: Tensor
+
+
+class Model(nn.Module):
+    """An encoder and a decoder with a loss.
+
+    A subclass sets `latent_dim` and `noise_dim` and defines the methods below. `forward` returns
+    every term of the loss as B numbers, one an image and summed over its pixels or latents; the
+    term ``loss`` is minimised. Means over images are the loop's business, which keeps them exact
+    for any batch size and number of processes.
+    """
+
+    latent_dim: int
+    noise_dim: int
+
+    def start_from(self, mean_image: Tensor) -> None:
+        """Begin where the decoder puts out the data's mean image, C×H×W in [0, 1].
+
+        Burda et al. 2016 set the biases of the visible units so. Without it a mostly black image
+        first drives every unit down, and the rest of the picture waits for a bias to climb.
+        """
+        raise NotImplementedError
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Each term of the loss, B float32 numbers; ``loss`` is the one to minimise."""
+        raise NotImplementedError
+
+    def encode(self, images: Tensor) -> Tensor:
+        """The codes of B×C×H×W images in [0, 1]: B×latent_dim (a posterior's mean)."""
+        raise NotImplementedError
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """The images of B×latent_dim codes: B×C×H×W in [0, 1], float32."""
+        raise NotImplementedError
+
+    def log_variance(self, images: Tensor) -> Tensor | None:
+        """B×latent_dim log-variances of the posterior; None for a deterministic encoder."""
+        raise NotImplementedError
+
+
+def to_images(pixels: Tensor) -> Tensor:
+    """uint8 B×H×W×C, as stores hold them, to float32 B×C×H×W in [0, 1], channels last in memory."""
+    return pixels.permute(0, 3, 1, 2).div(255)
+
+
+def to_pixels(images: Tensor) -> Tensor:
+    """Float B×C×H×W in [0, 1] to uint8 B×H×W×C, by clipping and rounding."""
+    return (images.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)

@@ -1,0 +1,195 @@
+"""Networks and likelihoods that several models share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Shape = tuple[int, int, int]
+"""Height, width and channels of an image."""
+
+_CHANNELS = (8, 16, 32, 64, 128)
+
+
+class Decoder(nn.Module):
+    """Codes to outputs, the unbounded parameters of a `Likelihood`."""
+
+    def start_at(self, outputs: Tensor) -> None:
+        """Let the untrained decoder put out about `outputs`, C×H×W."""
+        raise NotImplementedError
+
+
+class ConvEncoder(nn.Module):
+    """Five 5×5 convolutions of stride 2 with ReLU, 8-16-32-64-128 channels, then linear heads.
+
+    Source: fashion VAE thesis, table 4.1; 96×64 images give 3×2×128 = 768 features.
+
+    Args:
+        shape: height and width divisible by 32, any number of channels.
+        heads: how many outputs of `latent_dim` numbers, e.g. 2 for mean and log-variance.
+    """
+
+    def __init__(self, shape: Shape, latent_dim: int, heads: int) -> None:
+        super().__init__()
+        height, width, channels = _divisible_by_32(shape)
+        widths = (channels, *_CHANNELS)
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(inner, outer, 5, stride=2, padding=2) for inner, outer in pairwise(widths)
+        )
+        features = _CHANNELS[-1] * (height // 32) * (width // 32)
+        self.heads = nn.ModuleList(nn.Linear(features, latent_dim) for _ in range(heads))
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """B×C×H×W images to one B×latent_dim tensor a head."""
+        hidden = images
+        for convolution in self.convolutions:
+            hidden = F.relu(convolution(hidden))
+        features = hidden.flatten(1)
+        return [head(features) for head in self.heads]
+
+
+class ConvDecoder(Decoder):
+    """The mirror of `ConvEncoder`: linear with ReLU, then five transposed convolutions.
+
+    Source: fashion VAE thesis, table 4.2. No activation follows the last layer: the outputs are
+    the parameters of a `Likelihood`.
+    """
+
+    def __init__(self, shape: Shape, latent_dim: int) -> None:
+        super().__init__()
+        height, width, channels = _divisible_by_32(shape)
+        self._start = (_CHANNELS[-1], height // 32, width // 32)
+        self.linear = nn.Linear(latent_dim, _CHANNELS[-1] * (height // 32) * (width // 32))
+        widths = (*_CHANNELS[::-1], channels)
+        self.convolutions = nn.ModuleList(
+            nn.ConvTranspose2d(inner, outer, 5, stride=2, padding=2, output_padding=1)
+            for inner, outer in pairwise(widths)
+        )
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """B×latent_dim codes to B×C×H×W outputs, unbounded."""
+        hidden = F.relu(self.linear(codes)).view(-1, *self._start)
+        hidden = hidden.contiguous(memory_format=torch.channels_last)
+        *inner, last = self.convolutions
+        for convolution in inner:
+            hidden = F.relu(convolution(hidden))
+        outputs: Tensor = last(hidden)
+        return outputs
+
+    @torch.no_grad()
+    def start_at(self, outputs: Tensor) -> None:
+        """Let the untrained decoder put out about `outputs`, C×H×W: their mean a channel."""
+        self.convolutions[-1].get_parameter("bias").copy_(outputs.mean((1, 2)))
+
+
+class MlpEncoder(nn.Module):
+    """A linear layer with tanh, then linear heads. Source: MNIST VAE project; any image size."""
+
+    def __init__(self, shape: Shape, latent_dim: int, heads: int, hidden: int = 500) -> None:
+        super().__init__()
+        height, width, channels = shape
+        self.hidden = nn.Linear(height * width * channels, hidden)
+        self.heads = nn.ModuleList(nn.Linear(hidden, latent_dim) for _ in range(heads))
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """B×C×H×W images to one B×latent_dim tensor a head."""
+        features = torch.tanh(self.hidden(images.flatten(1)))
+        return [head(features) for head in self.heads]
+
+
+class MlpDecoder(Decoder):
+    """A linear layer with tanh, then a linear one. Source: MNIST VAE project; any image size."""
+
+    def __init__(self, shape: Shape, latent_dim: int, hidden: int = 500) -> None:
+        super().__init__()
+        height, width, channels = shape
+        self._image = (channels, height, width)
+        self.hidden = nn.Linear(latent_dim, hidden)
+        self.outputs = nn.Linear(hidden, height * width * channels)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """B×latent_dim codes to B×C×H×W outputs, unbounded."""
+        outputs: Tensor = self.outputs(torch.tanh(self.hidden(codes)))
+        return outputs.view(-1, *self._image)
+
+    @torch.no_grad()
+    def start_at(self, outputs: Tensor) -> None:
+        """Let the untrained decoder put out about `outputs`, C×H×W."""
+        self.outputs.bias.copy_(outputs.flatten())
+
+
+class Likelihood(NamedTuple):
+    """A decoder's distribution over images, given its unbounded outputs.
+
+    Attributes:
+        loss: (outputs, images), both B×C×H×W → B negative log-likelihoods, summed over pixels and
+            channels, up to a constant.
+        mean: outputs → the expected image in [0, 1].
+        inverse: an image in [0, 1] → outputs with about this mean, all finite.
+    """
+
+    loss: Callable[[Tensor, Tensor], Tensor]
+    mean: Callable[[Tensor], Tensor]
+    inverse: Callable[[Tensor], Tensor]
+
+
+class _BernoulliLoss(torch.autograd.Function):
+    """Σ softplus(o) − o·x with its gradient σ(o) − x; PyTorch's own takes half of a small step."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, images: Tensor) -> Tensor:
+        ctx.save_for_backward(logits, images)
+        # softplus(o) = max(o, 0) + log(1 + e^−|o|), where nothing overflows.
+        softplus = torch.exp(-logits.abs()).add_(1).log_().add_(logits.clamp_min(0))
+        return softplus.sub_(logits * images).flatten(1).sum(1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        logits, images = ctx.saved_tensors
+        return torch.sigmoid(logits).sub_(images).mul_(gradient.view(-1, 1, 1, 1)), None
+
+
+def bernoulli_loss(outputs: Tensor, images: Tensor) -> Tensor:
+    """Binary cross-entropy of logits o against x in [0, 1]: Σ softplus(o) − o·x, an image each.
+
+    Computed in float32 or wider, whatever the networks' precision.
+    """
+    logits = outputs if outputs.dtype == torch.float64 else outputs.float()
+    loss: Tensor = _BernoulliLoss.apply(logits, images)
+    return loss
+
+
+def gaussian_loss(outputs: Tensor, images: Tensor) -> Tensor:
+    """½ Σ (o − x)², an image each: unit variance, without the constant ½ log 2π a pixel."""
+    return (outputs.float() - images).square().flatten(1).sum(1) / 2
+
+
+LIKELIHOODS = {
+    "bernoulli": Likelihood(
+        bernoulli_loss, torch.sigmoid, lambda images: torch.logit(images, eps=1 / 256)
+    ),
+    "gaussian": Likelihood(
+        gaussian_loss, lambda outputs: outputs.clamp(0, 1), lambda images: images
+    ),
+}
+
+ENCODERS: dict[str, Callable[[Shape, int, int], nn.Module]] = {
+    "conv": ConvEncoder,
+    "mlp": MlpEncoder,
+}
+DECODERS: dict[str, Callable[[Shape, int], Decoder]] = {"conv": ConvDecoder, "mlp": MlpDecoder}
+
+
+def _divisible_by_32(shape: Shape) -> Shape:
+    height, width, _ = shape
+    if height % 32 or width % 32 or min(height, width) < 32:
+        raise ValueError(
+            f"the conv network halves an image five times, so height and width must be multiples "
+            f"of 32; found {height}×{width}"
+        )
+    return shape
