@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from tqdm import tqdm
 
@@ -33,6 +33,13 @@ def door(main: Callable[[], None]) -> None:
         raise SystemExit(130) from None
 
 
+class Listener(Protocol):
+    """Hears of the progress of the work that a process does for another one."""
+
+    def __call__(self, what: str, units: int) -> None:
+        """So many units were ``"skipped"`` (done earlier) or ``"done"``."""
+
+
 class Progress:
     """A bar with rate and time left on a terminal; one line a minute anywhere else.
 
@@ -42,7 +49,12 @@ class Progress:
         unit: the name of a unit, e.g. ``"images"``.
         start: units that an earlier, interrupted run has already done.
         quiet: show nothing (the other processes of a distributed run).
+
+    Attributes:
+        listener: set in a process that works for another one; nothing is shown there.
     """
+
+    listener: ClassVar[Listener | None] = None
 
     def __init__(
         self, title: str, total: int | None, unit: str, start: int = 0, quiet: bool = False
@@ -52,9 +64,10 @@ class Progress:
         self._note = ""
         self._began = self._said = time.monotonic()
         self._terminal = sys.stderr.isatty()
-        self._quiet = quiet
+        self._quiet = quiet or self.listener is not None
         self._bar: tqdm[Any] | None = None
-        if self._terminal and not quiet:
+        self._tell("skipped", start)
+        if self._terminal and not self._quiet:
             self._bar = tqdm(
                 desc=title,
                 total=total,
@@ -81,17 +94,32 @@ class Progress:
     def advance(self, units: int = 1) -> None:
         """Count `units` more as done."""
         self._done += units
+        self._tell("done", units)
         if self._bar is not None:
             self._bar.update(units)
         elif not self._quiet and time.monotonic() - self._said >= 60:
             self._said = time.monotonic()
             say(self._line(finished=False))
 
+    def skip(self, units: int) -> None:
+        """Count `units` more as done earlier, without a part in the rate."""
+        self._done += units
+        self._start += units
+        if self._bar is not None:
+            self._bar.initial += units
+            self._bar.n += units
+            self._bar.last_print_n += units
+
     def note(self, text: str) -> None:
         """Show `text`, e.g. the current losses, beside the progress."""
         self._note = text
         if self._bar is not None:
             self._bar.set_postfix_str(text, refresh=False)
+
+    @classmethod
+    def _tell(cls, what: str, units: int) -> None:
+        if cls.listener is not None and units:
+            cls.listener(what, units)
 
     def _line(self, finished: bool) -> str:
         seconds = max(time.monotonic() - self._began, 1e-9)

@@ -10,7 +10,7 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -32,6 +32,9 @@ class Section(BaseModel):
     """A part of params.yaml: typed strictly, immutable, without unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+Checked = TypeVar("Checked", bound=Section)
 
 
 class Scaled(Section):
@@ -82,8 +85,8 @@ class DataSet(Section):
     """
 
     source: Annotated[str, Field(min_length=1)]
-    height: Annotated[int, Field(ge=8, le=4096)]
-    width: Annotated[int, Field(ge=8, le=4096)]
+    height: Annotated[int, Field(ge=16, le=4096)]
+    width: Annotated[int, Field(ge=16, le=4096)]
     channels: Literal[1, 3] = 3
     fit: Literal["crop", "pad", "stretch"] = "crop"
     valid_share: Annotated[float, Field(ge=0, lt=1)] = 0.1
@@ -205,6 +208,100 @@ class Evaluate(Section):
     scatter: Positive
 
 
+class CrawlLimits(Section):
+    """What one run of a crawl may take; a later run goes on where it ended.
+
+    Attributes:
+        pages: category and product pages.
+        bytes: received in all.
+        page_bytes, image_bytes: of one answer, unpacked.
+        pixels: of one image.
+        seconds: of the run.
+        answer_seconds: from a request to the end of its answer.
+        wait_seconds: the longest pause that a server may ask for before the run ends.
+    """
+
+    pages: Positive
+    bytes: Positive
+    page_bytes: Positive
+    image_bytes: Positive
+    pixels: Positive
+    seconds: Annotated[float, Field(gt=0)]
+    answer_seconds: Annotated[float, Field(gt=0)]
+    wait_seconds: Annotated[float, Field(gt=0)]
+
+
+class Scrape(Section):
+    """The crawl of a shop.
+
+    Attributes:
+        shop: ``drawn`` for the shop that the stage draws and serves itself, or a shop file.
+        contact: an address or URL under which the crawler's operator can be reached; required for
+            every shop but one on this machine.
+        products: how many the drawn shop offers.
+        retries: how often a failing request is repeated at once, before the second pass.
+        retry_seconds: pause of a host after a failing answer; doubles with each retry.
+        proxy: URL of a proxy; null uses none, whatever the environment says.
+        shard_bytes: size of a shard of original images.
+    """
+
+    shop: Annotated[str, Field(min_length=1)]
+    contact: Annotated[str, Field(pattern=r"^(mailto:)?[^@\s]+@[^@\s]+\.[^@\s]+$|^https?://\S+$")] | None
+    products: Scaled
+    retries: Annotated[int, Field(ge=0, le=10)]
+    retry_seconds: Annotated[float, Field(gt=0)]
+    proxy: Annotated[str, Field(pattern=r"^http://\S+$")] | None
+    shard_bytes: Positive
+    limits: CrawlLimits
+
+
+class PhotoRules(Section):
+    """What a product's photo must be like (thesis, section 3.1.1).
+
+    Attributes:
+        min_side: shorter side in pixels.
+        min_ground: brightness of the border's median, 0 to 255: a white or bright background.
+        max_ground_spread: share of the border that is not of the background's colour.
+        min_area, max_area: share of the picture that is garment.
+        max_second: area of the second largest part, as a share of the largest: one garment only.
+        max_skin, all_skin: between these shares of skin in what is not background, a person is in
+            the picture; above, the garment itself is of that colour.
+        near: mean difference in pixel values, 0 to 255, up to which two photos are the same.
+    """
+
+    min_side: Positive
+    min_ground: Annotated[float, Field(ge=0, le=255)]
+    max_ground_spread: Annotated[float, Field(ge=0, le=1)]
+    min_area: Annotated[float, Field(ge=0, le=1)]
+    max_area: Annotated[float, Field(ge=0, le=1)]
+    max_second: Annotated[float, Field(ge=0, le=1)]
+    max_skin: Annotated[float, Field(ge=0, le=1)]
+    all_skin: Annotated[float, Field(ge=0, le=1)]
+    near: Annotated[float, Field(ge=0)]
+
+
+class Products(Section):
+    """From the crawl's table to the image store ``shop``.
+
+    Attributes:
+        height, width: of the stored images, in pixels; photos are padded with their background.
+        valid_share: share of images for validation.
+        rules: what a product's photo must be like.
+        backbone: name of the network whose features sort the model photos.
+        clusters: how many kinds of model photos there may be.
+        examples: SHA-256 of two or three photos that show what is wanted; with any, they choose the
+            cluster, otherwise a rule on skin, garment area and symmetry does.
+    """
+
+    height: Annotated[int, Field(ge=16, le=4096)]
+    width: Annotated[int, Field(ge=16, le=4096)]
+    valid_share: Annotated[float, Field(ge=0, lt=1)]
+    rules: PhotoRules
+    backbone: Annotated[str, Field(min_length=1)]
+    clusters: Annotated[int, Field(ge=2, le=100)]
+    examples: list[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
+
+
 class Tolerance(Section):
     """What `gate` and `verify` accept of a metric.
 
@@ -253,6 +350,8 @@ class Params(Section):
     runs: Runs
     train: Train
     evaluate: Evaluate
+    scrape: Scrape
+    products: Products
     gate: dict[str, Tolerance]
 
     @model_validator(mode="after")
@@ -261,7 +360,7 @@ class Params(Section):
             if spec.data not in self.data:
                 raise ValueError(
                     f"runs.{family}.{name}.data: found {spec.data!r}, "
-                    f"expected one of {', '.join(self.data)}{_nearest(spec.data, self.data)}"
+                    f"expected one of {', '.join(self.data)}{nearest(spec.data, self.data)}"
                 )
             data = self.data[spec.data]
             if spec.network == "conv" and (data.height % 32 or data.width % 32):
@@ -280,7 +379,7 @@ class Params(Section):
         """The data set `name`; raises UserError with the nearest name if there is none."""
         if name not in self.data:
             raise UserError(
-                f"no data set {name!r} in params.yaml{_nearest(name, self.data)} "
+                f"no data set {name!r} in params.yaml{nearest(name, self.data)} "
                 f"(there are {', '.join(self.data)})"
             )
         return self.data[name]
@@ -290,8 +389,7 @@ class Params(Section):
         runs = {key: (family, spec) for family, key, spec in self.runs.items()}
         if name not in runs:
             raise UserError(
-                f"no run {name!r} in params.yaml{_nearest(name, runs)} "
-                f"(there are {', '.join(runs)})"
+                f"no run {name!r} in params.yaml{nearest(name, runs)} (there are {', '.join(runs)})"
             )
         family, spec = runs[name]
         fixed_beta = {"ae": 0.0, "sampled_ae": 0.0, "vae": 1.0}
@@ -341,12 +439,21 @@ def read(path: Path) -> dict[str, Any]:
 
 def validate(values: Mapping[str, Any], where: str) -> Params:
     """Check all values at once; `where` names the file in the error."""
+    return check(Params, values, where)
+
+
+def check(schema: type[Checked], values: Mapping[str, Any], where: str) -> Checked:
+    """Check all values of a file with a schema of its own, e.g. a study's.
+
+    Raises:
+        UserError: naming the file `where`, the key, what was found and what was expected.
+    """
     try:
-        return Params.model_validate(values)
+        return schema.model_validate(values)
     except ValidationError as error:
         problems = error.errors(include_url=False)
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise UserError(f"{where}: {_explain(dict(problems[0]))}{more}") from None
+        raise UserError(f"{where}: {_explain(dict(problems[0]), schema)}{more}") from None
 
 
 def merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
@@ -359,14 +466,14 @@ def merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-def _explain(problem: dict[str, Any]) -> str:
+def _explain(problem: dict[str, Any], schema: type[BaseModel]) -> str:
     place = [str(part) for part in problem["loc"] if part != "[key]"]
     # A union's branches add their type names to the location; a person wrote only the keys.
-    place = [part for part in place if re.fullmatch(r"[\w-]+", part) and part not in _BRANCHES]
+    place = [part for part in place if re.fullmatch(r"[\w.-]+", part) and part not in _BRANCHES]
     key, kind, found = ".".join(place), problem["type"], problem["input"]
     message = str(problem["msg"])
     if kind == "extra_forbidden":
-        return f"{key}: unknown key{_nearest(place[-1], _known_keys(place[:-1]))}"
+        return f"{key}: unknown key{nearest(place[-1], _known_keys(place[:-1], schema))}"
     if kind == "missing":
         return f"{key}: missing; the other keys are there, add this one"
     if kind == "value_error":
@@ -383,9 +490,9 @@ def _explain(problem: dict[str, Any]) -> str:
 _BRANCHES = {"int", "str", "Scaled", "nullable"}
 
 
-def _known_keys(place: list[str]) -> list[str]:
+def _known_keys(place: list[str], schema: type[BaseModel]) -> list[str]:
     """The keys that the schema allows at `place`."""
-    section: type[BaseModel] = Params
+    section = schema
     for part in place:
         field = section.model_fields.get(part)
         if field is None:
@@ -407,6 +514,7 @@ def _section_in(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
-def _nearest(name: str, known: Any) -> str:
+def nearest(name: str, known: Any) -> str:
+    """``; did you mean '…'?`` for an unknown name, empty where none is close."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""

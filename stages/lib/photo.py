@@ -36,6 +36,8 @@ def open_photo(content: bytes, max_pixels: int) -> Image.Image:
             return _open(content, max_pixels)
     except PhotoError:
         raise
+    except Image.DecompressionBombError:
+        raise PhotoError(f"more than {max_pixels} pixels") from None
     except UnidentifiedImageError:
         raise PhotoError("not an image") from None
     except Exception as error:  # damaged files make decoders raise anything
@@ -49,7 +51,7 @@ def _open(content: bytes, max_pixels: int) -> Image.Image:
     known = [name for name in FORMATS if name in Image.OPEN]
     picture = Image.open(io.BytesIO(content), formats=known)
     if picture.width * picture.height > max_pixels:
-        raise PhotoError(f"{picture.width}×{picture.height} pixels, at most {max_pixels}")
+        raise PhotoError(f"more than {max_pixels} pixels")
     kind = picture.format
     picture.load()
     picture = ImageOps.exif_transpose(picture)

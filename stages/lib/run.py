@@ -51,7 +51,7 @@ class TrainedRun:
     def batches(self, images: Images) -> Iterator[Tensor]:
         """N×H×W×C pixels as float32 B×C×H×W batches in [0, 1]."""
         for start in range(0, len(images), self.batch_size):
-            yield to_images(torch.from_numpy(images[start : start + self.batch_size]))
+            yield to_images(torch.from_numpy(np.array(images[start : start + self.batch_size])))
 
     @torch.no_grad()
     def encode(self, images: Images) -> Codes:

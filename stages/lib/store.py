@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -102,7 +102,7 @@ def open_store(path: Path) -> Store:
         images = np.load(path / "images.npy", mmap_mode="r", allow_pickle=False)
         index = pd.read_parquet(path / "index.parquet")
         card = json.loads((path / "card.json").read_text())
-    except (ValueError, OSError) as error:
+    except (ValueError, EOFError, OSError) as error:
         raise UserError(
             f"{path}: damaged image store ({error}); remove it and run `dvc repro`"
         ) from None
@@ -142,14 +142,14 @@ class StoreWriter:
         self._count = 0
         self._blocks: list[pd.DataFrame] = []
         self._digest = hashlib.sha256()
-        self._temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._temporary = path.with_name(f".{path.name}.part")
         try:
             shutil.rmtree(self._temporary, ignore_errors=True)
             self._temporary.mkdir(parents=True)
             self._file = (self._temporary / "images.npy").open("wb")
             self._file.write(b"\0" * _HEADER_BYTES)
         except OSError as error:
-            raise UserError(f"{path}: cannot be written ({error.strerror or error})") from None
+            raise self._unwritable(error) from None
 
     def __enter__(self) -> StoreWriter:
         return self
@@ -160,7 +160,8 @@ class StoreWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        with suppress(OSError):  # a full disk: what could not be written is removed anyway
+            self._file.close()
         shutil.rmtree(self._temporary, ignore_errors=True)
 
     @property
@@ -169,7 +170,7 @@ class StoreWriter:
         return self._count
 
     def append(self, images: Images, rows: pd.DataFrame) -> None:
-        """Add a block.
+        """Add a block; raises UserError if the disk is full.
 
         Args:
             images: uint8 B×H×W×C.
@@ -180,7 +181,10 @@ class StoreWriter:
         if len(images) != len(rows) or not set(COLUMNS) <= set(rows.columns):
             raise ValueError(f"expected {len(images)} rows with the columns {COLUMNS}")
         block = np.ascontiguousarray(images)
-        self._file.write(block.data)
+        try:
+            self._file.write(block.data)
+        except OSError as error:
+            raise self._unwritable(error) from None
         self._digest.update(block.data)
         self._blocks.append(rows)
         self._count += len(rows)
@@ -214,9 +218,12 @@ class StoreWriter:
             reasons = sorted({row["reason"] for row in rejected})
             detail = f" ({len(rejected)} rejected: {reasons[0]})" if reasons else ""
             raise UserError(f"data.{name}.source: no usable image in {source}{detail}")
-        self._write_header()
         index = pd.concat(self._blocks, ignore_index=True)
-        index.to_parquet(self._temporary / "index.parquet", index=False)
+        try:
+            self._write_header()
+            index.to_parquet(self._temporary / "index.parquet", index=False)
+        except OSError as error:
+            raise self._unwritable(error) from None
         self._digest.update((self._temporary / "index.parquet").read_bytes())
         labels = index["label"].dropna()
         counts = {
@@ -252,6 +259,9 @@ class StoreWriter:
         write_json(self._temporary / "card.json", card)
         shutil.rmtree(self._path, ignore_errors=True)
         self._temporary.rename(self._path)
+
+    def _unwritable(self, error: OSError) -> UserError:
+        return UserError(f"{self._path}: cannot be written ({error.strerror or error})")
 
     def _write_header(self) -> None:
         header = (

@@ -1,0 +1,32 @@
+"""``python -m stages.draw <name>``: draw ``data/<name>/``, a data set that is drawn by definition.
+
+Nothing here reads images, so the DAG of drawn data depends on no code that does.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from stages.lib import params
+from stages.lib.console import UserError, door
+from stages.lib.drawn import PREFIX, draw
+
+
+def main() -> None:
+    """Read the parameters, draw the store."""
+    if len(sys.argv) != 2:
+        raise UserError("usage: python -m stages.draw <name of a data set in params.yaml>")
+    name = sys.argv[1]
+    settings = params.load()
+    data = settings.data_set(name)
+    if not data.source.startswith(PREFIX) or data.count is None:
+        raise UserError(
+            f"data.{name}.source: found {data.source!r}, expected {PREFIX}<name>; "
+            f"`python -m stages.ingest {name}` makes a store from any source"
+        )
+    draw(name, data, settings.number(data.count), settings.seed, Path("data") / name)
+
+
+if __name__ == "__main__":
+    door(main)

@@ -1,0 +1,1 @@
+"""Evaluate a trained run: its numbers (`stages.lib.measure`) and its pictures (`figures`)."""

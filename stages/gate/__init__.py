@@ -1,0 +1,1 @@
+"""The reviewer's gate over `dvc metrics diff`."""

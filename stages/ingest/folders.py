@@ -1,0 +1,58 @@
+"""Folders of images: class folders, with or without split folders above them, or no classes.
+
+- ``train/hat/1.jpg``, ``valid/hat/2.jpg``: split folders of class folders;
+- ``train/1.jpg``, ``valid/2.jpg``: split folders without classes;
+- ``hat/1.jpg``, ``shoes/2.jpg``: class folders, at least two;
+- ``1.jpg``, ``anything/2.jpg``: images without classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stages.ingest.items import SPLIT_NAMES, Asked, Item, Rejected, Source
+from stages.ingest.trees import Tree, is_image_name
+
+
+def has_split_folders(tree: Tree) -> bool:
+    """Whether all images lie in folders named as splits."""
+    images = [name for name in tree.files if is_image_name(name)]
+    tops = {name.split("/")[0].lower() for name in images if "/" in name}
+    return bool(tops) and tops <= SPLIT_NAMES.keys() and all("/" in name for name in images)
+
+
+def has_split_class_folders(tree: Tree) -> bool:
+    """Whether all images lie in class folders within split folders."""
+    images = [name for name in tree.files if is_image_name(name)]
+    return has_split_folders(tree) and all(name.count("/") >= 2 for name in images)
+
+
+def has_class_folders(tree: Tree) -> bool:
+    """Whether the images lie in at least two folders."""
+    tops = {name.split("/")[0] for name in tree.files if "/" in name and is_image_name(name)}
+    return len(tops) >= 2
+
+
+def recognise(tree: Tree, asked: Asked) -> Source:
+    """Every image of the tree; an image's class is the folder at the top, or below its split."""
+    splits = has_split_folders(tree)
+    classes = has_split_class_folders(tree) if splits else has_class_folders(tree)
+
+    def items() -> Iterator[Item | Rejected]:
+        yield from tree.rejected
+        for name, content in tree.files.items():
+            if not is_image_name(name):
+                yield Rejected(name, "not an image")
+                continue
+            parts = name.split("/")
+            split = SPLIT_NAMES[parts.pop(0).lower()] if splits else None
+            label = parts[0] if classes and len(parts) > 1 else None
+            yield Item(name, content, split, label)
+
+    kinds = {
+        (True, True): "class folders in split folders",
+        (True, False): "split folders",
+        (False, True): "class folders",
+        (False, False): "folder of images",
+    }
+    return Source(kinds[splits, classes], items)

@@ -1,0 +1,95 @@
+"""What a source is, told by what is there and not by flags.
+
+A folder, or what is in an archive, is taken for the first of these that it can be:
+
+1. COCO instances: a json with images, annotations and categories, at the top or in
+   ``annotations/``;
+2. IDX files: named as MNIST's are;
+3. a table: a CSV at the top with the configured columns — unless all images lie in class folders
+   within split folders;
+4. folders of images, with or without splits and classes.
+"""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+from stages.ingest import bundled, coco, folders, idx, tables
+from stages.ingest.archives import tar_tree, unpack, zip_tree
+from stages.ingest.items import Asked, Content, FileContent, Source
+from stages.ingest.trees import Tree, folder_tree, is_image_name
+from stages.lib import fetch
+from stages.lib.console import UserError
+from stages.lib.files import base_folder
+from stages.lib.urls import is_url, shown
+
+# A new kind of source is a file beside this one and a line here.
+RECOGNISERS: tuple[Callable[[Tree, Asked], Source | None], ...] = (
+    coco.recognise,
+    idx.recognise,
+    tables.recognise,
+    folders.recognise,
+)
+
+
+def open_source(asked: Asked) -> Source:
+    """Fetch the source and recognise what it is.
+
+    Raises:
+        UserError: if it is not there, or nothing that is known.
+    """
+    data = asked.data
+    reader = bundled.READERS.get(data.source.partition(":")[0])
+    if reader and not is_url(data.source):
+        return reader(asked)
+    path = fetch.fetch(data.source, asked.key, data.size, data.sha256)
+    where = shown(data.source)
+    return _recognise(folder_tree(path, where), asked) if path.is_dir() else _file(path, asked)
+
+
+def _recognise(tree: Tree, asked: Asked) -> Source:
+    if not tree.files and not tree.rejected:
+        raise UserError(f"{asked.key}: {tree.where} is empty; expected images")
+    tree = tree.unwrapped()
+    found = (recognise(tree, asked) for recognise in RECOGNISERS)
+    return next(source for source in found if source is not None)
+
+
+def _file(path: Path, asked: Asked) -> Source:
+    where = shown(asked.data.source)
+    with path.open("rb") as file:
+        head = file.read(512)
+    if head.startswith((b"PK\3\4", b"PK\5\6")):
+        return _recognise(zip_tree(path, where), asked)
+    alone = fetch.local_path(asked.data.source) is None
+    suffix = path.suffix.lower()
+    if suffix in (".csv", ".json"):
+        if alone:
+            raise UserError(
+                f"{asked.key}: {where} names images, but none come with it; give an archive of both"
+            )
+        read = tables.read_table if suffix == ".csv" else coco.read_json
+        base = base_folder(path)
+        return read(folder_tree(base), path.relative_to(base).as_posix(), asked)
+    plain = unpack(path, where, asked.scratch)
+    with plain.open("rb") as file:
+        if idx.is_idx(file.read(4)):
+            beside: dict[str, Content] = {path.name: FileContent(str(path))}
+            tree = Tree(where, beside) if alone else folder_tree(path.parent)
+            return idx.read_idx(tree, [path.name], asked)
+    if plain.stat().st_size and tarfile.is_tarfile(plain):
+        return _recognise(tar_tree(plain, where), asked)
+    raise UserError(_unknown(path, head, asked))
+
+
+def _unknown(path: Path, head: bytes, asked: Asked) -> str:
+    what = f"{asked.key}: {shown(asked.data.source)}"
+    expected = "expected a folder, a zip or tar archive, a CSV, a COCO json or an IDX file"
+    if not head:
+        return f"{what} is an empty file; {expected}"
+    if path.suffix and is_image_name(path.name):
+        return f"{what} is a single image; give the folder it lies in"
+    begin = head[:8].decode("latin1").encode("unicode_escape").decode()
+    return f"{what} begins with {begin!r}; {expected}"

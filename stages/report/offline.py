@@ -1,0 +1,42 @@
+"""`python -m stages.report.offline`: let `dvc plots` write pages that open without a network.
+
+DVC's pages load Vega from a content delivery network; the template made here, which `.dvc/config`
+names, carries it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import vl_convert
+
+from stages.lib.console import door
+from stages.lib.store import write_bytes
+
+TEMPLATE = Path(".dvc/offline.html")
+
+_PAGE = """<!DOCTYPE html>
+<html>
+<head>
+<meta charset="utf-8">
+{{refresh_tag}}
+<title>Latent Atlas: plots</title>
+<script type="module">{vega}</script>
+<style>body {{ font-family: sans-serif; margin: 2em }} table {{ border-spacing: 15px }}</style>
+</head>
+<body>
+{{plot_divs}}
+</body>
+</html>
+"""
+
+
+def main() -> None:
+    """Write the template; DVC's specifications are of Vega-Lite 5."""
+    version = max(v for v in vl_convert.get_vegalite_versions() if v.startswith("5"))
+    vega = vl_convert.javascript_bundle(None, version).replace("</script", "<\\/script")
+    write_bytes(TEMPLATE, _PAGE.format(vega=vega).encode())
+
+
+if __name__ == "__main__":
+    door(main)

@@ -1,0 +1,99 @@
+"""The report: what came out, run by run, in one HTML file without outside references."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from stages.lib.console import UserError
+from stages.lib.params import Params
+
+ORDER = (
+    "strip",
+    "traversal",
+    "traversal_red",
+    "traversal_green",
+    "traversal_blue",
+    "classes",
+    "mesh",
+    "scatter",
+    "samples",
+    "losses",
+)
+"""Pictures of a run in reading order; others follow by name."""
+
+COLUMNS = {
+    "valid_generation": "generation",
+    "valid_latent": "latent",
+    "psnr": "PSNR (dB)",
+    "ssim": "SSIM",
+    "active_latents": "active",
+    "unused_latents": "unused",
+}
+"""Metrics in the overview, with their headings."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A run in the report: its title, its source, its metrics, its pictures as data URIs."""
+
+    name: str
+    title: str
+    source: str
+    metrics: dict[str, float]
+    pictures: dict[str, str]
+
+
+def render(params: Params, values: dict[str, Any], root: Path) -> str:
+    """The page as HTML, every value escaped.
+
+    Args:
+        params: validated parameters; the runs appear in their order.
+        values: the same parameters as a plain mapping, to be printed.
+        root: folder with ``data``, ``metrics``, ``models`` and ``plots``.
+
+    Raises:
+        UserError: if an output of the pipeline is missing.
+    """
+    environment = Environment(
+        loader=PackageLoader("stages.report"), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template("report.html").render(
+        cards=[_json(root / "data" / name / "card.json") for name in params.data],
+        sections=[_section(params, name, root) for name in params.run_names()],
+        columns=COLUMNS,
+        parameters=yaml.safe_dump(values, sort_keys=False, allow_unicode=True),
+    )
+
+
+def _section(params: Params, name: str, root: Path) -> Section:
+    run = params.run(name)
+    pictures = sorted(
+        (root / "plots" / name).glob("*.png"),
+        key=lambda path: (ORDER.index(path.stem) if path.stem in ORDER else len(ORDER), path.stem),
+    )
+    return Section(
+        name=name,
+        title=run.title(),
+        source=params.data[run.data].source,
+        metrics=_json(root / "metrics" / f"{name}.json")[name],
+        pictures={path.stem: _data_uri(path) for path in pictures},
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: missing; make it with `dvc repro`") from None
+    return value
+
+
+def _data_uri(path: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()

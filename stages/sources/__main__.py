@@ -1,0 +1,46 @@
+"""``python -m stages.sources``: note in ``data/<name>.source.json`` what each source is like now.
+
+Runs at every `dvc repro`; the ingestion of a data set depends on its note, so a changed source is
+noticed and an unchanged one is not read again.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from stages.lib import params
+from stages.lib.console import door, say
+from stages.lib.files import write_json
+from stages.lib.urls import UnreachableError
+from stages.sources.fingerprint import address, fingerprint
+
+
+def main() -> None:
+    """Write the note of every data set whose source is not as noted."""
+    for name, data in params.load().data.items():
+        note = Path("data") / f"{name}.source.json"
+        noted = _noted(note)
+        try:
+            found = fingerprint(data.source, f"data.{name}.source")
+        except UnreachableError as error:
+            if noted.get("address") != address(data.source):
+                raise
+            say(f"{error}; taking it to be unchanged")
+            continue
+        if found != noted:
+            write_json(note, found)
+
+
+def _noted(note: Path) -> dict[str, Any]:
+    """What was noted before; nothing if there is no readable note."""
+    try:
+        noted = json.loads(note.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return noted if isinstance(noted, dict) else {}
+
+
+if __name__ == "__main__":
+    door(main)

@@ -1,0 +1,1 @@
+"""Reproduce a commit in a clone of its own and compare."""

@@ -1,0 +1,90 @@
+"""The pictures of a run: which there are, and that they show what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stages.evaluate import figures
+from stages.lib import loop, params, plane
+from stages.lib.measure import latents
+from stages.lib.params import Run
+from stages.lib.run import TrainedRun, open_run
+from stages.lib.store import Store
+from tests.conftest import ROOT
+
+MakeRun = Callable[..., Run]
+MakeStore = Callable[..., Store]
+SETTINGS = params.load(ROOT / "params.yaml").evaluate
+
+
+def train(run: Run, store: Store, folder: Path) -> TrainedRun:
+    loop.train(run, store, folder / "model", folder / "state.pt")
+    return open_run(folder / "model")
+
+
+def draw(trained: TrainedRun, store: Store, out: Path) -> set[str]:
+    figures.draw(trained, store, latents(trained, store, 0.01), SETTINGS, out)
+    return {path.name for path in out.iterdir()}
+
+
+def test_a_labelled_two_latent_run_has_every_picture(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    store = make_store()
+    trained = train(make_run(latent_dim=2, epochs=1), store, tmp_path)
+    expected = {"strip", "samples", "traversal", "classes", "mesh", "scatter", "losses"}
+    assert draw(trained, store, tmp_path / "plots") == {f"{name}.png" for name in expected}
+    for path in (tmp_path / "plots").iterdir():
+        pixels = np.asarray(Image.open(path).convert("L"))
+        assert pixels.std() > 5, f"{path.name} is blank"
+    first = {path.name: path.read_bytes() for path in (tmp_path / "plots").iterdir()}
+    draw(trained, store, tmp_path / "again")
+    assert first == {path.name: path.read_bytes() for path in (tmp_path / "again").iterdir()}
+
+
+def test_without_labels_and_with_more_latents_there_are_fewer(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    store = make_store(classes=0)
+    trained = train(make_run(model="ae", beta=0.0, epochs=1), store, tmp_path)
+    expected = {"strip.png", "samples.png", "traversal.png", "losses.png"}
+    assert draw(trained, store, tmp_path / "plots") == expected
+
+
+def test_factors_of_a_channel_show_that_channel_alone(make_store: MakeStore) -> None:
+    store = make_store()
+    images = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
+    assert set(figures._by_channel(images, store)) == {""}
+    store.card["factors"] = ["red_x", "blue_r"]
+    pictures = figures._by_channel(images, store)
+    assert set(pictures) == {"", "red", "blue"}
+    np.testing.assert_array_equal(pictures["blue"][..., 0], images[..., 2])
+
+
+@pytest.mark.parametrize("count", [1, 3, 9])
+def test_few_rows_are_shown_again(count: int) -> None:
+    chosen = plane.choose(np.arange(count), 8, seed=0)
+    assert len(chosen) == 8
+    assert set(chosen[: min(count, 8)]) <= set(range(count))
+    assert len(set(chosen.tolist())) == min(count, 8)
+
+
+def test_many_latents_show_the_most_active(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_store()
+    trained = train(make_run(epochs=1), store, tmp_path)
+    monkeypatch.setattr(figures, "MOST_ROWS", 2)
+    shown: list[list[str]] = []
+    monkeypatch.setattr(
+        figures, "save_grid", lambda *_, row_labels=(), **__: shown.append(list(row_labels))
+    )
+    table = latents(trained, store, 0.0)
+    table["activity"] = [0.1, 0.3, 0.2]
+    figures.traversals(trained, store, table, SETTINGS, tmp_path)
+    assert [label.split()[0] for label in shown[0]] == ["z2", "z3"]

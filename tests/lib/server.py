@@ -1,0 +1,113 @@
+"""A web server that can be as unhelpful as those outside."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Server(ThreadingHTTPServer):
+    """Serves `files` and does what its attributes say.
+
+    Attributes:
+        files: path → content.
+        ranges: whether a Range is honoured.
+        etags: whether contents have ETags; else a Last-Modified, which `date` sets.
+        heads: whether HEAD is known.
+        lengths: whether the length is told.
+        cut: bytes of a body after which the connection is cut, for each GET to come; then none.
+        statuses: statuses of the requests to come, instead of an answer; then none.
+        asked: method, path and Range of every request so far.
+    """
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.files: dict[str, bytes] = {}
+        self.ranges = self.etags = self.heads = self.lengths = True
+        self.date: str | None = None
+        self.cut: list[int] = []
+        self.statuses: list[int] = []
+        self.asked: list[tuple[str, str, str | None]] = []
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def gets(self) -> list[str | None]:
+        """The Range of every GET so far."""
+        return [span for method, _, span in self.asked if method == "GET"]
+
+
+@contextmanager
+def serving() -> Iterator[Server]:
+    """A server that runs until the end of the block."""
+    server = Server()
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_HEAD(self) -> None:
+        self._answer(body=False)
+
+    def do_GET(self) -> None:
+        self._answer(body=True)
+
+    def log_message(self, *arguments: object) -> None:
+        """Be silent."""
+
+    def _answer(self, body: bool) -> None:
+        server, path = self.server, self.path.partition("?")[0]
+        server.asked.append((self.command, path, self.headers["Range"]))
+        data = server.files.get(path)
+        if server.statuses:
+            self._refuse(server.statuses.pop(0))
+        elif not body and not server.heads:
+            self._refuse(405)
+        elif data is None:
+            self._refuse(404)
+        else:
+            self._send(data, body)
+
+    def _send(self, data: bytes, body: bool) -> None:
+        server = self.server
+        tag = f'"{hashlib.sha256(data).hexdigest()[:8]}"'
+        start = 0
+        span = re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or "")
+        if span and server.ranges and self.headers["If-Range"] in (tag, server.date):
+            start = int(span[1])
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        else:
+            self.send_response(200)
+        if server.etags:
+            self.send_header("ETag", tag)
+        if server.date:
+            self.send_header("Last-Modified", server.date)
+        if server.lengths:
+            self.send_header("Content-Length", str(len(data) - start))
+        self.end_headers()
+        if body:
+            rest = data[start:]
+            if server.cut:
+                rest = rest[: server.cut.pop(0)]
+            self.wfile.write(rest)
+
+    def _refuse(self, status: int) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()

@@ -1,0 +1,294 @@
+"""The training loop: repeatable, resumable to the bit, the same for one process and two."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from stages.lib import loop
+from stages.lib.console import UserError
+from stages.lib.params import Run
+from stages.lib.store import Store
+from tests.conftest import ROOT
+
+MakeRun = Callable[..., Run]
+MakeStore = Callable[..., Store]
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "weights.safetensors")
+
+
+def assert_equal(first: Path, second: Path) -> None:
+    for file in ("weights.safetensors", "history.csv", "config.json"):
+        assert (first / file).read_bytes() == (second / file).read_bytes(), file
+
+
+def test_training_lowers_the_loss_and_repeats_to_the_bit(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    run, store = make_run(epochs=8), make_store()
+    loop.train(run, store, tmp_path / "a", tmp_path / "a.pt")
+    loop.train(run, store, tmp_path / "b", tmp_path / "b.pt")
+    assert_equal(tmp_path / "a", tmp_path / "b")
+    history = pd.read_csv(tmp_path / "a" / "history.csv")
+    assert list(history["epoch"]) == list(range(1, 9))
+    assert history["valid_loss"].iloc[-1] < history["valid_loss"].iloc[0]
+    total = history["train_generation"] + run.beta * history["train_latent"]
+    np.testing.assert_allclose(history["train_loss"], total, rtol=1e-4)
+    assert not list(tmp_path.glob("*.pt"))
+
+
+def test_another_seed_gives_other_weights(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    store = make_store()
+    for seed in (0, 1):
+        loop.train(make_run(seed=seed, epochs=1), store, tmp_path / str(seed), tmp_path / "r.pt")
+    first, second = weights(tmp_path / "0"), weights(tmp_path / "1")
+    # Biases begin at the same values; weights do not.
+    assert all(not torch.equal(first[n], second[n]) for n in first if n.endswith("weight"))
+
+
+class Killed(Exception):
+    """Stands for the end of a process, at a chosen step."""
+
+
+@pytest.mark.parametrize("step", [1, 3, 5, 8])
+def test_an_interrupted_training_ends_as_if_it_was_not(
+    make_run: MakeRun,
+    make_store: MakeStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    step: int,
+) -> None:
+    run, store = make_run(train={"checkpoint_seconds": 0}), make_store()
+    monkeypatch.setattr(loop, "CHECK_EVERY", 1)
+    loop.train(run, store, tmp_path / "whole", tmp_path / "whole.pt")
+    steps, original = 0, loop._Training._step
+
+    def stop_at(self: loop._Training, *given: object) -> None:
+        nonlocal steps
+        steps += 1
+        if steps == step + 1:
+            raise Killed
+        original(self, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loop._Training, "_step", stop_at)
+    with pytest.raises(Killed):
+        loop.train(run, store, tmp_path / "cut", tmp_path / "cut.pt")
+    assert (tmp_path / "cut.pt").is_file()
+    assert not (tmp_path / "cut").exists()
+    loop.train(run, store, tmp_path / "cut", tmp_path / "cut.pt")
+    assert_equal(tmp_path / "whole", tmp_path / "cut")
+    assert steps == 1 + loop._Training(  # the resumed run repeated no step that was saved
+        loop.make_fabric(run.train), run, store, tmp_path / "none.pt"
+    ).steps * run.epochs
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"beta": 3.0},
+        {"seed": 1},
+        {"latent_dim": 2},
+        {"epochs": 4},
+        {"train": {"checkpoint_seconds": 0, "learning_rate": 0.01}},
+    ],
+)
+def test_a_state_of_other_parameters_is_never_resumed(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path, change: dict[str, object]
+) -> None:
+    store = make_store()
+    state = tmp_path / "state.pt"
+    leave_state(make_run(train={"checkpoint_seconds": 0}), store, state)
+    other = make_run(**({"train": {"checkpoint_seconds": 0}} | change))
+    training = loop._Training(loop.make_fabric(other.train), other, store, state)
+    assert (training.at.epoch, training.at.step) == (1, 0)
+
+
+def test_a_state_of_other_data_is_never_resumed(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    run, state = make_run(train={"checkpoint_seconds": 0}), tmp_path / "state.pt"
+    leave_state(run, make_store(), state)
+    training = loop._Training(loop.make_fabric(run.train), run, make_store(count=61), state)
+    assert training.at.epoch == 1
+
+
+def leave_state(run: Run, store: Store, state: Path) -> None:
+    """Train an epoch of `run` and leave its state behind, as an interruption would."""
+    training = loop._Training(loop.make_fabric(run.train), run, store, state)
+    with loop.Progress("train", None, "images", quiet=True) as progress:
+        training._epoch(progress)
+    again = loop._Training(loop.make_fabric(run.train), run, store, state)
+    assert again.at.epoch == 2, "the same parameters are resumed"
+
+
+def test_a_damaged_state_is_named(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    (tmp_path / "state.pt").write_bytes(b"PK\x03\x04 not a checkpoint")
+    with pytest.raises(UserError, match=r"state.pt: unreadable training state .* remove it"):
+        loop.train(make_run(), make_store(), tmp_path / "out", tmp_path / "state.pt")
+
+
+def test_a_loss_that_is_no_number_stops_at_once(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    run = make_run(train={"learning_rate": 1e9, "checkpoint_seconds": 0}, epochs=5)
+    with pytest.raises(UserError, match=r"not a number any more at epoch \d+, step \d+.*1e\+09"):
+        loop.train(run, make_store(), tmp_path / "out", tmp_path / "state.pt")
+    assert not (tmp_path / "out").exists()
+    if (tmp_path / "state.pt").exists():
+        state = torch.load(tmp_path / "state.pt", weights_only=True)
+        assert all(value.isfinite().all() for value in state["model"].values())
+
+
+@pytest.mark.parametrize("split", ["train", "valid"])
+def test_an_empty_split_is_refused(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path, split: str
+) -> None:
+    store = make_store()
+    store.index["split"] = {"train": "valid", "valid": "train"}[split]
+    with pytest.raises(UserError, match=f"no image in the {split} split"):
+        loop.train(make_run(), store, tmp_path / "out", tmp_path / "state.pt")
+
+
+def test_patience_stops_early(make_run: MakeRun, make_store: MakeStore, tmp_path: Path) -> None:
+    run = make_run(train={"patience": 2, "learning_rate": 1e-30}, epochs=50)
+    loop.train(run, make_store(), tmp_path / "out", tmp_path / "state.pt")
+    assert len(pd.read_csv(tmp_path / "out" / "history.csv")) == 3
+
+
+def test_the_schedule_is_step_wise(make_run: MakeRun) -> None:
+    train = make_run(train={"schedule": {3: 0.1, 5: 0.01}}).train
+    rates = [loop.learning_rate(train, epoch) for epoch in range(1, 7)]
+    np.testing.assert_allclose(rates, [1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5])
+
+
+def test_noise_follows_from_its_address() -> None:
+    assert torch.equal(loop.normal(5, 3, 0, "train", 1, 2), loop.normal(5, 3, 0, "train", 1, 2))
+    assert not torch.equal(loop.normal(5, 3, 0, "train", 1, 2), loop.normal(5, 3, 0, "train", 2, 1))
+    many = loop.normal(100_000, 1, 0)
+    assert abs(float(many.mean())) < 0.02
+    assert abs(float(many.std()) - 1) < 0.02
+
+
+def test_validation_does_not_depend_on_its_batch_size(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, store = make_run(), make_store()
+    training = loop._Training(loop.make_fabric(run.train), run, store, tmp_path / "s.pt")
+    whole = training._validate()
+    monkeypatch.setattr(loop, "VALIDATION_BATCH", 3)
+    for name, value in training._validate().items():
+        assert value == pytest.approx(whole[name], rel=1e-6)
+
+
+def test_mean_image(make_store: MakeStore) -> None:
+    store = make_store()
+    rows = store.rows("train")
+    expected = store.images[rows].mean(0) / 255
+    np.testing.assert_allclose(
+        loop.mean_image(store, rows).permute(1, 2, 0).numpy(), expected, rtol=1e-5
+    )
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from stages.lib import loop
+from stages.lib.params import Run
+from stages.lib.store import open_store
+run = Run.model_validate_json(Path(sys.argv[1]).read_text())
+loop.CHECK_EVERY = 1
+loop.train(run, open_store(Path(sys.argv[2])), Path(sys.argv[3]), Path(sys.argv[3] + ".pt"))
+"""
+
+
+def start(
+    run: Run, store: Store, out: Path, launcher: tuple[str, ...] = ()
+) -> subprocess.Popen[bytes]:
+    """Train in a process of its own."""
+    script, parameters = out.parent / "train_it.py", out.parent / "run.json"
+    script.write_text(SCRIPT)
+    parameters.write_text(run.model_dump_json())
+    command = [sys.executable, *launcher, str(script), str(parameters), str(store.path), str(out)]
+    return subprocess.Popen(
+        command, cwd=ROOT, env={**_environment(), "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE
+    )
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.mark.slow
+def test_kill_9_and_resume_ends_bit_equal(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    run, store = make_run(epochs=60, train={"checkpoint_seconds": 0}), make_store(count=200)
+    assert start(run, store, tmp_path / "whole").wait() == 0
+    kills = 0
+    for _ in range(3):
+        process = start(run, store, tmp_path / "cut")
+        state, limit = tmp_path / "cut.pt", time.monotonic() + 60
+        before = state.stat().st_mtime_ns if state.exists() else 0
+        while process.poll() is None and time.monotonic() < limit:
+            if state.exists() and state.stat().st_mtime_ns > before:
+                time.sleep(0.05 * (kills + 1))
+                process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.002)
+        kills += process.wait() == -signal.SIGKILL
+    assert kills >= 2, "the training ended before it could be killed"
+    final = start(run, store, tmp_path / "cut")
+    assert final.wait() == 0
+    assert b"going on from epoch" in (final.stderr.read() if final.stderr else b"")
+    assert_equal(tmp_path / "whole", tmp_path / "cut")
+
+
+@pytest.mark.slow
+def test_two_processes_agree_with_one(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    # 17 images a batch: the two processes get 9 and 8, and the last batch is odd too.
+    run, store = make_run(epochs=2, train={"batch_size": 17}), make_store()
+    assert start(run, store, tmp_path / "one").wait() == 0
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    process = start(run, store, tmp_path / "two", torchrun)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors.decode()
+    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-5)
+    histories = [pd.read_csv(tmp_path / name / "history.csv") for name in ("one", "two")]
+    np.testing.assert_allclose(histories[0], histories[1], rtol=1e-4)
+    environment = json.loads((tmp_path / "two" / "environment.json").read_text())
+    assert environment["processes"] == 2
+
+
+def test_bfloat16_trains_too(make_run: MakeRun, make_store: MakeStore, tmp_path: Path) -> None:
+    store = make_store()
+    for precision in ("32-true", "bf16-mixed"):
+        run = make_run(train={"precision": precision}, epochs=4)
+        loop.train(run, store, tmp_path / precision, tmp_path / "s.pt")
+    losses = [
+        pd.read_csv(tmp_path / name / "history.csv")["valid_loss"].iloc[-1]
+        for name in ("32-true", "bf16-mixed")
+    ]
+    assert losses[0] != losses[1], "bf16 was not used"
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)

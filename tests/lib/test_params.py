@@ -1,0 +1,137 @@
+"""params.yaml: validated as a whole, in one line that says which key, what was found, what to do."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.lib import params
+from stages.lib.console import UserError
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def values() -> dict[str, Any]:
+    return params.read(ROOT / "params.yaml")
+
+
+def put(values: dict[str, Any], key: str, value: object) -> dict[str, Any]:
+    changed = copy.deepcopy(values)
+    *path, last = key.split(".")
+    place = changed
+    for part in path:
+        place = place[part]
+    place[last] = value
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("beta", "eight", "params.yaml: beta: found 'eight', expected a number"),
+        ("beta", -1, "beta: found -1, expected greater than or equal to 0"),
+        ("beta", float("nan"), "beta: found nan, expected a finite number"),
+        ("beta", True, "beta: found True, expected a number"),
+        ("train.learning_rate", "1e-3", "YAML reads 1e-3 as text; write 0.001)"),
+        ("latnt_dim", 3, "latnt_dim: unknown key; did you mean 'latent_dim'?"),
+        ("latent_dim", 0, "latent_dim: found 0, expected greater than or equal to 1"),
+        ("data.fashion.hieght", 96, "data.fashion.hieght: unknown key; did you mean 'height'?"),
+        ("data.fashion.height", -96, "data.fashion.height: found -96"),
+        ("data.fashion.height", 50, "data.fashion is 50×64; make both multiples of 32"),
+        ("data.fashion.count", None, "data.fashion: source 'drawn:garments' is drawn and needs"),
+        ("data.fashion.fit", "zoom", "fit: found 'zoom', expected 'crop', 'pad' or 'stretch'"),
+        ("data.art.valid_share", 1.0, "data.art.valid_share: found 1.0, expected less than 1"),
+        ("data.Art", {}, "data.Art"),
+        ("data.art.sha256", "abc", "data.art.sha256: found 'abc', expected text that matches"),
+        ("runs.beta.circles_beta_vae.modle", "vae", "modle: unknown key; did you mean 'model'?"),
+        ("runs.beta.circles_beta_vae.data", "circle_mono", "did you mean 'circles_mono'?"),
+        ("runs.beta.circles_beta_vae.model", "vae", "beta_vae belongs under 'beta'"),
+        ("runs.plain.digits_vae", None, "runs.plain.digits_vae"),
+        ("runs.plane.digits_vae.latent_dim", 3, "needs latent_dim 2"),
+        ("runs.plain.circles_ae.latent_dim", 3, "follows the top-level latent_dim"),
+        ("train.precision", "fp16", "expected '32-true' or 'bf16-mixed'"),
+        ("train.schedule", {0: 0.1}, "train.schedule.0: found 0"),
+        ("train.batch_size", 2.5, "train.batch_size: found 2.5, expected a"),
+        ("scale", "huge", "scale: found 'huge', expected 'sample' or 'full'"),
+    ],
+)
+def test_a_wrong_value_is_named_in_one_line(
+    values: dict[str, Any], key: str, value: object, expected: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        params.validate(put(values, key, value), "params.yaml")
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_same_run_in_two_families_is_refused(values: dict[str, Any]) -> None:
+    values["runs"]["plane"]["circles_vae"] = values["runs"]["plane"].pop("digits_vae")
+    with pytest.raises(UserError, match="'circles_vae' stands in two families"):
+        params.validate(values, "params.yaml")
+
+
+@pytest.mark.parametrize(("content", "expected"), [("a: [", "not valid YAML"), ("3", "found int")])
+def test_a_broken_file_is_refused(tmp_path: Path, content: str, expected: str) -> None:
+    (tmp_path / "params.yaml").write_text(content)
+    with pytest.raises(UserError, match=expected):
+        params.load(tmp_path / "params.yaml")
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"params.yaml: cannot be read \(No such file"):
+        params.load(tmp_path / "params.yaml")
+
+
+def test_beta_reaches_only_the_models_that_have_one(values: dict[str, Any]) -> None:
+    loaded = params.validate(put(values, "beta", 8), "params.yaml")
+    betas = {name: loaded.run(name).beta for name in loaded.run_names()}
+    assert {name for name, beta in betas.items() if beta == 8} == set(values["runs"]["beta"])
+    assert betas["circles_ae"] == betas["circles_sampled_ae"] == 0
+    assert betas["circles_vae"] == betas["digits_vae"] == 1
+
+
+def test_scale_chooses(values: dict[str, Any]) -> None:
+    for scale in ("sample", "full"):
+        loaded = params.validate(put(values, "scale", scale), "params.yaml")
+        assert loaded.run("circles_vae").epochs == values["train"]["epochs"][scale]
+        assert loaded.run("digits_vae").epochs == values["runs"]["plane"]["digits_vae"]["epochs"][scale]
+
+
+def test_an_unknown_run_or_data_set_names_the_nearest() -> None:
+    loaded = params.load(ROOT / "params.yaml")
+    with pytest.raises(UserError, match="did you mean 'circles_vae'"):
+        loaded.run("circle_vae")
+    with pytest.raises(UserError, match="did you mean 'fashion'"):
+        loaded.data_set("fashon")
+
+
+def test_dvc_can_interpolate_the_file() -> None:
+    assert "${" not in (ROOT / "params.yaml").read_text(), "`-S` would freeze it"
+
+
+nested = st.recursive(
+    st.integers(), lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3), max_leaves=8
+)
+
+
+@given(st.dictionaries(st.sampled_from("abc"), nested), st.dictionaries(st.sampled_from("abc"), nested))
+def test_merge_laws(base: dict[str, Any], overlay: dict[str, Any]) -> None:
+    merged = params.merge(base, overlay)
+    assert params.merge(merged, overlay) == merged
+    assert params.merge(base, {}) == base
+    assert set(merged) == set(base) | set(overlay)
+    for key, value in overlay.items():
+        if not isinstance(value, dict):
+            assert merged[key] == value
+
+
+def test_the_small_overlay_is_valid() -> None:
+    overlay = yaml.safe_load((ROOT / "ci" / "params.yaml").read_text())
+    merged = params.merge(params.read(ROOT / "params.yaml"), overlay)
+    assert params.validate(merged, "ci/params.yaml").run("circles_vae").epochs == 2

@@ -1,0 +1,88 @@
+"""Opening a trained run: what was saved is what evaluates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from stages.lib import loop
+from stages.lib.console import UserError
+from stages.lib.params import Run
+from stages.lib.run import TrainedRun, open_run
+from stages.lib.store import Store
+from stages.models.base import to_images
+
+
+@pytest.fixture
+def trained(
+    make_run: Callable[..., Run], make_store: Callable[..., Store], tmp_path: Path
+) -> tuple[TrainedRun, Store, Path]:
+    store, out = make_store(), tmp_path / "models" / "run"
+    loop.train(make_run(epochs=1), store, out, tmp_path / "state.pt")
+    return open_run(out), store, out
+
+
+def test_codes_and_images_come_from_the_saved_weights(
+    trained: tuple[TrainedRun, Store, Path],
+) -> None:
+    run, store, _ = trained
+    codes = run.encode(store.images)
+    assert codes.shape == (len(store.images), 3)
+    with torch.no_grad():
+        expected = run.model.encode(to_images(torch.from_numpy(store.images[:1]))).numpy()
+    np.testing.assert_allclose(codes[:1], expected, rtol=1e-5, atol=1e-6)
+    images = run.decode(codes)
+    assert (images.dtype, images.shape) == (np.uint8, store.images.shape)
+    assert not run.model.training
+
+
+@pytest.mark.parametrize("size", [1, 7])
+def test_results_do_not_depend_on_the_batch_size(
+    trained: tuple[TrainedRun, Store, Path], size: int
+) -> None:
+    run, store, out = trained
+    other = open_run(out, batch_size=size)
+    np.testing.assert_allclose(
+        other.encode(store.images), run.encode(store.images), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_no_images_give_no_codes(trained: tuple[TrainedRun, Store, Path]) -> None:
+    run, store, _ = trained
+    assert run.encode(store.images[:0]).shape == (0, 3)
+
+
+def test_other_images_are_refused(
+    trained: tuple[TrainedRun, Store, Path], make_store: Callable[..., Store]
+) -> None:
+    run, store, _ = trained
+    run.check(store)
+    with pytest.raises(UserError, match="not the images that run circles_beta_vae was trained on"):
+        run.check(make_store(count=61))
+
+
+def test_a_missing_checkpoint_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"config.json: missing; train the run with `dvc repro`"):
+        open_run(tmp_path / "models" / "nothing")
+
+
+def test_damage_is_named(trained: tuple[TrainedRun, Store, Path]) -> None:
+    _, _, out = trained
+    whole = (out / "weights.safetensors").read_bytes()
+    (out / "weights.safetensors").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match="damaged checkpoint"):
+        open_run(out)
+
+
+def test_weights_of_another_network_are_refused(trained: tuple[TrainedRun, Store, Path]) -> None:
+    _, _, out = trained
+    config = json.loads((out / "config.json").read_text())
+    config["run"]["latent_dim"] = 4
+    (out / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match="weights of another network"):
+        open_run(out)

@@ -1,0 +1,109 @@
+"""The models' losses, term by term, against their equations."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.distributions import Normal, kl_divergence
+
+from stages.lib.params import ModelName
+from stages.models.base import Batch, Model
+from stages.models.registry import MODELS, Recipe
+from stages.models.vae import VAE, kl_to_standard_normal
+
+
+def recipe(**changes: object) -> Recipe:
+    values: dict[str, object] = {
+        "shape": (32, 32, 3),
+        "latent_dim": 4,
+        "network": "conv",
+        "likelihood": "bernoulli",
+        "beta": 4.0,
+        "generation_weight": 1.0,
+    }
+    return Recipe(**(values | changes))  # type: ignore[arg-type]
+
+
+def batch(model: Model, images: int = 5, channels: int = 3) -> Batch:
+    generator = torch.Generator().manual_seed(1)
+    return Batch(
+        torch.rand(images, channels, 32, 32, generator=generator),
+        torch.randn(images, model.noise_dim, generator=generator),
+        torch.zeros(images, dtype=torch.int64),
+    )
+
+
+def test_kl_is_the_divergence_between_two_normals() -> None:
+    mean, log_variance = torch.randn(6, 3), torch.randn(6, 3)
+    expected = kl_divergence(Normal(mean, (log_variance / 2).exp()), Normal(0.0, 1.0))
+    torch.testing.assert_close(kl_to_standard_normal(mean, log_variance), expected)
+    assert kl_to_standard_normal(torch.zeros(1, 1), torch.zeros(1, 1)).item() == 0
+
+
+def test_the_schema_and_the_registry_know_the_same_models() -> None:
+    assert set(ModelName.__args__) == set(MODELS)
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+@pytest.mark.parametrize("network", ["conv", "mlp"])
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_model_keeps_the_contract(
+    name: str, network: str, likelihood: str, channels: int
+) -> None:
+    model = MODELS[name](
+        recipe(network=network, likelihood=likelihood, shape=(32, 32, channels))
+    )
+    given = batch(model, channels=channels)
+    losses = model(given)
+    assert {"loss", "generation"} <= set(losses)
+    for values in losses.values():
+        assert values.shape == (5,)
+        assert values.dtype == torch.float32
+    losses["loss"].sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+    codes = model.encode(given.images)
+    images = model.decode(codes)
+    assert codes.shape == (5, 4)
+    assert images.shape == given.images.shape
+    assert 0 <= images.min() <= images.max() <= 1
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_the_loss_of_an_image_does_not_depend_on_its_batch(name: str) -> None:
+    model = MODELS[name](recipe()).eval()
+    whole = batch(model)
+    one = Batch(*(part[2:3] for part in whole))
+    torch.testing.assert_close(model(one)["loss"][0], model(whole)["loss"][2])
+
+
+@pytest.mark.parametrize("beta", [0.0, 1.0, 8.0])
+def test_beta_weighs_the_latent_loss(beta: float) -> None:
+    model = VAE((32, 32, 3), 4, "conv", "bernoulli", beta=beta, generation_weight=0.5)
+    losses = model(batch(model))
+    torch.testing.assert_close(
+        losses["loss"], 0.5 * losses["generation"] + beta * losses["latent"]
+    )
+
+
+def test_a_vae_samples_with_the_noise_it_is_given() -> None:
+    model = VAE((32, 32, 3), 4, "conv", "gaussian", beta=1.0)
+    given = batch(model)
+    mean, log_variance = model.posterior(given.images)
+    codes = mean + (log_variance / 2).exp() * given.noise
+    expected = (model.decoder(codes) - given.images).square().flatten(1).sum(1) / 2
+    torch.testing.assert_close(model(given)["generation"], expected)
+
+
+def test_a_deterministic_autoencoder_needs_no_noise() -> None:
+    model = MODELS["ae"](recipe())
+    assert model.noise_dim == 0
+    assert model.log_variance(batch(model).images) is None
+
+
+def test_starting_from_the_mean_image_gives_it_about() -> None:
+    mean = torch.full((3, 32, 32), 0.05)
+    model = MODELS["vae"](recipe())
+    model.start_from(mean)
+    start = model.decode(torch.zeros(1, 4)).mean().item()
+    assert start == pytest.approx(0.05, abs=0.02)

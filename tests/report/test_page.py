@@ -1,0 +1,87 @@
+"""The report: complete, escaped, and without a reference to the outside."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stages.lib import params
+from stages.lib.console import UserError
+from stages.report import offline
+from stages.report.page import render
+from tests.conftest import ROOT
+
+PARAMS = params.load(ROOT / "params.yaml")
+VALUES = params.read(ROOT / "params.yaml")
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Path:
+    for name in PARAMS.data:
+        (tmp_path / "data" / name).mkdir(parents=True)
+        card = {
+            "name": name,
+            "source": "<script>alert(1)</script>",
+            "licence": "CC0",
+            "images": 3,
+            "height": 32,
+            "width": 32,
+            "channels": 3,
+            "classes": ["a"],
+            "splits": {"train": {"images": 2}, "valid": {"images": 1}},
+            "rejected": [{"origin": "a<b>.jpg", "reason": "truncated"}],
+        }
+        (tmp_path / "data" / name / "card.json").write_text(json.dumps(card))
+    for number, name in enumerate(PARAMS.run_names()):
+        (tmp_path / "plots" / name).mkdir(parents=True)
+        (tmp_path / "metrics").mkdir(exist_ok=True)
+        metrics = {name: {"valid_generation": 100.0 + number, "psnr": 20.0}}
+        (tmp_path / "metrics" / f"{name}.json").write_text(json.dumps(metrics))
+        for picture in ("losses", "strip", "zebra"):
+            pixels = np.full((4, 4, 3), number, dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "plots" / name / f"{picture}.png")
+    return tmp_path
+
+
+def test_every_run_is_there_with_its_numbers_and_pictures(outputs: Path) -> None:
+    page = render(PARAMS, VALUES, outputs)
+    for number, name in enumerate(PARAMS.run_names()):
+        assert f'<h2 id="{name}">' in page
+        assert f"<td>{100 + number}</td>" in page
+    assert page.count("data:image/png;base64,") == 3 * len(PARAMS.run_names())
+    first = page[page.index(f'<h2 id="{PARAMS.run_names()[0]}">') :]
+    assert first.index(": strip") < first.index(": losses") < first.index(": zebra")
+
+
+def test_nothing_from_outside_is_trusted_or_loaded(outputs: Path) -> None:
+    page = render(PARAMS, VALUES, outputs)
+    assert "<script>" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "a&lt;b&gt;.jpg" in page
+    references = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert references
+    assert all(reference.startswith(("#", "data:image/png;base64,")) for reference in references)
+
+
+def test_a_missing_output_is_named(outputs: Path) -> None:
+    (outputs / "metrics" / "circles_vae.json").unlink()
+    with pytest.raises(UserError, match=r"circles_vae.json: missing; make it with `dvc repro`"):
+        render(PARAMS, VALUES, outputs)
+
+
+def test_the_plots_page_carries_its_scripts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(offline, "TEMPLATE", tmp_path / "offline.html")
+    offline.main()
+    page = (tmp_path / "offline.html").read_text()
+    assert "{plot_divs}" in page
+    assert "{refresh_tag}" in page
+    assert "{scripts}" not in page
+    assert not re.search(r"<(script|link)[^>]+(src|href)=", page)
+    assert page.count("</script>") == 1

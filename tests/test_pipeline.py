@@ -1,0 +1,72 @@
+"""The DAG: what dvc.yaml says, and one whole run of it on the small overlay."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stages.lib import params
+from stages.verify.clone import outputs
+from tests.conftest import ROOT, run_in
+
+DAG: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+PARAMS = params.load(ROOT / "params.yaml")
+
+
+def test_every_data_set_is_drawn_or_ingested() -> None:
+    made = DAG["draw"]["foreach"] + DAG["ingest"]["foreach"]
+    assert sorted(made) == sorted(PARAMS.data)
+    notes = {path for out in DAG["sources"]["outs"] for path in out}
+    assert {f"data/{name}.source.json" for name in DAG["ingest"]["foreach"]} <= notes
+
+
+def test_beta_is_a_parameter_of_the_models_that_have_one_alone() -> None:
+    with_beta = {name for name, stage in DAG.items() if "beta" in stage.get("do", {}).get("params", [])}
+    assert with_beta == {"train_beta"}
+
+
+def test_every_dependency_on_code_exists() -> None:
+    for name, stage in DAG.items():
+        for path in stage.get("do", stage).get("deps", []):
+            if path.startswith("stages/"):
+                assert (ROOT / path).exists(), f"{name}: {path}"
+
+
+def stages_run(output: str) -> set[str]:
+    """The names of the stages that DVC said it ran."""
+    return set(re.findall(r"Running stage '([^']+)'", output))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_whole_dag_and_then_one_knob(copied_repository: Path) -> None:
+    first = run_in(copied_repository, "dvc", "repro")
+    ran = stages_run(first.stdout)
+    assert {"sources", "report"} <= ran
+    for name in PARAMS.run_names():
+        folder = copied_repository / "plots" / name
+        assert (folder / "strip.png").stat().st_size > 1000
+        values = json.loads((copied_repository / "metrics" / f"{name}.json").read_text())
+        assert set(values) == {name}
+    assert (copied_repository / "report" / "index.html").stat().st_size > 10_000
+
+    again = run_in(copied_repository, "dvc", "repro")
+    assert stages_run(again.stdout) == {"sources"}, "an unchanged DAG runs nothing else"
+    assert run_in(copied_repository, "git", "status", "--short", "--", "data").stdout == ""
+
+    run_in(copied_repository, "git", "add", "--all")
+    run_in(copied_repository, "git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "r")
+    before = outputs(copied_repository)
+    turned = run_in(copied_repository, "dvc", "exp", "run", "-S", "beta=9")
+    family = set(PARAMS.runs.beta)
+    expected = {f"{stage}_beta@{name}" for stage in ("train", "evaluate") for name in family}
+    assert stages_run(turned.stdout) == expected | {"sources", "report"}
+    after = outputs(copied_repository)
+    changed = {path for path in before if before[path] != after[path]}
+    assert {f"models/{name}" for name in family} <= changed
+    assert not [path for path in changed if path.startswith("data/")]

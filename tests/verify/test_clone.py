@@ -1,0 +1,53 @@
+"""Clones with an overlay, and the outputs that a lock file records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stages.lib import params
+from stages.lib.console import UserError
+from stages.verify.__main__ import _complain
+from stages.verify.clone import clone, outputs
+from tests.conftest import run_in
+
+LOCK = """
+schema: '2.0'
+stages:
+  a: {cmd: x, outs: [{path: data/a, md5: 1.dir}, {path: models/a, md5: '2'}]}
+  b: {cmd: y, deps: [{path: data/a, md5: 1.dir}]}
+"""
+
+
+def test_outputs_of_a_lock(tmp_path: Path) -> None:
+    assert outputs(tmp_path) == {}
+    (tmp_path / "dvc.lock").write_text(LOCK)
+    assert outputs(tmp_path) == {"data/a": "1.dir", "models/a": "2"}
+
+
+def test_a_clone_has_the_commit_and_the_overlay(copied_repository: Path, tmp_path: Path) -> None:
+    (copied_repository / "left_behind.txt").write_text("not committed")
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("beta: 7\ndata: {art: {height: 64}}\n")
+    clone(copied_repository, tmp_path / "clone", overlay)
+    assert not (tmp_path / "clone" / "left_behind.txt").exists()
+    before, after = (
+        params.load(folder / "params.yaml") for folder in (copied_repository, tmp_path / "clone")
+    )
+    assert (after.beta, after.data["art"].height) == (7, 64)
+    assert after.data["art"].width == before.data["art"].width
+    assert run_in(tmp_path / "clone", "git", "status", "--short").stdout == " M params.yaml\n"
+
+
+def test_a_wrong_overlay_is_named(copied_repository: Path, tmp_path: Path) -> None:
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("bta: 7\n")
+    with pytest.raises(UserError, match=r"overlay.yaml: bta: unknown key; did you mean 'beta'"):
+        clone(copied_repository, tmp_path / "clone", overlay)
+
+
+def test_differences_are_complained_of() -> None:
+    _complain([], [])
+    with pytest.raises(UserError, match="data differ from the commit's: data/a"):
+        _complain(["data/a"], [])
