@@ -8,6 +8,7 @@ that was not, do the same arithmetic, and processes share a batch without changi
 from __future__ import annotations
 
 import hashlib
+import inspect
 import io
 import json
 import math
@@ -30,16 +31,14 @@ from torch import Tensor
 from stages.lib.console import Progress, UserError, say
 from stages.lib.params import Run, Train
 from stages.lib.store import Store, write_bytes, write_json
-from stages.models.base import Batch, Model, to_images
-from stages.models.registry import MODELS, Recipe
+from stages.models.base import Batch, Model, Recipe, to_images
+from stages.models.registry import build
 
 VALIDATION_BATCH = 200
 """Images at once while validating; changes no result."""
 
 CHECK_EVERY = 20
 """Steps between looks at the losses: each look makes an accelerator wait."""
-
-_CODE = Path(__file__).resolve().parent.parent
 
 
 def train(run: Run, store: Store, out: Path, resume: Path) -> None:
@@ -99,7 +98,7 @@ def new_model(run: Run, shape: tuple[int, int, int]) -> Model:
         beta=run.beta,
         generation_weight=run.loss_weights.generation,
     )
-    return MODELS[run.model](recipe)
+    return build(run.model, recipe)
 
 
 def mean_image(store: Store, rows: npt.NDArray[np.int64], most: int = 1000) -> Tensor:
@@ -127,16 +126,23 @@ def learning_rate(train: Train, epoch: int) -> float:
     return train.learning_rate * (train.schedule[max(reached)] if reached else 1.0)
 
 
-def fingerprint(run: Run, store: Store, fabric: Fabric) -> str:
+def fingerprint(run: Run, store: Store, model: Model, fabric: Fabric) -> str:
     """What an unfinished training must share to go on: parameters, data, code, machine."""
     parameters = run.model_dump(mode="json")
     del parameters["train"]["checkpoint_seconds"]
     digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
     digest.update(store.digest.encode())
-    for file in [Path(__file__), *sorted((_CODE / "models").glob("*.py"))]:
+    for file in code(model):
         digest.update(file.read_bytes())
     digest.update(json.dumps(environment(fabric), sort_keys=True).encode())
     return digest.hexdigest()
+
+
+def code(model: Model) -> list[Path]:
+    """The files of ours that decide what a training of `model` computes."""
+    classes = {cls for module in model.modules() for cls in type(module).__mro__}
+    files = {Path(inspect.getfile(cls)) for cls in classes if cls.__module__.startswith("stages.")}
+    return sorted(files | {Path(__file__)})
 
 
 def environment(fabric: Fabric) -> dict[str, Any]:
@@ -177,7 +183,7 @@ class _Training:
         self.model = new_model(run, store.shape)
         self.model.start_from(mean_image(store, self.rows))
         self.model.to(memory_format=torch.channels_last)
-        self.fingerprint = fingerprint(run, store, fabric)
+        self.fingerprint = fingerprint(run, store, self.model, fabric)
         adam = torch.optim.Adam(self.model.parameters(), lr=run.train.learning_rate)
         self.module, self.optimizer = fabric.setup(self.model, adam)
         self.at = _Progress()

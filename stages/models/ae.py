@@ -4,35 +4,20 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from stages.models.base import Batch, Model
-from stages.models.networks import DECODERS, ENCODERS, LIKELIHOODS, Shape
+from stages.models.base import Batch, Model, Recipe
+from stages.models.networks import DECODERS, ENCODERS, LIKELIHOODS
 
 
 class AE(Model):
-    """Encoder, decoder, nothing between them.
+    """Encoder, decoder, nothing between them."""
 
-    Args:
-        shape: height, width and channels of the images.
-        latent_dim: numbers in a code.
-        network: ``conv`` or ``mlp``.
-        likelihood: ``bernoulli`` or ``gaussian``.
-        generation_weight: weight of the generation loss.
-    """
-
-    def __init__(
-        self,
-        shape: Shape,
-        latent_dim: int,
-        network: str,
-        likelihood: str,
-        generation_weight: float = 1.0,
-    ) -> None:
+    def __init__(self, recipe: Recipe) -> None:
         super().__init__()
-        self.latent_dim, self.noise_dim = latent_dim, 0
-        self.generation_weight = generation_weight
-        self.encoder = ENCODERS[network](shape, latent_dim, 1)
-        self.decoder = DECODERS[network](shape, latent_dim)
-        self.likelihood = LIKELIHOODS[likelihood]
+        self.latent_dim, self.noise_dim = recipe.latent_dim, 0
+        self.generation_weight = recipe.generation_weight
+        self.encoder = ENCODERS[recipe.network](recipe.shape, recipe.latent_dim, 1)
+        self.decoder = DECODERS[recipe.network](recipe.shape, recipe.latent_dim)
+        self.likelihood = LIKELIHOODS[recipe.likelihood]
 
     def start_from(self, mean_image: Tensor) -> None:
         """Set the decoder's last bias to the mean image."""

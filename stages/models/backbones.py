@@ -96,7 +96,9 @@ class Backbone(nn.Module):
         # Channels last is half as fast again on a CPU, and the same numbers.
         return images.contiguous(memory_format=torch.channels_last)
 
-    def maps(self, images: Tensor, names: Sequence[str], size: int | None = None) -> dict[str, Tensor]:
+    def maps(
+        self, images: Tensor, names: Sequence[str], size: int | None = None
+    ) -> dict[str, Tensor]:
         """The outputs of the named blocks, B×C×H×W each, of images in [0, 1].
 
         Raises:
@@ -263,7 +265,9 @@ def _vgg19_random(name: str, seed: int) -> Backbone:
     return Backbone(name, _cut(layers, _VGG19_CUTS), embed, IMAGENET_MEAN, IMAGENET_STD)
 
 
-def _pretrained(build: Callable[[str, Weights], Backbone], url: str, name: str, seed: int) -> Backbone:
+def _pretrained(
+    build: Callable[[str, Weights], Backbone], url: str, name: str, seed: int
+) -> Backbone:
     return build(name, download(url))
 
 

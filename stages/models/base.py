@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+Shape = tuple[int, int, int]
+"""Height, width and channels of an image."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a model is built from; each takes what it needs.
+
+    Attributes:
+        shape: of the images.
+        latent_dim: numbers in a code.
+        network: ``conv`` or ``mlp``.
+        likelihood: ``bernoulli`` or ``gaussian``.
+        beta: weight of the latent loss, ≥ 0.
+        generation_weight: weight of the generation loss.
+    """
+
+    shape: Shape
+    latent_dim: int
+    network: str
+    likelihood: str
+    beta: float
+    generation_weight: float
 
 
 class Batch(NamedTuple):
@@ -26,10 +51,10 @@ class Batch(NamedTuple):
 class Model(nn.Module):
     """An encoder and a decoder with a loss.
 
-    A subclass sets `latent_dim` and `noise_dim` and defines the methods below. `forward` returns
-    every term of the loss as B numbers, one an image and summed over its pixels or latents; the
-    term ``loss`` is minimised. Means over images are the loop's business, which keeps them exact
-    for any batch size and number of processes.
+    A subclass is built from a `Recipe`, sets `latent_dim` and `noise_dim`, and defines the methods.
+    `forward` returns every term of the loss as B numbers, one an image and summed over its pixels
+    or latents; the term ``loss`` is minimised. Means over images are the loop's business, which
+    keeps them exact for any batch size and number of processes.
     """
 
     latent_dim: int

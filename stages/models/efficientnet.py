@@ -36,12 +36,12 @@ class SameConv(nn.Conv2d):
         ):
             total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
             pads += [total // 2, total - total // 2]
-        return F.conv2d(
-            F.pad(maps, pads), self.weight, self.bias, self.stride, 0, 1, self.groups
-        )
+        return F.conv2d(F.pad(maps, pads), self.weight, self.bias, self.stride, 0, 1, self.groups)
 
 
-def _layer(inputs: int, outputs: int, kernel: int, stride: int, groups: int, act: bool) -> nn.Module:
+def _layer(
+    inputs: int, outputs: int, kernel: int, stride: int, groups: int, act: bool
+) -> nn.Module:
     layers: list[nn.Module] = [
         SameConv(inputs, outputs, kernel, stride, groups=groups, bias=False),
         nn.BatchNorm2d(outputs, eps=_EPSILON),
@@ -103,5 +103,7 @@ class EfficientNetLite0(nn.Module):
         maps = self.stem(images)
         for group in self.groups.values():
             maps = group(maps)
-        logits: Tensor = self.classifier(torch.flatten(F.adaptive_avg_pool2d(self.head(maps), 1), 1))
+        logits: Tensor = self.classifier(
+            torch.flatten(F.adaptive_avg_pool2d(self.head(maps), 1), 1)
+        )
         return logits

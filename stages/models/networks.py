@@ -10,8 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Shape = tuple[int, int, int]
-"""Height, width and channels of an image."""
+from stages.models.base import Shape
 
 _CHANNELS = (8, 16, 32, 64, 128)
 

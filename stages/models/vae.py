@@ -17,37 +17,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from stages.models.base import Batch, Model
-from stages.models.networks import DECODERS, ENCODERS, LIKELIHOODS, Shape
+from stages.models.base import Batch, Model, Recipe
+from stages.models.networks import DECODERS, ENCODERS, LIKELIHOODS
 
 
 class VAE(Model):
-    """A Gaussian posterior, a standard normal prior, and β.
+    """A Gaussian posterior, a standard normal prior, and β."""
 
-    Args:
-        shape: height, width and channels of the images.
-        latent_dim: number of latents.
-        network: ``conv`` or ``mlp``.
-        likelihood: ``bernoulli`` or ``gaussian``.
-        beta: weight of the latent loss, ≥ 0.
-        generation_weight: weight of the generation loss.
-    """
-
-    def __init__(
-        self,
-        shape: Shape,
-        latent_dim: int,
-        network: str,
-        likelihood: str,
-        beta: float,
-        generation_weight: float = 1.0,
-    ) -> None:
+    def __init__(self, recipe: Recipe) -> None:
         super().__init__()
-        self.latent_dim, self.noise_dim = latent_dim, latent_dim
-        self.beta, self.generation_weight = beta, generation_weight
-        self.encoder = ENCODERS[network](shape, latent_dim, 2)
-        self.decoder = DECODERS[network](shape, latent_dim)
-        self.likelihood = LIKELIHOODS[likelihood]
+        self.latent_dim = self.noise_dim = recipe.latent_dim
+        self.beta, self.generation_weight = recipe.beta, recipe.generation_weight
+        self.encoder = ENCODERS[recipe.network](recipe.shape, recipe.latent_dim, 2)
+        self.decoder = DECODERS[recipe.network](recipe.shape, recipe.latent_dim)
+        self.likelihood = LIKELIHOODS[recipe.likelihood]
 
     def start_from(self, mean_image: Tensor) -> None:
         """Set the decoder's last bias to the mean image."""

@@ -59,8 +59,12 @@ def test_flatten() -> None:
 
 def test_every_metric_of_a_run_has_a_tolerance() -> None:
     gate = params.load(ROOT / "params.yaml").gate
-    names = [f"{split}_{term}{last}" for split in ("train", "valid")
-             for term in ("generation", "latent") for last in ("", "_last5")]
+    names = [
+        f"{split}_{term}{last}"
+        for split in ("train", "valid")
+        for term in ("generation", "latent")
+        for last in ("", "_last5")
+    ]
     names += ["valid_latent_without_half_last5", "psnr", "ssim", "active_latents", "unused_latents"]
     for name in names:
         assert judge(f"run.{name}", 1.0, 1.0, gate).verdict == "same"

@@ -93,9 +93,14 @@ def test_an_interrupted_training_ends_as_if_it_was_not(
     assert not (tmp_path / "cut").exists()
     loop.train(run, store, tmp_path / "cut", tmp_path / "cut.pt")
     assert_equal(tmp_path / "whole", tmp_path / "cut")
-    assert steps == 1 + loop._Training(  # the resumed run repeated no step that was saved
-        loop.make_fabric(run.train), run, store, tmp_path / "none.pt"
-    ).steps * run.epochs
+    assert (
+        steps
+        == 1
+        + loop._Training(  # the resumed run repeated no step that was saved
+            loop.make_fabric(run.train), run, store, tmp_path / "none.pt"
+        ).steps
+        * run.epochs
+    )
 
 
 @pytest.mark.parametrize(
@@ -137,9 +142,7 @@ def leave_state(run: Run, store: Store, state: Path) -> None:
     assert again.at.epoch == 2, "the same parameters are resumed"
 
 
-def test_a_damaged_state_is_named(
-    make_run: MakeRun, make_store: MakeStore, tmp_path: Path
-) -> None:
+def test_a_damaged_state_is_named(make_run: MakeRun, make_store: MakeStore, tmp_path: Path) -> None:
     (tmp_path / "state.pt").write_bytes(b"PK\x03\x04 not a checkpoint")
     with pytest.raises(UserError, match=r"state.pt: unreadable training state .* remove it"):
         loop.train(make_run(), make_store(), tmp_path / "out", tmp_path / "state.pt")

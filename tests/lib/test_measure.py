@@ -38,8 +38,9 @@ def test_losses_are_those_of_the_history() -> None:
     assert values["train_generation_last5"] == 30
     assert values["valid_latent_last5"] == 5
     assert values["valid_latent_without_half_last5"] == 10
-    assert not [name for name in measure.losses(history[["epoch", "train_generation"]])
-                if "latent" in name]
+    assert not [
+        name for name in measure.losses(history[["epoch", "train_generation"]]) if "latent" in name
+    ]
 
 
 class Known:

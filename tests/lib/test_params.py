@@ -100,7 +100,10 @@ def test_scale_chooses(values: dict[str, Any]) -> None:
     for scale in ("sample", "full"):
         loaded = params.validate(put(values, "scale", scale), "params.yaml")
         assert loaded.run("circles_vae").epochs == values["train"]["epochs"][scale]
-        assert loaded.run("digits_vae").epochs == values["runs"]["plane"]["digits_vae"]["epochs"][scale]
+        assert (
+            loaded.run("digits_vae").epochs
+            == values["runs"]["plane"]["digits_vae"]["epochs"][scale]
+        )
 
 
 def test_an_unknown_run_or_data_set_names_the_nearest() -> None:
@@ -116,11 +119,15 @@ def test_dvc_can_interpolate_the_file() -> None:
 
 
 nested = st.recursive(
-    st.integers(), lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3), max_leaves=8
+    st.integers(),
+    lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=8,
 )
 
 
-@given(st.dictionaries(st.sampled_from("abc"), nested), st.dictionaries(st.sampled_from("abc"), nested))
+@given(
+    st.dictionaries(st.sampled_from("abc"), nested), st.dictionaries(st.sampled_from("abc"), nested)
+)
 def test_merge_laws(base: dict[str, Any], overlay: dict[str, Any]) -> None:
     merged = params.merge(base, overlay)
     assert params.merge(merged, overlay) == merged

@@ -32,7 +32,9 @@ def test_a_grid_shows_its_pixels_whole(tmp_path: Path) -> None:
     height, width, _ = expected.shape
     bottom = picture[-8 - height : -8]
     found = [
-        x for x in range(bottom.shape[1] - width + 1) if (bottom[:, x : x + width] == expected).all()
+        x
+        for x in range(bottom.shape[1] - width + 1)
+        if (bottom[:, x : x + width] == expected).all()
     ]
     assert len(found) == 1
 
@@ -47,4 +49,9 @@ def test_the_same_bytes_each_time(tmp_path: Path) -> None:
 
 
 def test_enlargement() -> None:
-    assert [enlargement(*size) for size in [(96, 64), (28, 28), (32, 32), (256, 256)]] == [1, 3, 3, 1]
+    assert [enlargement(*size) for size in [(96, 64), (28, 28), (32, 32), (256, 256)]] == [
+        1,
+        3,
+        3,
+        1,
+    ]
