@@ -31,7 +31,7 @@ repro: setup ## run the whole DAG; what is up to date is left alone
 	@$(BIN)/python -m stages.report --list
 
 test: setup ## run the tests
-	@$(BIN)/python -m pytest -q
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal
 
 lint: setup ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

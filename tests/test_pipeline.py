@@ -26,7 +26,9 @@ def test_every_data_set_is_drawn_or_ingested() -> None:
 
 
 def test_beta_is_a_parameter_of_the_models_that_have_one_alone() -> None:
-    with_beta = {name for name, stage in DAG.items() if "beta" in stage.get("do", {}).get("params", [])}
+    with_beta = {
+        name for name, stage in DAG.items() if "beta" in stage.get("do", {}).get("params", [])
+    }
     assert with_beta == {"train_beta"}
 
 
@@ -60,7 +62,9 @@ def test_the_whole_dag_and_then_one_knob(copied_repository: Path) -> None:
     assert run_in(copied_repository, "git", "status", "--short", "--", "data").stdout == ""
 
     run_in(copied_repository, "git", "add", "--all")
-    run_in(copied_repository, "git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "r")
+    run_in(
+        copied_repository, "git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "r"
+    )
     before = outputs(copied_repository)
     turned = run_in(copied_repository, "dvc", "exp", "run", "-S", "beta=9")
     family = set(PARAMS.runs.beta)

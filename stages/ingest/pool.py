@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -51,7 +52,7 @@ def in_order(
         return
     # Spawned, not forked: a copy of a process that runs threads may wait for a lock for ever.
     context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_interrupts)
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_follow_parent)
     waiting: deque[tuple[Given, Future[Made]]] = deque()
     try:
         for piece in given:
@@ -73,6 +74,14 @@ def _done(piece: Given, future: Future[Made]) -> tuple[Given, Made]:
     return piece, future.result()
 
 
-def _leave_interrupts() -> None:
-    """The parent alone answers the keyboard."""
+def _follow_parent() -> None:
+    """Leave the keyboard to the parent, and end with it however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -38,8 +38,17 @@ def open_source(asked: Asked) -> Source:
     """Fetch the source and recognise what it is.
 
     Raises:
-        UserError: if it is not there, or nothing that is known.
+        UserError: if it is not there, or nothing that is known; names the key in params.yaml.
     """
+    try:
+        return _open(asked)
+    except UserError as error:
+        if str(error).startswith("data."):
+            raise
+        raise UserError(f"{asked.key}: {error}") from None
+
+
+def _open(asked: Asked) -> Source:
     data = asked.data
     reader = bundled.READERS.get(data.source.partition(":")[0])
     if reader and not is_url(data.source):

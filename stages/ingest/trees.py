@@ -96,8 +96,8 @@ class Finder:
 
 def is_image_name(name: str) -> bool:
     """Whether a file of this name is worth decoding; its content decides in the end."""
-    suffix = PurePosixPath(name).suffix.lower()
-    return suffix in IMAGE_SUFFIXES or not suffix
+    stem, dot, suffix = name.rpartition("/")[2].rpartition(".")
+    return not dot or not stem or f".{suffix.lower()}" in IMAGE_SUFFIXES
 
 
 def _matters(name: str) -> bool:

@@ -94,9 +94,9 @@ def latents(trained: TrainedRun, store: Store, active_threshold: float) -> pd.Da
     """A row a latent: how much of it the model uses, over the validation images.
 
     Returns:
-        ``latent`` (from 1), ``activity`` (variance of the posterior mean over images), ``kl``
-        (mean nats, NaN for a deterministic model), ``active`` (activity above the threshold;
-        Burda et al. 2016, section 5.2).
+        ``latent`` (from 1), ``active`` (activity above the threshold; Burda et al. 2016, section
+        5.2), ``kl`` (mean nats, NaN for a deterministic model), ``activity`` (variance of the
+        posterior mean over images).
     """
     images = store.images[store.rows("valid")]
     means = trained.encode(images)
@@ -114,8 +114,8 @@ def latents(trained: TrainedRun, store: Store, active_threshold: float) -> pd.Da
     return pd.DataFrame(
         {
             "latent": np.arange(1, len(activity) + 1),
-            "activity": activity,
-            "kl": kl,
             "active": activity > active_threshold,
+            "kl": kl,
+            "activity": activity,
         }
     )

@@ -13,18 +13,26 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from stages.lib.console import UserError
+from stages.models.registry import MODELS
 
 PARAMS = Path("params.yaml")
 
 Scale = Literal["sample", "full"]
-ModelName = Literal["ae", "sampled_ae", "vae", "beta_vae"]
 NetworkName = Literal["conv", "mlp"]
 Likelihood = Literal["bernoulli", "gaussian"]
 
 Positive = Annotated[int, Field(ge=1)]
+def _model(name: str) -> str:
+    if name not in MODELS:
+        known = ", ".join(MODELS)
+        raise ValueError(f"found {name!r}, expected one of {known}{nearest(name, MODELS)}")
+    return name
+
+
+ModelName = Annotated[str, AfterValidator(_model)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -264,8 +272,10 @@ class PhotoRules(Section):
         max_ground_spread: share of the border that is not of the background's colour.
         min_area, max_area: share of the picture that is garment.
         max_second: area of the second largest part, as a share of the largest: one garment only.
-        max_skin, all_skin: between these shares of skin in what is not background, a person is in
-            the picture; above, the garment itself is of that colour.
+        max_skin: share of skin in what is not background.
+        min_limbs: share of skin in an outer eighth of that: with more, a person is in the picture,
+        limbs_ratio: if it is also so many times the share of skin in all of it. A garment of that
+            colour has as much of it everywhere.
         near: mean difference in pixel values, 0 to 255, up to which two photos are the same.
     """
 
@@ -276,7 +286,8 @@ class PhotoRules(Section):
     max_area: Annotated[float, Field(ge=0, le=1)]
     max_second: Annotated[float, Field(ge=0, le=1)]
     max_skin: Annotated[float, Field(ge=0, le=1)]
-    all_skin: Annotated[float, Field(ge=0, le=1)]
+    min_limbs: Annotated[float, Field(ge=0, le=1)]
+    limbs_ratio: Annotated[float, Field(ge=1)]
     near: Annotated[float, Field(ge=0)]
 
 

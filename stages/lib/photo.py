@@ -49,7 +49,7 @@ def open_photo(content: bytes, max_pixels: int) -> Image.Image:
 def _open(content: bytes, max_pixels: int) -> Image.Image:
     Image.init()
     known = [name for name in FORMATS if name in Image.OPEN]
-    picture = Image.open(io.BytesIO(content), formats=known)
+    picture: Image.Image = Image.open(io.BytesIO(content), formats=known)
     if picture.width * picture.height > max_pixels:
         raise PhotoError(f"more than {max_pixels} pixels")
     kind = picture.format

@@ -11,11 +11,19 @@ GATE = {"loss": Tolerance(better="lower", relative=0.01)}
 def test_every_file_and_metric_is_judged() -> None:
     difference = {
         "metrics/a.json": {"a.loss": {"old": 1.0, "new": 2.0, "diff": 1.0}},
-        "metrics/b.json": {"b.loss": {"old": 2.0, "new": 1.0, "diff": -1.0}, "c.loss": {"old": 1.0}},
+        "metrics/b.json": {
+            "b.loss": {"old": 2.0, "new": 1.0, "diff": -1.0},
+            "c.loss": {"old": 1.0},
+        },
         "metrics/new.json": {"d.loss": {"new": 1.0}},
     }
     verdicts = {change.metric: change.verdict for change in judge_all(difference, GATE)}
-    assert verdicts == {"a.loss": "worse", "b.loss": "better", "c.loss": "missing", "d.loss": "same"}
+    assert verdicts == {
+        "a.loss": "worse",
+        "b.loss": "better",
+        "c.loss": "missing",
+        "d.loss": "same",
+    }
 
 
 def test_no_difference_is_no_change() -> None:

@@ -13,6 +13,7 @@ import pytest
 from stages.ingest import archives
 from stages.lib.console import UserError
 from tests.ingest.pictures import Build, encoded, picture, reasons, write_pictures
+from tests.lib.server import serving
 
 NAMES = ("train/hat/1.png", "train/shoes/2.png", "valid/hat/3.png", "valid/shoes/4.png")
 
@@ -184,3 +185,26 @@ def test_an_archive_in_which_lies_a_table(tmp_path: Path, build: Build) -> None:
     (folder / "info.csv").write_text("filename,style\n1.png,Baroque\n2.png,Realism\n")
     store = build(zipped(folder, tmp_path / "x.zip"))
     assert store.index["label"].to_list() == ["Baroque", "Realism"]
+
+
+def test_an_archive_behind_a_url(
+    tmp_path: Path, build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stages.lib.http.PAUSE_SECONDS", 0.001)
+    folder = write_pictures(tmp_path / "x", *NAMES)
+    expected = build(folder, name="folder")
+    data = zipped(folder, tmp_path / "x.zip").read_bytes()
+    with serving() as server:
+        server.files["/x.zip"] = data
+        server.cut = [len(data) // 3, len(data) // 3]
+        store = build(f"{server.address}/x.zip?token=secret")
+    assert len(server.gets()) == 3
+    assert store.digest == expected.digest
+    assert store.card["source"] == f"{server.address}/x.zip?…"
+
+
+def test_a_table_behind_a_url_has_no_images(tmp_path: Path, build: Build) -> None:
+    with serving() as server:
+        server.files["/info.csv"] = b"filename,style\n1.png,x\n"
+        with pytest.raises(UserError, match="names images, but none come with it"):
+            build(f"{server.address}/info.csv")

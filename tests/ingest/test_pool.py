@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +59,23 @@ def test_no_more_is_taken_than_is_under_way() -> None:
 def test_a_worker_that_the_system_ends() -> None:
     with pytest.raises(UserError, match="a worker process was ended by the system"):
         list(in_order(_die, [9], 2))
+
+
+def test_workers_end_with_a_parent_that_is_killed() -> None:
+    code = (
+        "import os, time\n"
+        "from stages.ingest.pool import in_order\n"
+        "if __name__ == '__main__':\n"
+        "    results = in_order(time.sleep, [0.01] * 100_000, 2)\n"
+        "    next(results)\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    root = Path(__file__).parents[2]
+    # A worker that lived on would hold the pipe open, and `run` would wait for it.
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == -9, done.stderr
 
 
 def test_a_fault_of_the_program_is_not_hidden() -> None:
