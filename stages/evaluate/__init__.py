@@ -1,1 +1,1 @@
-"""Evaluate a trained run: its numbers (`stages.lib.measure`) and its pictures (`figures`)."""
+"""Evaluate a trained run: its pictures (`figures`) and what its latents know (`factors`)."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from stages.evaluate import figures
+from stages.evaluate import factors, figures
 from stages.lib import measure, params
 from stages.lib.console import door
+from stages.lib.files import write_bytes, write_json
 from stages.lib.run import open_run
-from stages.lib.store import open_store, write_bytes, write_json
+from stages.lib.store import open_store
 
 
 def main() -> None:
@@ -25,6 +26,11 @@ def main() -> None:
     latents = measure.latents(trained, store, settings.active_threshold)
     out = Path("plots") / name
     figures.draw(trained, store, latents, settings, out)
+    truth = factors.factors_of(store)
+    if truth is not None:
+        codes = trained.encode(store.images)
+        values |= factors.measure(codes, truth, settings.bins)
+        factors.heat_map(trained, codes, truth, settings.bins, out / "factors.png")
     table = latents.to_csv(index=False, float_format="%.4g")
     write_bytes(out / "latents.csv", table.encode())
     rounded = {metric: float(f"{value:.5g}") for metric, value in values.items()}

@@ -29,8 +29,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from stages.lib.console import Progress, UserError, say
+from stages.lib.files import write_bytes, write_json
 from stages.lib.params import Run, Train
-from stages.lib.store import Store, write_bytes, write_json
+from stages.lib.store import Store
 from stages.models.base import Batch, Model, Recipe, to_images
 from stages.models.registry import build
 

@@ -204,6 +204,7 @@ class Evaluate(Section):
         steps: columns of a traversal.
         mesh: rows and columns of the mesh of a two-latent model.
         scatter: images of a class in the scatter of a two-latent model.
+        bins: of a latent or factor where mutual information is measured.
     """
 
     batch_size: Positive
@@ -214,6 +215,7 @@ class Evaluate(Section):
     steps: Annotated[int, Field(ge=3)]
     mesh: Annotated[int, Field(ge=2)]
     scatter: Positive
+    bins: Annotated[int, Field(ge=2)]
 
 
 class CrawlLimits(Section):

@@ -11,7 +11,8 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from stages.lib.store import Images, write_bytes
+from stages.lib.files import write_bytes
+from stages.lib.store import Images
 
 matplotlib.use("Agg")
 

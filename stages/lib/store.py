@@ -27,8 +27,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from stages.lib.console import UserError
-from stages.lib.files import write_bytes as write_bytes
-from stages.lib.files import write_json as write_json
+from stages.lib.files import write_json
 
 COLUMNS = ("id", "split", "label", "origin", "sha256")
 SPLITS = ("train", "valid", "test")
@@ -99,7 +98,7 @@ def open_store(path: Path) -> Store:
             f"{path}: not an image store ({missing[0]} is missing); run `dvc repro` to make it"
         )
     try:
-        images = np.load(path / "images.npy", mmap_mode="r", allow_pickle=False)
+        images = np.lib.format.open_memmap(path / "images.npy", mode="r")
         index = pd.read_parquet(path / "index.parquet")
         card = json.loads((path / "card.json").read_text())
     except (ValueError, EOFError, OSError) as error:

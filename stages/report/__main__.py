@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stages.lib import params
 from stages.lib.console import door
-from stages.lib.store import write_bytes
+from stages.lib.files import write_bytes
 from stages.report.page import render
 
 WORTH_OPENING = (

@@ -11,7 +11,7 @@ from pathlib import Path
 import vl_convert
 
 from stages.lib.console import door
-from stages.lib.store import write_bytes
+from stages.lib.files import write_bytes
 
 TEMPLATE = Path(".dvc/offline.html")
 

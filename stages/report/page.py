@@ -20,6 +20,7 @@ ORDER = (
     "traversal_red",
     "traversal_green",
     "traversal_blue",
+    "factors",
     "classes",
     "mesh",
     "scatter",
@@ -35,6 +36,7 @@ COLUMNS = {
     "ssim": "SSIM",
     "active_latents": "active",
     "unused_latents": "unused",
+    "mig": "MIG",
 }
 """Metrics in the overview, with their headings."""
 

@@ -13,7 +13,7 @@ import yaml
 
 from stages.lib import params
 from stages.lib.console import UserError
-from stages.lib.store import write_bytes
+from stages.lib.files import write_bytes
 
 
 def clone(repository: Path, folder: Path, overlay: Path | None) -> None:
