@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from stages.lib import params
+from stages.lib.compare import flatten, judge
 from stages.verify.clone import outputs
 from tests.conftest import ROOT, run_in
 
@@ -55,6 +56,9 @@ def test_the_whole_dag_and_then_one_knob(copied_repository: Path) -> None:
         assert (folder / "strip.png").stat().st_size > 1000
         values = json.loads((copied_repository / "metrics" / f"{name}.json").read_text())
         assert set(values) == {name}
+    for path in (copied_repository / "metrics").glob("*.json"):
+        for metric, value in flatten(json.loads(path.read_text())).items():
+            assert judge(metric, value, value, PARAMS.gate).verdict == "same", metric
     assert (copied_repository / "report" / "index.html").stat().st_size > 10_000
 
     again = run_in(copied_repository, "dvc", "repro")

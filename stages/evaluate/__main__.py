@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from stages.evaluate import factors, figures
-from stages.lib import measure, params
+from stages.evaluate import figures
+from stages.lib import factors, measure, params
 from stages.lib.console import door
 from stages.lib.files import write_bytes, write_json
 from stages.lib.run import open_run

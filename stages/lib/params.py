@@ -20,11 +20,16 @@ from stages.models.registry import MODELS
 
 PARAMS = Path("params.yaml")
 
+SHOP = "shop"
+"""The image store that the stage `products` makes, beside those under ``data``."""
+
 Scale = Literal["sample", "full"]
 NetworkName = Literal["conv", "mlp"]
 Likelihood = Literal["bernoulli", "gaussian"]
 
 Positive = Annotated[int, Field(ge=1)]
+
+
 def _model(name: str) -> str:
     if name not in MODELS:
         known = ", ".join(MODELS)
@@ -33,6 +38,7 @@ def _model(name: str) -> str:
 
 
 ModelName = Annotated[str, AfterValidator(_model)]
+Contact = Annotated[str, Field(pattern=r"^(mailto:)?[^@\s]+@[^@\s]+\.[^@\s]+$|^https?://\S+$")]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -256,7 +262,7 @@ class Scrape(Section):
     """
 
     shop: Annotated[str, Field(min_length=1)]
-    contact: Annotated[str, Field(pattern=r"^(mailto:)?[^@\s]+@[^@\s]+\.[^@\s]+$|^https?://\S+$")] | None
+    contact: Contact | None
     products: Scaled
     retries: Annotated[int, Field(ge=0, le=10)]
     retry_seconds: Annotated[float, Field(gt=0)]
@@ -369,18 +375,19 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _runs_have_data(self) -> Params:
+        sizes = {name: (data.height, data.width) for name, data in self.data.items()}
+        sizes[SHOP] = (self.products.height, self.products.width)
         for family, name, spec in self.runs.items():
-            if spec.data not in self.data:
+            if spec.data not in sizes:
                 raise ValueError(
                     f"runs.{family}.{name}.data: found {spec.data!r}, "
-                    f"expected one of {', '.join(self.data)}{nearest(spec.data, self.data)}"
+                    f"expected one of {', '.join(sizes)}{nearest(spec.data, sizes)}"
                 )
-            data = self.data[spec.data]
-            if spec.network == "conv" and (data.height % 32 or data.width % 32):
+            height, width = sizes[spec.data]
+            if spec.network == "conv" and (height % 32 or width % 32):
                 raise ValueError(
                     f"runs.{family}.{name}.network: conv halves the image five times, but "
-                    f"data.{spec.data} is {data.height}×{data.width}; make both multiples of 32 "
-                    "or choose mlp"
+                    f"{spec.data} is {height}×{width}; make both multiples of 32 or choose mlp"
                 )
         return self
 

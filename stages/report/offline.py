@@ -15,13 +15,15 @@ from stages.lib.files import write_bytes
 
 TEMPLATE = Path(".dvc/offline.html")
 
+_SNIPPET = "window.vegaEmbed = vegaEmbed;"
+
 _PAGE = """<!DOCTYPE html>
 <html>
 <head>
 <meta charset="utf-8">
 {{refresh_tag}}
 <title>Latent Atlas: plots</title>
-<script type="module">{vega}</script>
+<script>{vega}</script>
 <style>body {{ font-family: sans-serif; margin: 2em }} table {{ border-spacing: 15px }}</style>
 </head>
 <body>
@@ -34,7 +36,7 @@ _PAGE = """<!DOCTYPE html>
 def main() -> None:
     """Write the template; DVC's specifications are of Vega-Lite 5."""
     version = max(v for v in vl_convert.get_vegalite_versions() if v.startswith("5"))
-    vega = vl_convert.javascript_bundle(None, version).replace("</script", "<\\/script")
+    vega = vl_convert.javascript_bundle(_SNIPPET, version).replace("</script", "<\\/script")
     write_bytes(TEMPLATE, _PAGE.format(vega=vega).encode())
 
 

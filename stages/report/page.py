@@ -12,7 +12,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from stages.lib.console import UserError
-from stages.lib.params import Params
+from stages.lib.params import SHOP, Params
 
 ORDER = (
     "strip",
@@ -67,7 +67,7 @@ def render(params: Params, values: dict[str, Any], root: Path) -> str:
         loader=PackageLoader("stages.report"), autoescape=True, undefined=StrictUndefined
     )
     return environment.get_template("report.html").render(
-        cards=[_json(root / "data" / name / "card.json") for name in params.data],
+        cards=[_json(root / "data" / name / "card.json") for name in [*params.data, SHOP]],
         sections=[_section(params, name, root) for name in params.run_names()],
         columns=COLUMNS,
         parameters=yaml.safe_dump(values, sort_keys=False, allow_unicode=True),
@@ -83,7 +83,7 @@ def _section(params: Params, name: str, root: Path) -> Section:
     return Section(
         name=name,
         title=run.title(),
-        source=params.data[run.data].source,
+        source=_json(root / "data" / run.data / "card.json")["source"],
         metrics=_json(root / "metrics" / f"{name}.json")[name],
         pictures={path.stem: _data_uri(path) for path in pictures},
     )

@@ -42,7 +42,7 @@ def test_verdicts(metric: str, old: float | None, new: float | None, verdict: st
 
 
 def test_a_metric_without_a_tolerance_is_refused() -> None:
-    with pytest.raises(UserError, match="no pattern in params.yaml fits the metric 'fid'"):
+    with pytest.raises(UserError, match=r"no pattern in params\.yaml fits the metric 'fid'"):
         judge("run.fid", 1.0, 2.0, GATE)
 
 

@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file
 
 from stages.lib import loop
-from stages.lib.console import UserError
+from stages.lib.console import Progress, UserError
 from stages.lib.params import Run
 from stages.lib.store import Store
 from tests.conftest import ROOT
@@ -62,7 +62,7 @@ def test_another_seed_gives_other_weights(
     assert all(not torch.equal(first[n], second[n]) for n in first if n.endswith("weight"))
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for the end of a process, at a chosen step."""
 
 
@@ -83,11 +83,11 @@ def test_an_interrupted_training_ends_as_if_it_was_not(
         nonlocal steps
         steps += 1
         if steps == step + 1:
-            raise Killed
+            raise KilledError
         original(self, *given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(loop._Training, "_step", stop_at)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         loop.train(run, store, tmp_path / "cut", tmp_path / "cut.pt")
     assert (tmp_path / "cut.pt").is_file()
     assert not (tmp_path / "cut").exists()
@@ -136,7 +136,7 @@ def test_a_state_of_other_data_is_never_resumed(
 def leave_state(run: Run, store: Store, state: Path) -> None:
     """Train an epoch of `run` and leave its state behind, as an interruption would."""
     training = loop._Training(loop.make_fabric(run.train), run, store, state)
-    with loop.Progress("train", None, "images", quiet=True) as progress:
+    with Progress("train", None, "images", quiet=True) as progress:
         training._epoch(progress)
     again = loop._Training(loop.make_fabric(run.train), run, store, state)
     assert again.at.epoch == 2, "the same parameters are resumed"

@@ -1,4 +1,4 @@
-"""params.yaml: validated as a whole, in one line that says which key, what was found, what to do."""
+"""params.yaml: validated as a whole, in one line that says what is wrong and what to do."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def put(values: dict[str, Any], key: str, value: object) -> dict[str, Any]:
         ("latent_dim", 0, "latent_dim: found 0, expected greater than or equal to 1"),
         ("data.fashion.hieght", 96, "data.fashion.hieght: unknown key; did you mean 'height'?"),
         ("data.fashion.height", -96, "data.fashion.height: found -96"),
-        ("data.fashion.height", 50, "data.fashion is 50×64; make both multiples of 32"),
+        ("data.fashion.height", 50, "fashion is 50×64; make both multiples of 32"),
+        ("products.height", 50, "shop is 50×64; make both multiples of 32"),
         ("data.fashion.count", None, "data.fashion: source 'drawn:garments' is drawn and needs"),
         ("data.fashion.fit", "zoom", "fit: found 'zoom', expected 'crop', 'pad' or 'stretch'"),
         ("data.art.valid_share", 1.0, "data.art.valid_share: found 1.0, expected less than 1"),

@@ -37,7 +37,8 @@ def test_codes_and_images_come_from_the_saved_weights(
         expected = run.model.encode(to_images(torch.from_numpy(store.images[:1]))).numpy()
     np.testing.assert_allclose(codes[:1], expected, rtol=1e-5, atol=1e-6)
     images = run.decode(codes)
-    assert (images.dtype, images.shape) == (np.uint8, store.images.shape)
+    assert images.dtype == np.uint8
+    assert images.shape == store.images.shape
     assert not run.model.training
 
 

@@ -87,7 +87,7 @@ def test_downloads_run_no_code(
     torch.save({"weight": Evil()}, folder / "weights.pth")
     digest = hashlib.sha256((folder / "weights.pth").read_bytes()).hexdigest()[:8]
     (folder / "weights.pth").rename(folder / f"evil-{digest}.pth")
-    with pytest.raises(Exception, match="[Ww]eights_only|Unsupported"):
+    with pytest.raises(BackboneError, match=r"[Ww]eights"):
         backbones.download(f"{root}/evil-{digest}.pth")
     assert not (tmp_path / "pwned").exists()
 
@@ -124,6 +124,17 @@ def test_alexnet_is_cut_before_its_last_relu(monkeypatch: pytest.MonkeyPatch) ->
     assert all((value >= 0).all() for value in maps.values())
 
 
+def test_the_addresses_are_torchvisions() -> None:
+    models = torchvision.models
+    weights = {
+        backbones.VGG19_FILE: models.VGG19_Weights.IMAGENET1K_V1,
+        backbones.ALEXNET_FILE: models.AlexNet_Weights.IMAGENET1K_V1,
+        backbones.RESNET50_FILE: models.ResNet50_Weights.IMAGENET1K_V2,
+    }
+    for file, enum in weights.items():
+        assert enum.url == f"{backbones.TORCHVISION}/{file}"
+
+
 def test_wrong_names_and_weights_are_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(BackboneError, match="no backbone 'vgg99'; expected one of"):
         backbones.load("vgg99")
@@ -148,7 +159,7 @@ def test_random_vgg19_follows_from_its_seed() -> None:
     assert maps["conv5_1"].shape == (1, 512, 4, 4)
     # The gradient reaches the image, as style transfer needs it; the weights take none.
     images = torch.rand(1, 3, 32, 32, requires_grad=True)
-    first.maps(images, ["conv2_1"], size=32)["conv2_1"].sum().backward()
+    first.maps(images, ["conv2_1"], size=32)["conv2_1"].sum().backward()  # type: ignore[no-untyped-call]
     assert images.grad is not None
     assert images.grad.abs().sum() > 0
     assert not any(weight.requires_grad for weight in first.parameters())

@@ -107,7 +107,9 @@ def test_decoders_start_at_the_mean() -> None:
     conv, mlp = ConvDecoder((32, 32, 3), 2), MlpDecoder((32, 32, 3), 2)
     conv.start_at(outputs)
     mlp.start_at(outputs)
-    torch.testing.assert_close(conv.convolutions[-1].get_parameter("bias").detach(), outputs.mean((1, 2)))
+    torch.testing.assert_close(
+        conv.convolutions[-1].get_parameter("bias").detach(), outputs.mean((1, 2))
+    )
     torch.testing.assert_close(mlp.outputs.bias.detach(), outputs.flatten())
 
 

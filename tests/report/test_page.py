@@ -22,7 +22,7 @@ VALUES = params.read(ROOT / "params.yaml")
 
 @pytest.fixture
 def outputs(tmp_path: Path) -> Path:
-    for name in PARAMS.data:
+    for name in [*PARAMS.data, "shop"]:
         (tmp_path / "data" / name).mkdir(parents=True)
         card = {
             "name": name,
@@ -85,3 +85,5 @@ def test_the_plots_page_carries_its_scripts(
     assert "{scripts}" not in page
     assert not re.search(r"<(script|link)[^>]+(src|href)=", page)
     assert page.count("</script>") == 1
+    # A module would run after the plots that call it.
+    assert "type=\"module\"" not in page

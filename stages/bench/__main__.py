@@ -1,0 +1,49 @@
+"""``python -m stages.bench``: how fast the parts are, as ratios measured in this run.
+
+Competitors take turns, so that another load on the machine falls on all alike; a figure is the
+median of the rounds, with the lowest and the highest. Absolute figures hold for this machine only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from stages.bench import drawings, ingestion, machine, training, workspace
+from stages.bench.figures import Figure, table
+from stages.bench.size import FULL, QUICK, Size
+from stages.lib.console import door
+from stages.lib.files import write_json
+
+OUT = Path("bench.json")
+
+
+def main() -> None:
+    """Measure everything and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m stages.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="half a minute instead of minutes")
+    parser.add_argument("--json", action="store_true", help=f"write everything to {OUT} too")
+    asked = parser.parse_args()
+    about = machine.describe()
+    print(", ".join(f"{name} {value}" for name, value in about.items()), flush=True)
+    figures = measure(QUICK if asked.quick else FULL, Path.cwd())
+    print(f"\n{table(figures)}")
+    if asked.json:
+        write_json(OUT, {"machine": about, "figures": [one.values() for one in figures]})
+
+
+def measure(size: Size, repository: Path) -> list[Figure]:
+    """All figures, in the order of the table."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        folder = Path(name).resolve()
+        return [
+            *training.measure(size, folder),
+            *ingestion.measure(size, folder),
+            *drawings.measure(size),
+            workspace.measure(min(size.rounds, 3), repository),
+        ]
+
+
+if __name__ == "__main__":
+    door(main)

@@ -1,0 +1,56 @@
+"""How much work a benchmark does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of everything.
+
+    Attributes:
+        rounds: how often each competitor is timed; a median needs at least three.
+        steps: training steps in a turn.
+        turns: turns that a training has in a round.
+        images: images that are trained on; the more, the less of a turn is validation.
+        ingests: rounds of the ingestion.
+        files: JPEG files of a short ingestion.
+        many: JPEG files of a long one.
+        drawn: images of each drawing.
+        reads: groups of five images that are read at random.
+    """
+
+    rounds: int
+    steps: int
+    turns: int
+    images: int
+    ingests: int
+    files: int
+    many: int
+    drawn: int
+    reads: int
+
+
+FULL = Size(
+    rounds=9,
+    steps=5,
+    turns=4,
+    images=5000,
+    ingests=3,
+    files=500,
+    many=5000,
+    drawn=128,
+    reads=200,
+)
+QUICK = Size(
+    rounds=3,
+    steps=5,
+    turns=1,
+    images=2000,
+    ingests=1,
+    files=100,
+    many=500,
+    drawn=64,
+    reads=40,
+)

@@ -1,0 +1,129 @@
+"""The training loop against a bare one, and against pythae's.
+
+All train the VAE of the fashion VAE thesis (tables 4.1 and 4.2) on circles of 96×64 pixels, with
+three latents and batches of 50.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from stages.bench.figures import Figure, Target, rates, ratio
+from stages.bench.size import Size
+from stages.bench.turns import Training, take_turns
+from stages.lib import loop
+from stages.lib.drawn import draw
+from stages.lib.params import DataSet, Run, Scaled
+from stages.lib.store import Store, open_store
+from stages.models.base import Batch, Model, to_images
+
+LATENTS, BATCH, LEARNING_RATE = 3, 50, 0.001
+PRECISIONS = ("32-true", "bf16-mixed")
+PYTHAE = "0.1.2"
+
+TO_BARE, TO_PYTHAE = Target("at least", 0.97), Target("at least", 1.6)
+
+
+def measure(size: Size, folder: Path) -> list[Figure]:
+    """The throughput of the loop; `folder` is for the data and what the trainings write."""
+    store = folder / "circles"
+    images = Scaled(sample=size.images, full=size.images)
+    data = DataSet(source="drawn:circles_mono", height=96, width=64, valid_share=0.01, count=images)
+    draw("circles", data, size.images, 0, store)
+    has_pythae = importlib.util.find_spec("pythae") is not None
+    trainings: dict[str, Training] = {}
+    for precision in PRECISIONS:
+        trainings[f"loop {precision}"] = partial(train_in_loop, precision, store, folder)
+        trainings[f"bare {precision}"] = partial(train_bare, precision, store)
+    if has_pythae:
+        from stages.bench.pythae_vae import train_with_pythae
+
+        trainings["pythae"] = partial(train_with_pythae, store, LATENTS, BATCH, folder / "pythae")
+    seconds = take_turns(trainings, size)
+
+    def compare(precision: str, rival: str, name: str, target: Target) -> Figure:
+        ours, theirs = seconds[f"loop {precision}"], seconds[rival]
+        note = rates(size.steps * size.turns * BATCH, ours, theirs)
+        return Figure(f"{_title(precision)} / {name}", "×", ratio(ours, theirs), target, note)
+
+    figures = [
+        compare(precision, f"bare {precision}", "bare loop", TO_BARE) for precision in PRECISIONS
+    ]
+    if has_pythae:
+        name = f"pythae {importlib.metadata.version('pythae')}"
+        return figures + [compare(one, "pythae", name, TO_PYTHAE) for one in PRECISIONS]
+    note = f"not installed; run: .venv/bin/python -m pip install pythae=={PYTHAE}"
+    absent = [
+        Figure(f"{_title(one)} / pythae {PYTHAE}", "×", (), TO_PYTHAE, note) for one in PRECISIONS
+    ]
+    return figures + absent
+
+
+def train_in_loop(precision: str, store: Path, folder: Path) -> None:
+    """Train as `stages.train` does, with data, noise, sums, checks and saved states."""
+    out, resume = folder / f"checkpoint-{precision}", folder / f"resume-{precision}.pt"
+    loop.train(_run(precision), open_store(store), out, resume)
+
+
+def train_bare(precision: str, store: Path) -> None:
+    """The same model, forward, backward and step on one batch that never changes."""
+    opened = open_store(store)
+    device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    model = _model(precision, opened).to(device)
+    rows = opened.rows("train")[:BATCH]
+    images = to_images(torch.from_numpy(opened.images[rows]))
+    batch = Batch(images, loop.normal(BATCH, LATENTS, 0), torch.full((BATCH,), -1))
+    batch = Batch(*(part.to(device) for part in batch))
+    adam = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+    half = precision == "bf16-mixed"
+    while True:
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            loss = model(batch)["loss"].mean()
+        adam.zero_grad(set_to_none=True)
+        loss.backward()
+        adam.step()
+
+
+def _model(precision: str, store: Store) -> Model:
+    """The model as the loop builds it, in the same memory format."""
+    model = loop.new_model(_run(precision), store.shape)
+    model.start_from(loop.mean_image(store, store.rows("train")))
+    model.to(memory_format=torch.channels_last)
+    return model
+
+
+def _run(precision: str) -> Run:
+    return Run.model_validate(
+        {
+            "name": "bench",
+            "family": "plain",
+            "data": "circles",
+            "model": "vae",
+            "network": "conv",
+            "likelihood": "bernoulli",
+            "latent_dim": LATENTS,
+            "beta": 1.0,
+            "loss_weights": {"generation": 1.0},
+            "seed": 0,
+            "epochs": 10**6,
+            "train": {
+                "epochs": {"sample": 1, "full": 1},
+                "batch_size": BATCH,
+                "learning_rate": LEARNING_RATE,
+                "schedule": {},
+                "patience": None,
+                "precision": precision,
+                "accelerator": "auto",
+                "checkpoint_seconds": 30.0,
+            },
+        }
+    )
+
+
+def _title(precision: str) -> str:
+    return f"training, {precision}"

@@ -1,0 +1,36 @@
+"""The columns of the fashion table and the values that each can take."""
+
+from __future__ import annotations
+
+# Values of the normalised columns; `NONE` stands where an attribute does not apply or is unknown.
+NONE = "none"
+VALUES: dict[str, tuple[str, ...]] = {
+    "category": ("blouses", "dresses", "jackets", "knitwear", "pants", "skirts", "tops"),
+    "color": ("beige", "black", "blue", "gray", "green", "pink", "red", "white", "yellow"),
+    "length": ("3-4", "knee", "long", "normal", "short", NONE),
+    "sleeve_length": ("half", "long", "short", "sleeveless", NONE),
+    "fit": ("loose", "normal", "tight", NONE),
+    "pattern": ("floral", "lace", "polkadots", "print", "stripes", "unicolors", NONE),
+    "neckline": ("back", "deep", "lines", "round", "v", "wide", NONE),
+}
+NORMALISED = tuple(VALUES)
+
+# products.csv has exactly these; products.parquet has them first.
+COLUMNS = (
+    "id",
+    "img_path",
+    "img_url",
+    "model_img_urls",
+    "product_url",
+    "brand",
+    "name",
+    "attributes",
+    *NORMALISED,
+)
+
+
+def one_hot_columns() -> list[tuple[str, str]]:
+    """Column and value of each binary column, in the order of the one-hot table."""
+    return [
+        (column, value) for column, values in VALUES.items() for value in values if value != NONE
+    ]

@@ -1,0 +1,101 @@
+"""Looks at every photo once: measures, a thumbnail for duplicates, and a backbone's features.
+
+Features are taken of the whole photo and of the figure's upper quarter: whether a model is seen
+from the front or from behind shows in little else than the head.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from stages.lib.console import Progress
+from stages.lib.store import Images
+from stages.models.backbones import Backbone
+from stages.products import photos
+from stages.products.photos import Measures
+from stages.products.shards import Shards
+
+FEATURE_SIDE = 128  # enough to tell kinds of photos apart, and three times as fast as 224
+_BLOCK = 256
+_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was seen of N photos.
+
+    Attributes:
+        measures: N.
+        thumbs: uint8 N×16×16×3.
+        features: float32 N×2D: of the whole photo and of the upper quarter, unit vectors each.
+    """
+
+    measures: list[Measures]
+    thumbs: Images
+    features: npt.NDArray[np.float32]
+
+
+def survey(paths: Sequence[str], shards: Shards, backbone: Backbone) -> Survey:
+    """Look at the photos `paths`, each once, whatever their number in constant memory."""
+    measures: list[Measures] = []
+    thumbs: list[Images] = []
+    features: list[npt.NDArray[np.float32]] = []
+
+    def look(path: str) -> tuple[Measures, Images, Images]:
+        picture = shards.photo(path)
+        pixels = photos.working_copy(picture)
+        measured = photos.measure(pixels, min(picture.size))
+        views = [_square(picture, (0.0, 0.0, 1.0, 1.0)), _square(picture, photos.head_box(pixels))]
+        return measured, photos.thumbnail(pixels), np.stack(views)
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the same sums whatever the number of cores
+    try:
+        with (
+            ThreadPoolExecutor(os.cpu_count()) as pool,
+            Progress("look at photos", len(paths), "photos") as progress,
+        ):
+            for start in range(0, len(paths), _BLOCK):
+                block = list(pool.map(look, paths[start : start + _BLOCK]))
+                measures += [seen[0] for seen in block]
+                thumbs += [seen[1] for seen in block]
+                views = np.concatenate([seen[2] for seen in block])
+                found = np.concatenate(
+                    [
+                        _features(backbone, views[first : first + _BATCH])
+                        for first in range(0, len(views), _BATCH)
+                    ]
+                )
+                features.append(found.reshape(len(block), -1))
+                progress.advance(len(block))
+    finally:
+        torch.set_num_threads(threads)
+    return Survey(measures, np.stack(thumbs), np.concatenate(features))
+
+
+def _square(picture: Image.Image, shares: tuple[float, float, float, float]) -> Images:
+    """A part of the picture, given in shares of its sides, as the backbone takes it."""
+    left, top, right, bottom = shares
+    box = (
+        left * picture.width,
+        top * picture.height,
+        right * picture.width,
+        bottom * picture.height,
+    )
+    size = (FEATURE_SIDE, FEATURE_SIDE)
+    return np.asarray(picture.resize(size, Image.Resampling.BICUBIC, box=box, reducing_gap=2.0))
+
+
+@torch.inference_mode()
+def _features(backbone: Backbone, squares: Images) -> npt.NDArray[np.float32]:
+    images = torch.from_numpy(squares).permute(0, 3, 1, 2).float() / 255
+    found = torch.nn.functional.normalize(backbone.features(images, size=FEATURE_SIDE))
+    return np.asarray(found.numpy(), dtype=np.float32)

@@ -1,0 +1,123 @@
+"""``python -m stages.study <name>``: run what is missing of a study, and write its results."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+from filelock import FileLock, Timeout
+
+from stages.lib.console import UserError, door, say
+from stages.lib.store import Store
+from stages.study import crew, figures, plan, results, stores
+from stages.study.cell import Order, fingerprint
+
+CACHE = Path(".cache/studies")
+
+
+def main() -> None:
+    """Read the plan, make the images, finish the cells, write the results."""
+    asked = _arguments()
+    study = plan.load(asked.name)
+    cells = plan.cells(study, asked.scale)
+    chosen = plan.select(cells, asked.only)
+    if asked.source and len(study.data) > 1:
+        raise UserError(
+            f"--source: the study {asked.name} has {len(study.data)} data sets "
+            f"({', '.join(study.data)}); only a study of one takes another source"
+        )
+    published = results.read_published(asked.name)
+    out = asked.scale + (f"-{_label(asked.source)}" if asked.source else "")
+    cache = CACHE / asked.name
+    with _alone(cache / f"{out}.lock"):
+        images = {
+            name: stores.make(
+                name,
+                plan.data_set(study, name, asked.scale, asked.source),
+                asked.scale,
+                study.seed,
+                cache,
+            )
+            for name in study.data
+        }
+        orders = {
+            cell.run.name: _order(cell, images[cell.run.data], study, cache) for cell in cells
+        }
+        work = {
+            name: order.run.epochs * len(images[order.run.data].rows("train"))
+            for name, order in orders.items()
+        }
+        failures = crew.carry_out(
+            f"study {asked.name}", [orders[cell.run.name] for cell in chosen], work, asked.jobs
+        )
+        found = {name: order.result() for name, order in orders.items()}
+        finished = {name: values for name, values in found.items() if values is not None}
+        outcome = results.Outcome(
+            asked.name,
+            asked.scale,
+            study,
+            cells,
+            images,
+            results.tidy(cells, finished),
+            published,
+        )
+        folder = plan.STUDIES / asked.name / "results" / out
+        results.write(outcome, folder)
+        figures.draw(outcome, {name: orders[name].model for name in finished}, folder)
+    say(f"{len(finished)} of {len(cells)} cells are finished: {folder / 'table.md'}")
+    if failures:
+        first, reason = next(iter(failures.items()))
+        more = f" and {len(failures) - 1} more" if len(failures) > 1 else ""
+        raise UserError(f"{len(failures)} of {len(chosen)} cells failed: {first} ({reason}){more}")
+
+
+def _order(cell: plan.Cell, store: Store, study: plan.Study, cache: Path) -> Order:
+    mark = fingerprint(cell.run, store)
+    folder = cache / "cells" / f"{cell.run.name}-{mark}"
+    return Order(cell.run, store.path, folder, mark, study.active_threshold, study.bins)
+
+
+def _label(source: str) -> str:
+    """A name for the results on another source: the last part of its path."""
+    parts = source.rstrip("/").replace(":", "/").split("/")
+    return parts[-1].split(".")[0] or "source"
+
+
+def _alone(path: Path) -> FileLock:
+    """A lock that one process holds at a time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserError(f"this study is running already ({path} is locked); wait for it") from None
+    return lock
+
+
+class _Arguments(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, as everywhere."""
+        raise UserError(f"{message}; see `{self.prog} --help`")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = _Arguments(prog="python -m stages.study", description=__doc__)
+    parser.add_argument("name", help=f"one of {', '.join(plan.names())}")
+    parser.add_argument("--scale", choices=("small", "full"), default="small")
+    parser.add_argument("--jobs", type=_positive, default=1, help="cells at once, a thread each")
+    parser.add_argument(
+        "--only", default="", help="some cells, e.g. 'data=circles_mono beta=1,4 latent_dim=3'"
+    )
+    parser.add_argument("--source", help="other images, as data.<name>.source in params.yaml")
+    return parser.parse_args()
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a number of 1 or more")
+    return int(text)
+
+
+if __name__ == "__main__":
+    door(main)

@@ -1,0 +1,207 @@
+"""``python -m stages.study.cell``: a worker that trains and measures the cells it is told to.
+
+It reads an `Order` a line from its standard input, and answers on its standard output with lines
+``skipped <images>``, ``done <images>``, and at the end ``finished`` or ``failed <reason>``. When
+the input closes, because the study has ended or was killed, it ends at once: everything that it
+writes is written whole, and an unfinished training goes on from its last state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import os
+import queue
+import shutil
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import torch
+
+from stages.lib import disentanglement, factors, loop, measure
+from stages.lib.console import Progress, UserError
+from stages.lib.files import write_json
+from stages.lib.params import Run
+from stages.lib.run import open_run
+from stages.lib.store import Store, open_store
+
+TELL_SECONDS = 0.5
+"""At most so often a worker tells of its progress."""
+
+_RESULT = "result.json"
+
+
+@dataclass(frozen=True)
+class Order:
+    """A cell to finish.
+
+    Attributes:
+        run: all parameters of the training.
+        store: folder of the images.
+        folder: for everything that becomes of the cell; its name ends with `fingerprint`.
+        fingerprint: of what the weights depend on.
+        active_threshold: as in `measure.measure`.
+        bins: as in `factors.measure`.
+    """
+
+    run: Run
+    store: Path
+    folder: Path
+    fingerprint: str
+    active_threshold: float
+    bins: int
+
+    @property
+    def model(self) -> Path:
+        """The checkpoint folder."""
+        return self.folder / "model"
+
+    @property
+    def log(self) -> Path:
+        """What the training and measuring said."""
+        return self.folder / "log.txt"
+
+    def line(self) -> str:
+        """The order as a line of JSON."""
+        return json.dumps(
+            {
+                "run": self.run.model_dump(mode="json"),
+                "store": str(self.store),
+                "folder": str(self.folder),
+                "fingerprint": self.fingerprint,
+                "active_threshold": self.active_threshold,
+                "bins": self.bins,
+            }
+        )
+
+    @staticmethod
+    def read(line: str) -> Order:
+        """The order that `line` made a line of."""
+        values = json.loads(line)
+        return Order(
+            Run.model_validate_json(json.dumps(values["run"])),
+            Path(values["store"]),
+            Path(values["folder"]),
+            values["fingerprint"],
+            values["active_threshold"],
+            values["bins"],
+        )
+
+    def result(self) -> dict[str, float] | None:
+        """The numbers of the finished cell; None if it is to be trained or measured yet."""
+        try:
+            found = json.loads((self.folder / _RESULT).read_text())
+        except (OSError, ValueError):
+            return None
+        return found["values"] if found.get("measured_by") == self._measured_by() else None
+
+    def work(self) -> None:
+        """Train what is not trained, measure, and write the result last.
+
+        Raises:
+            UserError: if the training fails, or code or images are no longer those of the order.
+        """
+        for part in self.folder.glob(".*.part"):  # of a worker that was killed while it wrote
+            shutil.rmtree(part) if part.is_dir() else part.unlink()
+        store = open_store(self.store)
+        if fingerprint(self.run, store) != self.fingerprint:
+            raise UserError("code or images changed while the study was running; start it again")
+        if not self.model.is_dir():
+            loop.train(self.run, store, self.model, self.folder / "training.pt")
+        trained = open_run(self.model)
+        trained.check(store)
+        values = measure.measure(trained, store, self.active_threshold)
+        truth = factors.factors_of(store)
+        if truth is not None:
+            values |= factors.measure(trained.encode(store.images), truth, self.bins)
+        rounded = {name: float(f"{value:.6g}") for name, value in values.items()}
+        write_json(self.folder / _RESULT, {"measured_by": self._measured_by(), "values": rounded})
+
+    def _measured_by(self) -> str:
+        digest = hashlib.sha256(f"{self.active_threshold} {self.bins}".encode())
+        for module in (measure, factors, disentanglement):
+            file = Path(inspect.getfile(module))
+            package = file.parent.glob("*.py") if file.name == "__init__.py" else [file]
+            for part in sorted(package):
+                digest.update(part.read_bytes())
+        return digest.hexdigest()[:16]
+
+
+def fingerprint(run: Run, store: Store) -> str:
+    """What the weights of a cell follow from: its parameters, its images, and the code at work."""
+    parameters = run.model_dump(mode="json", exclude={"name": True, "family": True})
+    for key in ("epochs", "checkpoint_seconds", "accelerator"):  # run.epochs holds the number
+        del parameters["train"][key]
+    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
+    digest.update(store.digest.encode())
+    for file in loop.code(loop.new_model(run, store.shape)):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def main() -> None:
+    """Carry out orders until there are no more."""
+    torch.set_num_threads(1)  # so that no result depends on how many cells run at once
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # whatever a library prints is no answer
+    orders: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(orders,), daemon=True).start()
+    while True:
+        _carry_out(Order.read(orders.get()), answers)
+
+
+def _listen(orders: queue.SimpleQueue[str]) -> None:
+    for line in sys.stdin:
+        orders.put(line)
+    os._exit(0)
+
+
+def _carry_out(order: Order, answers: TextIO) -> None:
+    order.folder.mkdir(parents=True, exist_ok=True)
+    with order.log.open("a") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        teller = _Teller(answers)
+        Progress.listener = teller
+        try:
+            order.work()
+        except UserError as error:
+            reason = " ".join(str(error).split())
+            answers.write(f"failed {reason}\n")
+        except Exception as error:  # the other cells must not be lost, whatever it is
+            sys.excepthook(type(error), error, error.__traceback__)
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            answers.write(f"failed {reason} (the log is {order.log})\n")
+        else:
+            teller.flush()
+            answers.write("finished\n")
+
+
+class _Teller:
+    """Passes progress on, not more often than is useful."""
+
+    def __init__(self, answers: TextIO) -> None:
+        self._answers = answers
+        self._done = 0
+        self._told = time.monotonic()
+
+    def __call__(self, what: str, units: int) -> None:
+        if what == "skipped":
+            self._answers.write(f"skipped {units}\n")
+            return
+        self._done += units
+        if time.monotonic() - self._told >= TELL_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        self._answers.write(f"done {self._done}\n")
+        self._done, self._told = 0, time.monotonic()
+
+
+if __name__ == "__main__":
+    main()

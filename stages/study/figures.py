@@ -1,0 +1,214 @@
+"""The figures of a study: losses and active latents over its grid, and pictures of its models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter, MaxNLocator, NullLocator
+
+from stages.lib import plane
+from stages.lib.picture import enlargement, save_figure, save_grid
+from stages.lib.run import TrainedRun, open_run
+from stages.study.results import JUDGED, Outcome, beside
+
+PICTURES = "pictures"
+"""The folder of the figures that show images, which may not be ours to publish."""
+
+Models = Mapping[str, Path]
+"""The checkpoint folders of the finished cells, by the names of their runs."""
+
+_AXES = {"latent_dim": "latent size", "beta": "β"}
+
+
+def draw(outcome: Outcome, models: Models, folder: Path) -> None:
+    """Draw every figure that the study asks for and that finished cells allow."""
+    for name in outcome.study.figures:
+        _FIGURES[name](outcome, models, folder)
+
+
+def _generation(outcome: Outcome, models: Models, folder: Path) -> None:
+    """Validation generation loss over latent size and over β, for each data set."""
+    rows = beside(outcome).drop_duplicates(["data", "beta", "latent_dim"])
+    if JUDGED not in rows:
+        return
+    panels = [
+        (data, x, line)
+        for data in dict.fromkeys(rows["data"])
+        for x, line in (("latent_dim", "beta"), ("beta", "latent_dim"))
+        if rows.loc[rows["data"] == data, x].nunique() > 1
+    ]
+    figure, places = _panels(len(panels))
+    for (data, x, line), axes in zip(panels, places, strict=True):
+        part = rows[rows["data"] == data]
+        for value, colour in _colours(part[line]).items():
+            curve = part[part[line] == value].sort_values(x)
+            _curve(axes, curve, x, JUDGED, colour, f"{_AXES[line]} {value:g}")
+            theirs = curve.dropna(subset=["published_valid_generation"])
+            axes.plot(
+                theirs[x],
+                theirs["published_valid_generation"],
+                color=colour,
+                linestyle="--",
+                marker="s",
+                markersize=4,
+                markerfacecolor="none",
+            )
+        axes.set(ylabel="valid. generation loss (nats)", yscale="log")
+        axes.yaxis.set_major_formatter(LogFormatter())
+        axes.yaxis.set_minor_formatter(LogFormatter())
+        _across(axes, x, part[x], f"{data} ({outcome.size(data)})")
+    legend = "mean ± sd over seeds"
+    if not outcome.published.empty:
+        theirs = ", ".join(sorted(set(outcome.published["data"])))
+        legend = f"solid: ours, mean ± sd over seeds; dashed: published ({theirs})"
+    _save(figure, outcome, legend, folder / "generation.png")
+
+
+def _active_latents(outcome: Outcome, models: Models, folder: Path) -> None:
+    """Active latents over β, a line a latent size; the number of true factors where known."""
+    rows = outcome.summary()
+    if "active_latents" not in rows:
+        return
+    sets = list(dict.fromkeys(rows["data"]))
+    figure, places = _panels(len(sets))
+    for data, axes in zip(sets, places, strict=True):
+        part = rows[rows["data"] == data]
+        for value, colour in _colours(part["latent_dim"]).items():
+            curve = part[part["latent_dim"] == value].sort_values("beta")
+            _curve(axes, curve, "beta", "active_latents", colour, f"latent size {value:g}")
+        factors = len(outcome.stores[data].card["factors"])
+        if factors:
+            axes.axhline(factors, color="0.4", linestyle=":", label=f"true factors: {factors}")
+        axes.set(ylabel="active latents", ylim=(0, None))
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        _across(axes, "beta", part["beta"], f"{data} ({outcome.size(data)})")
+    threshold = outcome.study.active_threshold
+    legend = f"active: the posterior mean varies by more than {threshold:g}"
+    _save(figure, outcome, legend, folder / "active_latents.png")
+
+
+def _reconstructions(outcome: Outcome, models: Models, folder: Path) -> None:
+    """For each data set with classes: an image of each, and its reconstruction at each size."""
+    for data, runs in _first_seed(outcome, models).items():
+        store = outcome.stores[data]
+        valid, labels = store.rows("valid"), store.labels()[store.rows("valid")]
+        there = [number for number in range(len(store.classes)) if (labels == number).any()]
+        if not there:
+            continue
+        rows = [plane.choose(valid[labels == number], 1, outcome.study.seed)[0] for number in there]
+        images = store.images[np.asarray(rows)]
+        parts = [images, *(run.decode(run.encode(images)) for run in runs)]
+        first = runs[0].run
+        save_grid(
+            folder / PICTURES / f"{data}_reconstructions.png",
+            np.stack(parts, axis=1).reshape(-1, *store.shape),
+            columns=len(parts),
+            title=f"A validation image of each class and its reconstruction at each latent size · "
+            f"{first.model} ({first.network}, {first.likelihood}), β {first.beta:g}, seed "
+            f"{first.seed} · {outcome.size(data)} · {store.card['source']}",
+            column_labels=["input", *(f"{run.run.latent_dim}" for run in runs)],
+            row_labels=[store.classes[number] for number in there],
+            enlarge=enlargement(*store.shape[:2], target=64),
+        )
+
+
+def _mesh(outcome: Outcome, models: Models, folder: Path) -> None:
+    for data, run in _planes(outcome, models):
+        settings = outcome.study.plane
+        assert settings is not None  # noqa: S101 - the schema asks for it
+        path = folder / PICTURES / f"{data}_mesh.png"
+        plane.mesh(run, settings.mesh, settings.traversal, path)
+
+
+def _scatter(outcome: Outcome, models: Models, folder: Path) -> None:
+    for data, run in _planes(outcome, models):
+        settings = outcome.study.plane
+        assert settings is not None  # noqa: S101
+        plane.scatter(run, outcome.stores[data], settings.scatter, folder / f"{data}_scatter.png")
+
+
+def _planes(outcome: Outcome, models: Models) -> list[tuple[str, TrainedRun]]:
+    """The first run with two latents of each data set that has one."""
+    found = []
+    for data, runs in _first_seed(outcome, models).items():
+        two = [run for run in runs if run.run.latent_dim == 2]
+        found += [(data, two[0])] if two else []
+    return found
+
+
+def _first_seed(outcome: Outcome, models: Models) -> dict[str, list[TrainedRun]]:
+    """Finished runs with seed 0 and the study's first β, by data set and latent size."""
+    found: dict[str, dict[int, TrainedRun]] = {}
+    for cell in outcome.cells:
+        run = cell.run
+        first = outcome.study.tables[cell.tables[0]].beta[0]
+        if run.name in models and run.seed == 0 and run.beta == first:
+            found.setdefault(run.data, {}).setdefault(run.latent_dim, open_run(models[run.name]))
+    return {data: [runs[size] for size in sorted(runs)] for data, runs in found.items()}
+
+
+def _colours(values: pd.Series) -> dict[Any, Any]:
+    """A colour for each value, dark for small ones."""
+    ordered = sorted(set(values))
+    shades = colormaps["viridis"](np.linspace(0, 0.85, len(ordered)))
+    return dict(zip(ordered, shades, strict=True))
+
+
+def _panels(count: int) -> tuple[Figure, list[Axes]]:
+    """A figure with `count` axes, two a row."""
+    rows, columns = -(-count // 2), min(count, 2)
+    figure = Figure(figsize=(5.2 * columns, 3.6 * rows + 0.6), layout="constrained")
+    return figure, [figure.add_subplot(rows, columns, place + 1) for place in range(count)]
+
+
+def _curve(axes: Axes, rows: pd.DataFrame, x: str, y: str, colour: Any, label: str) -> None:
+    """Means with a bar of one sample standard deviation on each side, where there are seeds."""
+    known = rows.dropna(subset=[y])
+    axes.errorbar(
+        known[x],
+        known[y],
+        yerr=known[f"{y}_sd"].fillna(0),
+        color=colour,
+        marker="o",
+        markersize=4,
+        capsize=2,
+        label=label,
+    )
+
+
+def _across(axes: Axes, name: str, values: pd.Series, title: str) -> None:
+    """The horizontal axis, where doubling takes the same width and β may be 0."""
+    ticks = sorted(set(values))
+    if name == "beta":
+        axes.set_xscale("symlog", base=2, linthresh=1)
+        axes.set_xlim(ticks[0] - 0.2, max(ticks[-1], 1) * 1.2)
+    else:
+        axes.set_xscale("log", base=2)
+        axes.set_xlim(ticks[0] / 1.2, ticks[-1] * 1.2)
+    axes.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.grid(alpha=0.3, which="both")
+    axes.set_xlabel(_AXES[name])
+    axes.set_title(title, fontsize=9)
+    axes.legend(frameon=False, fontsize=7, ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.15))
+
+
+def _save(figure: Figure, outcome: Outcome, legend: str, path: Path) -> None:
+    figure.suptitle(f"{outcome.study.title}, {outcome.scale} scale\n{legend}", fontsize=9)
+    save_figure(path, figure)
+
+
+_FIGURES: dict[str, Callable[[Outcome, Models, Path], None]] = {
+    "generation": _generation,
+    "active_latents": _active_latents,
+    "reconstructions": _reconstructions,
+    "mesh": _mesh,
+    "scatter": _scatter,
+}

@@ -1,0 +1,243 @@
+"""What a study runs: ``studies/<name>/study.yaml``, its schema, and its grids as cells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from stages.lib import params
+from stages.lib.console import UserError
+from stages.lib.params import (
+    DataSet,
+    Likelihood,
+    LossWeights,
+    ModelName,
+    Name,
+    NetworkName,
+    Positive,
+    Run,
+    Scaled,
+    Section,
+    Train,
+    nearest,
+)
+
+STUDIES = Path("studies")
+
+Scale = Literal["small", "full"]
+Chart = Literal["generation", "active_latents", "reconstructions", "mesh", "scatter"]
+
+_SCALED = {"small": "sample", "full": "full"}
+_FIXED_BETA = {"ae": 0.0, "sampled_ae": 0.0, "vae": 1.0}
+
+
+class StudyData(DataSet):
+    """A data set of a study.
+
+    Attributes:
+        full_source: the source at full scale, where it is another one.
+    """
+
+    full_source: Annotated[str, Field(min_length=1)] | None = None
+
+
+class Table(Section):
+    """A table of the document: every β with every latent size.
+
+    Attributes:
+        data: a data set of the study.
+        seeds: how many, counted from 0; null for as many as the study says.
+    """
+
+    data: Name
+    model: ModelName
+    network: NetworkName
+    likelihood: Likelihood
+    beta: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)]
+    latent_dim: Annotated[list[Positive], Field(min_length=1)]
+    seeds: Scaled | None = None
+
+    @model_validator(mode="after")
+    def _beta_of_the_model(self) -> Table:
+        fixed = _FIXED_BETA.get(self.model)
+        if fixed is not None and self.beta != [fixed]:
+            raise ValueError(f"model {self.model!r} has β {fixed:g}; write beta: [{fixed:g}]")
+        return self
+
+
+class Plane(Section):
+    """Pictures of a model with two latents, as in `stages.lib.plane`."""
+
+    mesh: Annotated[int, Field(ge=2)]
+    traversal: Annotated[float, Field(gt=0)]
+    scatter: Positive
+
+
+class Study(Section):
+    """The whole of a study.yaml.
+
+    Attributes:
+        title: of the document, for the results.
+        seed: of drawn data; the seeds of the trainings are counted from 0.
+        seeds: how many trainings of each cell.
+        tables: by the number that they have in the document.
+        active_threshold: a latent is active if its posterior mean varies by more.
+        bins: of a latent, where its information about a true factor is counted.
+        figures: what to draw; ``mesh`` and ``scatter`` need cells with two latents.
+    """
+
+    title: str
+    seed: Annotated[int, Field(ge=0)]
+    seeds: Scaled
+    data: dict[Name, StudyData]
+    tables: dict[Annotated[str, Field(pattern=r"^[\w.]+$")], Table]
+    train: Train
+    active_threshold: Annotated[float, Field(gt=0)]
+    bins: Annotated[int, Field(ge=2)]
+    figures: list[Chart]
+    plane: Plane | None = None
+
+    @model_validator(mode="after")
+    def _tables_have_data(self) -> Study:
+        for number, table in self.tables.items():
+            if table.data not in self.data:
+                raise ValueError(
+                    f"tables.{number}.data: found {table.data!r}, "
+                    f"expected one of {', '.join(self.data)}{nearest(table.data, self.data)}"
+                )
+            data = self.data[table.data]
+            if table.network == "conv" and (data.height % 32 or data.width % 32):
+                raise ValueError(
+                    f"tables.{number}.network: conv halves the image five times, but "
+                    f"data.{table.data} is {data.height}×{data.width}; make both multiples of 32 "
+                    "or choose mlp"
+                )
+        if self.plane is None and {"mesh", "scatter"} & set(self.figures):
+            raise ValueError("figures: mesh and scatter need the section plane; add it")
+        return self
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training of a study, and the tables that it stands in."""
+
+    run: Run
+    tables: tuple[str, ...]
+
+
+def names() -> list[str]:
+    """The studies of the repository."""
+    return sorted(file.parent.name for file in STUDIES.glob("*/study.yaml"))
+
+
+def load(name: str) -> Study:
+    """Read and validate ``studies/<name>/study.yaml``.
+
+    Raises:
+        UserError: if there is no such study, or its file is wrong.
+    """
+    known = names()
+    if name not in known:
+        raise UserError(f"no study {name!r}{nearest(name, known)} (there are {', '.join(known)})")
+    path = STUDIES / name / "study.yaml"
+    return params.check(Study, params.read(path), str(path))
+
+
+def number(scaled: Scaled, scale: Scale) -> int:
+    """The value of `scaled`; a study's small scale is its ``sample``."""
+    return int(getattr(scaled, _SCALED[scale]))
+
+
+def data_set(study: Study, name: str, scale: Scale, source: str | None) -> DataSet:
+    """The data set `name` at `scale`; `source` takes the place of its own."""
+    entry = study.data[name]
+    wanted = source or (entry.full_source if scale == "full" else None) or entry.source
+    return DataSet.model_validate(
+        entry.model_dump(exclude={"full_source", "source"}) | {"source": wanted}
+    )
+
+
+def cells(study: Study, scale: Scale) -> list[Cell]:
+    """The grids of all tables, where equal trainings are one cell.
+
+    In the order of the file, but every cell with seed 0 comes before any with seed 1.
+    """
+    tables: dict[str, list[str]] = {}
+    runs: dict[str, Run] = {}
+    for title, run in _runs(study, scale):
+        key = run.model_dump_json()
+        runs[key] = run
+        tables.setdefault(key, []).append(title)
+    ordered = sorted(runs.items(), key=lambda item: item[1].seed)
+    return [Cell(run, tuple(tables[key])) for key, run in ordered]
+
+
+def _runs(study: Study, scale: Scale) -> Iterator[tuple[str, Run]]:
+    """Each table's trainings, with the table's number; a seed after the other."""
+    for title, table in study.tables.items():
+        seeds = range(number(table.seeds or study.seeds, scale))
+        for seed, beta, latent_dim in product(seeds, table.beta, table.latent_dim):
+            yield title, _run(study, table, scale, seed, float(beta), latent_dim)
+
+
+def _run(study: Study, table: Table, scale: Scale, seed: int, beta: float, latent_dim: int) -> Run:
+    name = f"{table.data}_{table.model}_{table.network}_b{beta:g}_z{latent_dim}_s{seed}"
+    return Run.model_validate(
+        {
+            "name": re.sub(r"\W", "_", name),
+            "family": "beta" if table.model == "beta_vae" else "plain",
+            "data": table.data,
+            "model": table.model,
+            "network": table.network,
+            "likelihood": table.likelihood,
+            "latent_dim": latent_dim,
+            "beta": beta,
+            "loss_weights": LossWeights(generation=1.0),
+            "seed": seed,
+            "epochs": number(study.train.epochs, scale),
+            "train": study.train,
+        }
+    )
+
+
+_KEYS: dict[str, Callable[[Cell], tuple[str, ...]]] = {
+    "table": lambda cell: cell.tables,
+    "data": lambda cell: (cell.run.data,),
+    "model": lambda cell: (cell.run.model,),
+    "beta": lambda cell: (f"{cell.run.beta:g}",),
+    "latent_dim": lambda cell: (str(cell.run.latent_dim),),
+    "seed": lambda cell: (str(cell.run.seed),),
+}
+
+
+def select(cells: Sequence[Cell], only: str) -> list[Cell]:
+    """The cells that `only` names, e.g. ``data=circles_mono beta=1,4 seed=0``.
+
+    Raises:
+        UserError: naming a key that does not exist, or a value that no cell has.
+    """
+    chosen = list(cells)
+    for term in only.split():
+        key, equals, text = term.partition("=")
+        if not equals or key not in _KEYS:
+            raise UserError(
+                f"--only: found {term!r}{nearest(key, _KEYS)}; expected key=value or "
+                f"key=value,value with a key of {', '.join(_KEYS)}"
+            )
+        values = text.split(",")
+        there = {value for cell in cells for value in _KEYS[key](cell)}
+        for value in values:
+            if value not in there:
+                raise UserError(
+                    f"--only: no cell has {key} {value!r} (there are {', '.join(sorted(there))})"
+                )
+        chosen = [cell for cell in chosen if set(values) & set(_KEYS[key](cell))]
+    if not chosen:
+        raise UserError(f"--only: no cell fits all of {only!r}; leave a term out")
+    return chosen

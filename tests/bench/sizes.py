@@ -1,0 +1,7 @@
+"""A benchmark of seconds."""
+
+from __future__ import annotations
+
+from stages.bench.size import Size
+
+TINY = Size(rounds=2, steps=1, turns=2, images=500, ingests=1, files=12, many=24, drawn=4, reads=3)

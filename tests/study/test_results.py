@@ -1,0 +1,166 @@
+"""Ours beside the published figures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.lib.console import UserError
+from stages.lib.drawn import draw
+from stages.lib.store import open_store
+from stages.study import figures, plan, results
+from tests.study.conftest import Writer
+
+HEAD = (
+    "table,data,model,beta,latent_dim,train_generation,valid_generation,train_latent,valid_latent"
+)
+PUBLISHED = f"""{HEAD}
+5.1,circles_mono,vae,1,2,500,510,20,21
+5.1,circles_mono,vae,1,3,66,60,29,30
+5.1,circles_mono,vae,4,3,70,80,24,24
+5.10,circles_mono,vae,4,3,70,80,24,24
+"""
+
+
+def values(generation: float) -> dict[str, float]:
+    """What a cell measures."""
+    return {
+        "active_latents": 2.0,
+        "psnr": 20.0,
+        "ssim": 0.5,
+        "train_generation_last5": generation,
+        "valid_generation_last5": generation,
+        "valid_latent_last5": 10.0,
+        "valid_latent_without_half_last5": 20.0,
+        "train_latent_without_half_last5": 20.0,
+    }
+
+
+@pytest.fixture
+def outcome(tiny: Writer, tmp_path: Path) -> results.Outcome:
+    """β 1 with 2 latents twice (500, 520), with 3 latents once (61), β 4 with 3 once (80)."""
+    folder = tiny()
+    (folder / "published.csv").write_text(PUBLISHED)
+    study = plan.load("tiny")
+    cells = plan.cells(study, "full")
+    found = {}
+    for beta, size, seed, generation in (
+        (1, 2, 0, 500.0),
+        (1, 2, 1, 520.0),
+        (1, 3, 0, 61.0),
+        (4, 3, 0, 80.0),
+    ):
+        found[f"circles_mono_beta_vae_conv_b{beta}_z{size}_s{seed}"] = values(generation)
+    data = plan.data_set(study, "circles_mono", "full", None)
+    draw("circles_mono", data, 160, 0, tmp_path / "store")
+    return results.Outcome(
+        "tiny",
+        "full",
+        study,
+        cells,
+        {"circles_mono": open_store(tmp_path / "store")},
+        results.tidy(cells, found),
+        results.read_published("tiny"),
+    )
+
+
+def test_a_row_a_finished_cell(outcome: results.Outcome) -> None:
+    assert list(outcome.results.columns[:8]) == list(results.CELL)
+    assert outcome.results["seed"].to_list() == [0, 0, 0, 1]
+    assert outcome.results["valid_generation_last5"].to_list() == [500, 61, 80, 520]
+
+
+def test_means_and_sample_deviations_over_seeds(outcome: results.Outcome) -> None:
+    summary = outcome.summary()
+    assert summary["seeds"].to_list() == [2, 1, 1]
+    assert summary["valid_generation_last5"].to_list() == [510, 61, 80]
+    sd = summary["valid_generation_last5_sd"].to_list()
+    assert sd[0] == pytest.approx(np.sqrt(200))
+    assert np.isnan(sd[1])
+
+
+def test_every_cell_of_every_table_has_its_published_figure(outcome: results.Outcome) -> None:
+    rows = results.beside(outcome)
+    assert rows[["table", "beta", "latent_dim"]].to_numpy().tolist() == [
+        ["5.1", 1, 2],
+        ["5.1", 1, 3],
+        ["5.1", 4, 2],
+        ["5.1", 4, 3],
+        ["5.10", 4, 3],
+        ["5.10", 8, 3],
+    ]
+    published = rows["published_valid_generation"].to_list()
+    assert published[:2] == [510, 60]
+    assert np.isnan(published[2])
+    assert published[3:5] == [80, 80]
+    assert np.isnan(published[5])
+    assert rows["valid_generation_last5"].isna().to_list() == [False, False, True, False, False, 1]
+
+
+def test_equal_counts_as_at_most_and_a_condition_counts_once(outcome: results.Outcome) -> None:
+    # 510 ≤ 510, 61 > 60, 80 ≤ 80 (which stands in both tables)
+    assert results.verdict(results.beside(outcome)) == (2, 3)
+
+
+def test_figures_of_other_images_are_shown_and_not_judged(outcome: results.Outcome) -> None:
+    outcome.published["data"] = "circles_of_others"
+    assert results.verdict(results.beside(outcome)) == (0, 0)
+    results.write(outcome, Path("out"))
+    text = Path("out/table.md").read_text()
+    assert "valid. generation: published (circles_of_others)" in text
+    assert "of other images (circles_of_others)" in text
+
+
+def test_the_table_says_what_ran(outcome: results.Outcome) -> None:
+    results.write(outcome, Path("out"))
+    text = Path("out/table.md").read_text()
+    assert "4 of 10 cells" in text
+    assert "**2 of 3**" in text
+    assert "| 1 | 2 | 2 | 510 | 510 ± 14 |" in text
+    assert "| 8 | 3 | 0 | – | not run |" in text
+    metrics = json.loads(Path("out/metrics.json").read_text())
+    assert metrics["at_most_published"] == {"conditions": 2, "of": 3}
+    assert metrics["circles_mono"]["beta 1 latent_dim 2"]["valid_generation_last5"] == 510
+    back = pd.read_csv("out/results.csv")
+    assert back["valid_generation_last5"].to_list() == [500, 61, 80, 520]
+
+
+def test_nothing_finished_and_nothing_published(outcome: results.Outcome) -> None:
+    Path("studies/tiny/published.csv").unlink()
+    empty = results.Outcome(
+        "tiny",
+        "small",
+        outcome.study,
+        outcome.cells,
+        outcome.stores,
+        results.tidy(outcome.cells, {}),
+        results.read_published("tiny"),
+    )
+    results.write(empty, Path("out"))
+    figures.draw(empty, {}, Path("out"))
+    assert "0 of 10 cells" in Path("out/table.md").read_text()
+    assert not list(Path("out").glob("*.png"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (PUBLISHED.replace("valid_latent", "latent"), "no column 'valid_latent'; expected"),
+        (
+            f"{PUBLISHED}5.1,circles_mono,vae,1,3,1,2,3,4\n",
+            "line 6: table 5.1, beta 1, latent_dim 3 stands there twice",
+        ),
+    ],
+)
+def test_wrong_published_figures_are_one_line(tiny: Writer, text: str, message: str) -> None:
+    (tiny() / "published.csv").write_text(text)
+    with pytest.raises(UserError, match=message):
+        results.read_published("tiny")
+
+
+def test_table_numbers_stay_text(outcome: results.Outcome) -> None:
+    assert outcome.published["table"].to_list() == ["5.1", "5.1", "5.1", "5.10"]

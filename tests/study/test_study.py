@@ -1,0 +1,181 @@
+"""The whole of a study: side by side, failing, killed, interrupted."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+from filelock import FileLock
+
+from stages.lib.console import UserError
+from stages.study.__main__ import main
+from stages.study.crew import environment
+from tests.conftest import ROOT
+from tests.study.conftest import Writer
+
+# Many short steps, and the state saved at every look: something to interrupt, within seconds.
+LONG = {"train": {"batch_size": 1, "epochs": {"sample": 2, "full": 2}}}
+ONE = "beta=1 latent_dim=2"
+
+Study = Callable[..., None]
+
+
+@pytest.fixture
+def study(monkeypatch: pytest.MonkeyPatch) -> Study:
+    """``study("--jobs", "2")``: run the tiny study from this process, its cells in others."""
+
+    def run(*options: str) -> None:
+        monkeypatch.setattr(sys, "argv", ["study", "tiny", *options])
+        main()
+
+    return run
+
+
+def wait_for(happened: Callable[[], bool]) -> None:
+    """Wait until something has happened, for two minutes."""
+    end = time.monotonic() + 120
+    while not happened():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+def in_training() -> bool:
+    """Whether a cell has a state to go on from."""
+    return any(Path(".cache").glob("studies/tiny/cells/*/training.pt"))
+
+
+def results(scale: str = "small") -> Path:
+    """The folder of the results."""
+    return Path("studies/tiny/results") / scale
+
+
+@pytest.mark.slow
+def test_the_number_of_jobs_changes_nothing(
+    tiny: Writer, study: Study, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tiny()
+    study("--jobs", "1")
+    assert "5 of 5 cells are finished" in capfd.readouterr().err
+    alone = (results() / "results.csv").read_bytes()
+    assert alone.count(b"\n") == 6
+    shutil.rmtree(".cache")
+    study("--jobs", "2")
+    assert (results() / "results.csv").read_bytes() == alone
+    assert {file.name for file in results().iterdir()} == {
+        "results.csv",
+        "metrics.json",
+        "table.md",
+        "generation.png",
+        "active_latents.png",
+    }
+    capfd.readouterr()
+    study()  # once more: there is nothing left to do
+    assert "images/s" not in capfd.readouterr().err
+    assert (results() / "results.csv").read_bytes() == alone
+
+
+@pytest.mark.slow
+def test_a_killed_cell_is_named_and_goes_on(
+    tiny: Writer, study: Study, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tiny(LONG)
+    study("--only", ONE)
+    uninterrupted = (results() / "results.csv").read_bytes()
+    shutil.rmtree(".cache")
+
+    def kill_workers() -> None:
+        wait_for(in_training)
+        for worker in psutil.Process().children():
+            worker.kill()
+
+    killer = threading.Thread(target=kill_workers)
+    killer.start()
+    name = "circles_mono_beta_vae_conv_b1_z2_s0"
+    with pytest.raises(UserError, match=f"1 of 1 cells failed: {name} .its process ended by sig"):
+        study("--only", ONE)
+    killer.join()
+    assert (results() / "results.csv").read_bytes() != uninterrupted
+    study("--only", ONE)
+    (log,) = Path(".cache").glob("studies/tiny/cells/*/log.txt")
+    assert "going on from epoch" in log.read_text()
+    assert (results() / "results.csv").read_bytes() == uninterrupted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_no_worker_outlives_its_study(tiny: Writer, how: signal.Signals) -> None:
+    tiny(LONG)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stages.study", "tiny", "--jobs", "2"],
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that starts this in the background may have made it deaf to Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
+    )
+    wait_for(in_training)
+    workers = psutil.Process(process.pid).children()
+    assert len(workers) == 2
+    process.send_signal(how)
+    _, said = process.communicate(timeout=60)
+    if how is signal.SIGINT:
+        assert process.returncode == 130
+        assert said.splitlines()[-1] == "stopped by the keyboard; finished work is kept"
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert [worker for worker in alive if worker.status() != psutil.STATUS_ZOMBIE] == []
+
+
+@pytest.mark.slow
+def test_a_failing_cell_loses_no_other(tiny: Writer, study: Study) -> None:
+    tiny({"tables": {"5.1": {"beta": [1e300, 1], "latent_dim": [2]}, "5.10": {"beta": [1]}}})
+    with pytest.raises(UserError) as error:
+        study()
+    line = str(error.value)
+    assert line.startswith("1 of 3 cells failed: circles_mono_beta_vae_conv_b1e_300_z2_s0 (run ")
+    assert "the loss is not a number any more" in line
+    text = (results() / "results.csv").read_text()
+    assert [row.split(",")[4:6] for row in text.splitlines()[1:]] == [["1.0", "2"], ["1.0", "3"]]
+
+
+@pytest.mark.slow
+def test_other_images_have_results_of_their_own(tiny: Writer, study: Study) -> None:
+    tiny()
+    shutil.copy(ROOT / "params.yaml", ".")
+    study("--source", "sklearn:digits", "--only", ONE)
+    assert "sklearn:digits" in (results("small-digits") / "table.md").read_text()
+    assert not results().exists()
+
+
+def test_one_study_at_a_time(tiny: Writer, study: Study) -> None:
+    tiny()
+    Path(".cache/studies/tiny").mkdir(parents=True)
+    with (
+        FileLock(".cache/studies/tiny/small.lock"),
+        pytest.raises(UserError, match="this study is running already"),
+    ):
+        study()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--scale", "large"), "argument --scale: invalid choice: 'large'"),
+        (("--jobs", "0"), "argument --jobs: found '0', expected a number of 1 or more"),
+        (("--only", "beta=7"), "--only: no cell has beta '7'"),
+    ],
+)
+def test_wrong_options_are_one_line(
+    tiny: Writer, study: Study, options: tuple[str, ...], message: str
+) -> None:
+    tiny()
+    with pytest.raises(UserError, match=f"^{message}"):
+        study(*options)
+    assert not Path(".cache").exists()
