@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test lint study report verify bench clean lock
+.PHONY: help setup repro test lint study crawl report verify bench clean lock
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ lint: setup ## ruff and mypy
 
 study: setup ## a document's tables: make study STUDY=circles SCALE=full JOBS=2
 	@$(BIN)/python -m stages.study $(STUDY) --scale $(SCALE) --jobs $(JOBS)
+
+crawl: setup ## a shop of your own: make crawl SHOP=shop.yaml CONTACT=me@example.org
+	@$(BIN)/dvc exp run -S 'scrape.shop=$(SHOP)' -S 'scrape.contact=$(CONTACT)' scrape
 
 report: setup ## write report/index.html, and what it needs
 	@$(BIN)/dvc repro report
