@@ -79,7 +79,8 @@ def train_bare(precision: str, store: Path) -> None:
     images = to_images(torch.from_numpy(opened.images[rows]))
     batch = Batch(images, loop.normal(BATCH, LATENTS, 0), torch.full((BATCH,), -1))
     batch = Batch(*(part.to(device) for part in batch))
-    adam = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+    fused = device.type in ("cpu", "cuda")
+    adam = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=fused)
     half = precision == "bf16-mixed"
     while True:
         with torch.autocast(device.type, torch.bfloat16, enabled=half):

@@ -71,6 +71,8 @@ def heat_map(
     axes = figure.add_subplot()
     axes.imshow(share, cmap="viridis", vmin=0, vmax=1, aspect="auto")
     for (row, column), value in np.ndenumerate(share):
+        if value < 0.005:
+            continue
         colour = "white" if value < 0.6 else "black"
         axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=7)
     axes.set_xticks(range(count), factors.names, rotation=45, ha="right", fontsize=8)

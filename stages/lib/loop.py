@@ -185,7 +185,8 @@ class _Training:
         self.model.start_from(mean_image(store, self.rows))
         self.model.to(memory_format=torch.channels_last)
         self.fingerprint = fingerprint(run, store, self.model, fabric)
-        adam = torch.optim.Adam(self.model.parameters(), lr=run.train.learning_rate)
+        fused = fabric.device.type in ("cpu", "cuda")  # one pass over the weights
+        adam = torch.optim.Adam(self.model.parameters(), run.train.learning_rate, fused=fused)
         self.module, self.optimizer = fabric.setup(self.model, adam)
         self.at = _Progress()
         self.saved = time.monotonic()

@@ -33,7 +33,7 @@ def mesh(trained: TrainedRun, steps: int, traversal: float, path: Path) -> None:
         columns=steps,
         title=f"Decodings of z1 (to the right) and z2 (upwards), both from "
         f"{values[0]:+g} to {values[-1]:+g} · {trained.title()}",
-        gap=0,
+        gap=1,
     )
 
 

@@ -15,6 +15,7 @@ from stages.models.networks import (
     ConvEncoder,
     MlpDecoder,
     MlpEncoder,
+    UpConvolution,
     bernoulli_loss,
     gaussian_loss,
 )
@@ -34,6 +35,19 @@ def test_the_decoder_mirrors_the_encoder() -> None:
     decoder = ConvDecoder((96, 64, 3), 10)
     convolutions = sum(25 * i * o + o for i, o in [(128, 64), (64, 32), (32, 16), (16, 8), (8, 3)])
     assert parameters(decoder) == convolutions + 10 * 768 + 768
+
+
+@pytest.mark.parametrize(("height", "width"), [(4, 4), (3, 5), (1, 2)])
+def test_an_up_convolution_is_a_transposed_convolution(height: int, width: int) -> None:
+    ours = UpConvolution(4, 3).double()
+    theirs = torch.nn.ConvTranspose2d(4, 3, 5, stride=2, padding=2, output_padding=1).double()
+    theirs.load_state_dict(ours.state_dict())
+    hidden = torch.randn(2, 4, height, width, dtype=torch.float64)
+    torch.testing.assert_close(ours(hidden), theirs(hidden))
+    for module in (ours, theirs):
+        module(hidden).square().sum().backward()
+    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(mine.grad, other.grad)
 
 
 @pytest.mark.parametrize("shape", [(32, 32, 1), (96, 64, 3), (64, 128, 3)])

@@ -153,9 +153,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Retry-After", "1")
         self.end_headers()
         sent = reply.body[: len(reply.body) // 2] if reply.cut else reply.body
-        self.wfile.write(sent)
         agent = self.headers.get("User-Agent", "")
+        # Before the body leaves: what a crawler has finished stands in the log.
         self.shop.note(Visit(time.monotonic(), url, reply.status, len(sent), agent))
+        self.wfile.write(sent)
         self.close_connection = self.close_connection or reply.cut
 
     def date_time_string(self, timestamp: float | None = None) -> str:
