@@ -86,4 +86,4 @@ def test_the_plots_page_carries_its_scripts(
     assert not re.search(r"<(script|link)[^>]+(src|href)=", page)
     assert page.count("</script>") == 1
     # A module would run after the plots that call it.
-    assert "type=\"module\"" not in page
+    assert 'type="module"' not in page
