@@ -37,7 +37,8 @@ lint: setup ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 study: setup ## a document's tables: make study STUDY=circles SCALE=full JOBS=2
-	@$(BIN)/python -m stages.study $(STUDY) --scale $(SCALE) --jobs $(JOBS)
+	@$(BIN)/python -m stages.study $(STUDY) --scale $(SCALE) --jobs $(JOBS) \
+	  $(if $(ONLY),--only '$(ONLY)') $(if $(SOURCE),--source '$(SOURCE)')
 
 crawl: setup ## a shop of your own: make crawl SHOP=shop.yaml CONTACT=me@example.org
 	@$(BIN)/dvc exp run -S 'scrape.shop=$(SHOP)' -S 'scrape.contact=$(CONTACT)' scrape
@@ -51,8 +52,9 @@ verify: setup ## reproduce the last commit in a temporary clone and compare
 bench: setup ## measure speed as ratios: loop against a bare loop, ingest against Pillow, …
 	@$(BIN)/python -m stages.bench
 
-clean: ## remove what the stages made, but not DVC's cache or .venv
-	rm -rf data/* models plots report metrics/*.json .cache dvc_plots
+clean: ## remove what the stages made, but not DVC's cache, finished studies or .venv
+	rm -rf data/* models plots report metrics/*.json dvc_plots
+	rm -rf .cache/training .cache/downloads .cache/crawls .cache/scratch-*
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find stages tests -name __pycache__ -prune -exec rm -rf {} +
 
