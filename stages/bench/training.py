@@ -76,9 +76,9 @@ def train_bare(precision: str, store: Path) -> None:
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     model = _model(precision, opened).to(device)
     rows = opened.rows("train")[:BATCH]
-    images = to_images(torch.from_numpy(opened.images[rows]))
-    batch = Batch(images, loop.normal(BATCH, LATENTS, 0), torch.full((BATCH,), -1))
-    batch = Batch(*(part.to(device) for part in batch))
+    images = to_images(torch.from_numpy(opened.images[rows]).to(device))
+    noise, labels = loop.normal(BATCH, LATENTS, 0), torch.full((BATCH,), -1)
+    batch = Batch(images, noise.to(device), labels.to(device))
     fused = device.type in ("cpu", "cuda")
     adam = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=fused)
     half = precision == "bf16-mixed"
@@ -110,6 +110,7 @@ def _run(precision: str) -> Run:
             "latent_dim": LATENTS,
             "beta": 1.0,
             "loss_weights": {"generation": 1.0},
+            "options": {},
             "seed": 0,
             "epochs": 10**6,
             "train": {

@@ -18,7 +18,7 @@ import shutil
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,7 @@ from stages.lib.console import Progress, UserError, say
 from stages.lib.files import write_bytes, write_json
 from stages.lib.params import Run, Train
 from stages.lib.store import Store
-from stages.models.base import Batch, Model, Recipe, to_images
+from stages.models.base import Batch, Model, Phase, Recipe, to_images
 from stages.models.registry import build
 
 VALIDATION_BATCH = 200
@@ -42,7 +42,22 @@ CHECK_EVERY = 20
 """Steps between looks at the losses: each look makes an accelerator wait."""
 
 
-def train(run: Run, store: Store, out: Path, resume: Path) -> None:
+class Company(Protocol):
+    """Which other images of a store join each image in its sample.
+
+    Attributes:
+        digest: of all that the choice follows from.
+    """
+
+    digest: str
+
+    def draw(
+        self, rows: npt.NDArray[np.int64], random: np.random.Generator
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """K rows of the store for each of B `rows`, and their distances: B×K each."""
+
+
+def train(run: Run, store: Store, out: Path, resume: Path, company: Company | None = None) -> None:
     """Train `run` on `store` and write the checkpoint folder `out`.
 
     Args:
@@ -52,12 +67,14 @@ def train(run: Run, store: Store, out: Path, resume: Path) -> None:
             ``history.csv`` (a row an epoch; losses are means over images).
         resume: file for the state of an unfinished training. A state of other parameters, data or
             code is discarded; it is removed when the training is done.
+        company: the further images of each sample, for models that want them.
 
     Raises:
         UserError: if a split is empty, or the loss stops being a number.
     """
-    fabric = make_fabric(run.train)
-    training = _Training(fabric, run, store, resume)
+    phases = new_model(run, store.shape).phases()
+    fabric = make_fabric(run.train, alternating=len(phases) > 1)
+    training = _Training(fabric, run, store, resume, company)
     training.finish()
     if fabric.is_global_zero:
         _write_checkpoint(training, out)
@@ -65,18 +82,24 @@ def train(run: Run, store: Store, out: Path, resume: Path) -> None:
     fabric.barrier()
 
 
-def make_fabric(train: Train) -> Fabric:
-    """Fabric on the asked device; under ``torchrun`` with all of its processes."""
+def make_fabric(train: Train, alternating: bool = False) -> Fabric:
+    """Fabric on the asked device; under ``torchrun`` with all of its processes.
+
+    Args:
+        train: the section of params.yaml.
+        alternating: not every backward pass reaches every weight.
+    """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS is not repeatable
     torch.use_deterministic_algorithms(True)
     world = int(os.environ.get("WORLD_SIZE", "1"))
     local = int(os.environ.get("LOCAL_WORLD_SIZE", str(world)))
+    ddp = "ddp_find_unused_parameters_true" if alternating else "ddp"
     try:
         fabric = Fabric(
             accelerator=train.accelerator,
             devices=local,
             num_nodes=world // local,
-            strategy="ddp" if world > 1 else "auto",
+            strategy=ddp if world > 1 else "auto",
             precision=train.precision,
         )
     except (ValueError, RuntimeError) as error:
@@ -97,7 +120,8 @@ def new_model(run: Run, shape: tuple[int, int, int]) -> Model:
         network=run.network,
         likelihood=run.likelihood,
         beta=run.beta,
-        generation_weight=run.loss_weights.generation,
+        weights=run.loss_weights,
+        options=run.options,
     )
     return build(run.model, recipe)
 
@@ -127,12 +151,15 @@ def learning_rate(train: Train, epoch: int) -> float:
     return train.learning_rate * (train.schedule[max(reached)] if reached else 1.0)
 
 
-def fingerprint(run: Run, store: Store, model: Model, fabric: Fabric) -> str:
+def fingerprint(
+    run: Run, store: Store, company: Company | None, model: Model, fabric: Fabric
+) -> str:
     """What an unfinished training must share to go on: parameters, data, code, machine."""
     parameters = run.model_dump(mode="json")
     del parameters["train"]["checkpoint_seconds"]
     digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
     digest.update(store.digest.encode())
+    digest.update(company.digest.encode() if company is not None else b"")
     for file in code(model):
         digest.update(file.read_bytes())
     digest.update(json.dumps(environment(fabric), sort_keys=True).encode())
@@ -170,8 +197,16 @@ class _Progress:
 
 
 class _Training:
-    def __init__(self, fabric: Fabric, run: Run, store: Store, resume: Path) -> None:
+    def __init__(
+        self,
+        fabric: Fabric,
+        run: Run,
+        store: Store,
+        resume: Path,
+        company: Company | None = None,
+    ) -> None:
         self.fabric, self.run, self.store, self.resume = fabric, run, store, resume
+        self.company = company
         self.rows = store.rows("train")
         self.valid_rows = store.rows("valid")
         for split, rows in (("train", self.rows), ("valid", self.valid_rows)):
@@ -184,13 +219,22 @@ class _Training:
         self.model = new_model(run, store.shape)
         self.model.start_from(mean_image(store, self.rows))
         self.model.to(memory_format=torch.channels_last)
-        self.fingerprint = fingerprint(run, store, self.model, fabric)
-        fused = fabric.device.type in ("cpu", "cuda")  # one pass over the weights
-        adam = torch.optim.Adam(self.model.parameters(), run.train.learning_rate, fused=fused)
-        self.module, self.optimizer = fabric.setup(self.model, adam)
+        self.fingerprint = fingerprint(run, store, company, self.model, fabric)
+        self.phases = self.model.phases()
+        self.moving = {name: _weights(self.model, phase) for name, phase in self.phases.items()}
+        self.module, *optimizers = fabric.setup(
+            self.model,
+            *(self._adam(name, phase) for name, phase in self.phases.items()),
+        )
+        self.optimizers = dict(zip(self.phases, optimizers, strict=True))
         self.at = _Progress()
         self.saved = time.monotonic()
         self._restore()
+
+    def _adam(self, name: str, phase: Phase) -> torch.optim.Adam:
+        fused = self.fabric.device.type in ("cpu", "cuda")  # one pass over the weights
+        rate = self.run.train.learning_rate
+        return torch.optim.Adam(self.moving[name], rate, betas=phase.betas, fused=fused)
 
     @property
     def steps(self) -> int:
@@ -215,15 +259,12 @@ class _Training:
 
     def _epoch(self, progress: Progress) -> None:
         self.module.train()
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.run.train, self.at.epoch)
         seed, epoch, size = self.run.seed, self.at.epoch, self.run.train.batch_size
         order = np.random.default_rng([seed, epoch]).permutation(self.rows)
         sums = _Sums(self.fabric, self.at.sums)
         for step in range(self.at.step, self.steps):
             rows = order[step * size : (step + 1) * size]
-            noise = normal(len(rows), self.model.noise_dim, seed, "train", epoch, step)
-            self._step(rows, noise, sums)
+            self._step(rows, sums)
             progress.advance(len(rows))
             self.at.step = step + 1
             if self.at.step % CHECK_EVERY == 0:
@@ -232,23 +273,54 @@ class _Training:
         self._close_epoch(sums.means(len(self.rows)))
         self._save_if_due()
 
-    def _step(self, rows: npt.NDArray[np.int64], noise: Tensor, sums: _Sums) -> None:
-        mine = self._share(rows, noise)
-        losses = self.module(mine)
+    def _step(self, rows: npt.NDArray[np.int64], sums: _Sums) -> None:
+        place = (self.run.seed, "train", self.at.epoch, self.at.step)
+        noise = normal(len(rows), self.model.noise_dim, *place)
+        mine = self._share(rows, noise, np.random.default_rng(seed_for("company", *place)))
         # DDP averages the gradients of its processes; the mean is over the images of all.
         scale = self.fabric.world_size / len(rows)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.fabric.backward(losses["loss"].sum() * scale)
-        self.optimizer.step()
-        sums.add(losses)
+        number = (self.at.epoch - 1) * self.steps + self.at.step
+        for name, phase in self.phases.items():
+            optimizer = self.optimizers[name]
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(self.run.train, self.at.epoch) * phase.rate(number)
+            self._move_only(name)
+            for _ in range(phase.repeat):
+                losses = self.module(mine, name)
+                optimizer.zero_grad(set_to_none=True)
+                self.fabric.backward(losses[phase.loss].sum() * scale)
+                optimizer.step()
+            sums.add(losses)
 
-    def _share(self, rows: npt.NDArray[np.int64], noise: Tensor) -> Batch:
-        """This process's images of a global batch."""
+    def _move_only(self, name: str) -> None:
+        """Let no gradient be computed for weights that another phase moves."""
+        if len(self.phases) == 1:
+            return
+        self.model.requires_grad_(False)
+        for weight in self.moving[name]:
+            weight.requires_grad_(True)
+
+    def _share(
+        self, rows: npt.NDArray[np.int64], noise: Tensor, random: np.random.Generator
+    ) -> Batch:
+        """This process's images of a global batch; `random` chooses their company."""
         mine = slice(self.fabric.global_rank, None, self.fabric.world_size)
         pixels = torch.from_numpy(self.store.images[rows[mine]])
         labels = self.labels[torch.from_numpy(rows[mine])]
         pixels, noise, labels = self.fabric.to_device((pixels, noise[mine], labels))
-        return Batch(to_images(pixels), noise, labels)
+        progress = (self.at.epoch - 1 + self.at.step / self.steps) / self.run.epochs
+        batch = Batch(to_images(pixels), noise, labels, min(progress, 1.0))
+        if self.company is None:
+            return batch
+        others, distances = self.company.draw(rows, random)
+        pixels, near = self.fabric.to_device(
+            (
+                torch.from_numpy(self.store.images[others[mine]]),
+                torch.from_numpy(distances[mine]),
+            )
+        )
+        images = to_images(pixels.flatten(0, 1)).view(*near.shape, *batch.images.shape[1:])
+        return batch._replace(others=images, distances=near)
 
     def _look(self, sums: _Sums, progress: Progress) -> None:
         """Stop at once if the losses are no numbers; else show them, and save if it is time."""
@@ -284,11 +356,14 @@ class _Training:
         self.module.eval()
         rows = self.valid_rows
         noise = normal(len(rows), self.model.noise_dim, self.run.seed, "valid")
+        random = np.random.default_rng(seed_for("company", self.run.seed, "valid"))
         sums = _Sums(self.fabric, {})
         with torch.no_grad():
             for start in range(0, len(rows), VALIDATION_BATCH):
                 part = slice(start, start + VALIDATION_BATCH)
-                sums.add(self.module(self._share(rows[part], noise[part])))
+                batch = self._share(rows[part], noise[part], random)
+                for name in self.phases:
+                    sums.add(self.module(batch, name))
         return sums.means(len(rows))
 
     def _out_of_patience(self) -> bool:
@@ -311,7 +386,7 @@ class _Training:
             state = {
                 "fingerprint": self.fingerprint,
                 "model": self.model.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
+                "optimizers": {name: one.state_dict() for name, one in self.optimizers.items()},
                 "at": asdict(self.at),
             }
             buffer = io.BytesIO()
@@ -332,10 +407,17 @@ class _Training:
                 say(f"{self.resume}: of other parameters, data or code; starting anew")
             return
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
         self.at = _Progress(**state["at"])
         if self.fabric.is_global_zero:
             say(f"going on from epoch {self.at.epoch}, step {self.at.step} in {self.resume}")
+
+
+def _weights(model: Model, phase: Phase) -> list[torch.nn.Parameter]:
+    """The weights that move in `phase`."""
+    parts = [model.get_submodule(name) for name in phase.parts] or [model]
+    return [weight for part in parts for weight in part.parameters()]
 
 
 class _Sums:

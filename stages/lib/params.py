@@ -10,13 +10,13 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from stages.lib.console import UserError
-from stages.models.registry import MODELS
+from stages.models.registry import MODELS, NETWORKS, Option
 
 PARAMS = Path("params.yaml")
 
@@ -24,20 +24,23 @@ SHOP = "shop"
 """The image store that the stage `products` makes, beside those under ``data``."""
 
 Scale = Literal["sample", "full"]
-NetworkName = Literal["conv", "mlp"]
 Likelihood = Literal["bernoulli", "gaussian"]
 
 Positive = Annotated[int, Field(ge=1)]
 
 
-def _model(name: str) -> str:
-    if name not in MODELS:
-        known = ", ".join(MODELS)
-        raise ValueError(f"found {name!r}, expected one of {known}{nearest(name, MODELS)}")
-    return name
+def _registered(names: Mapping[str, Any]) -> AfterValidator:
+    def check(name: str) -> str:
+        if name not in names:
+            known = ", ".join(names)
+            raise ValueError(f"found {name!r}, expected one of {known}{nearest(name, names)}")
+        return name
+
+    return AfterValidator(check)
 
 
-ModelName = Annotated[str, AfterValidator(_model)]
+ModelName = Annotated[str, _registered(MODELS)]
+NetworkName = Annotated[str, _registered(NETWORKS)]
 Contact = Annotated[str, Field(pattern=r"^(mailto:)?[^@\s]+@[^@\s]+\.[^@\s]+$|^https?://\S+$")]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
@@ -121,14 +124,68 @@ class DataSet(Section):
 
 
 class RunSpec(Section):
-    """One model to train, as written in params.yaml."""
+    """One model to train, as written in params.yaml.
+
+    Attributes:
+        latent_dim, beta: of its own, in the families whose runs do not follow the top-level ones.
+        epochs, batch_size, learning_rate: in place of those under ``train``.
+        options: knobs of this model alone; those left out have the defaults of the registry.
+    """
 
     data: Name
     model: ModelName
     network: NetworkName
     likelihood: Likelihood
     latent_dim: Positive | None = None
+    beta: Annotated[float, Field(ge=0)] | None = None
     epochs: Scaled | None = None
+    batch_size: Positive | None = None
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    options: dict[str, Option] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _known_options(self) -> RunSpec:
+        check_options(self.model, self.options)
+        return self
+
+
+def check_options(model: str, options: Mapping[str, Option]) -> dict[str, Option]:
+    """All options of `model`, with the defaults of those left out.
+
+    Raises:
+        ValueError: for an option that the model does not have, or a value of another type.
+    """
+    defaults = MODELS[model].options
+    for key, value in options.items():
+        if key not in defaults:
+            known = ", ".join(defaults) or "none"
+            raise ValueError(
+                f"options: model {model!r} has no option {key!r}"
+                f"{nearest(key, defaults)} (it has {known})"
+            )
+        kinds = (int, float) if isinstance(defaults[key], float) else type(defaults[key])
+        if not isinstance(value, kinds) or isinstance(value, bool) != isinstance(
+            defaults[key], bool
+        ):
+            raise ValueError(
+                f"options.{key}: found {value!r}, expected {type(defaults[key]).__name__} "
+                f"like {defaults[key]!r}"
+            )
+    return {**defaults, **options}
+
+
+class Family(NamedTuple):
+    """What the runs of a family fix themselves, and what follows the top-level knobs."""
+
+    own_latent_dim: bool
+    own_beta: bool
+
+
+FAMILIES = {
+    "plain": Family(own_latent_dim=False, own_beta=False),
+    "beta": Family(own_latent_dim=False, own_beta=False),
+    "plane": Family(own_latent_dim=True, own_beta=True),
+}
 
 
 class Runs(Section):
@@ -146,7 +203,7 @@ class Runs(Section):
 
     def items(self) -> Iterator[tuple[str, str, RunSpec]]:
         """Yield family, name and specification of each run, in the order of the file."""
-        for family in ("plain", "beta", "plane"):
+        for family in FAMILIES:
             for name, spec in getattr(self, family).items():
                 yield family, name, spec
 
@@ -157,21 +214,39 @@ class Runs(Section):
         if twice:
             raise ValueError(f"run {twice[0]!r} stands in two families; give it two names")
         for family, name, spec in self.items():
-            if (family == "beta") != (spec.model == "beta_vae") and family != "plane":
-                raise ValueError(
-                    f"run {name!r} with model {spec.model!r} stands under {family!r}; "
-                    "beta_vae belongs under 'beta', the others under 'plain'"
-                )
-            if family == "plane" and (spec.latent_dim != 2 or spec.model == "beta_vae"):
-                raise ValueError(
-                    f"run {name!r} under 'plane' needs latent_dim 2 and a model without beta"
-                )
-            if family != "plane" and spec.latent_dim is not None:
-                raise ValueError(
-                    f"run {name!r} under {family!r} follows the top-level latent_dim; "
-                    "remove its own"
-                )
+            _check_family(family, name, spec)
         return self
+
+
+def _check_family(family: str, name: str, spec: RunSpec) -> None:
+    """Raise ValueError unless the run sets just the knobs that its family leaves to it."""
+    free_beta = MODELS[spec.model].beta is None
+    if family in ("plain", "beta") and (family == "beta") != free_beta:
+        raise ValueError(
+            f"run {name!r} with model {spec.model!r} stands under {family!r}; models with a β "
+            "of any size belong under 'beta', the others under 'plain'"
+        )
+    if family == "plane" and spec.latent_dim != 2:
+        raise ValueError(f"run {name!r} under 'plane' needs latent_dim 2")
+    rules = FAMILIES[family]
+    if rules.own_latent_dim != (spec.latent_dim is not None):
+        raise ValueError(
+            f"run {name!r} under {family!r} "
+            + (
+                "needs a latent_dim of its own"
+                if rules.own_latent_dim
+                else "follows the top-level latent_dim; remove its own"
+            )
+        )
+    if (rules.own_beta and free_beta) != (spec.beta is not None):
+        raise ValueError(
+            f"run {name!r} under {family!r} with model {spec.model!r} "
+            + (
+                "has no beta of its own; remove it"
+                if spec.beta is not None
+                else "needs a beta of its own"
+            )
+        )
 
 
 class Train(Section):
@@ -337,14 +412,15 @@ class Run(Section):
     """A run with every knob resolved: all that its training depends on, beside the data."""
 
     name: Name
-    family: Literal["plain", "beta", "plane"]
+    family: str
     data: Name
     model: ModelName
     network: NetworkName
     likelihood: Likelihood
     latent_dim: Positive
     beta: float
-    loss_weights: LossWeights
+    loss_weights: dict[str, float]
+    options: dict[str, Option]
     seed: int
     epochs: Positive
     train: Train
@@ -384,11 +460,7 @@ class Params(Section):
                     f"expected one of {', '.join(sizes)}{nearest(spec.data, sizes)}"
                 )
             height, width = sizes[spec.data]
-            if spec.network == "conv" and (height % 32 or width % 32):
-                raise ValueError(
-                    f"runs.{family}.{name}.network: conv halves the image five times, but "
-                    f"{spec.data} is {height}×{width}; make both multiples of 32 or choose mlp"
-                )
+            check_network(spec.network, height, width, f"runs.{family}.{name}", spec.data)
         return self
 
     def number(self, scaled: Scaled) -> int:
@@ -412,7 +484,9 @@ class Params(Section):
                 f"no run {name!r} in params.yaml{nearest(name, runs)} (there are {', '.join(runs)})"
             )
         family, spec = runs[name]
-        fixed_beta = {"ae": 0.0, "sampled_ae": 0.0, "vae": 1.0}
+        entry = MODELS[spec.model]
+        beta = self.beta if spec.beta is None else spec.beta
+        own = {"batch_size": spec.batch_size, "learning_rate": spec.learning_rate}
         return Run.model_validate(
             {
                 "name": name,
@@ -422,17 +496,31 @@ class Params(Section):
                 "network": spec.network,
                 "likelihood": spec.likelihood,
                 "latent_dim": spec.latent_dim or self.latent_dim,
-                "beta": fixed_beta.get(spec.model, self.beta),
-                "loss_weights": self.loss_weights,
+                "beta": beta if entry.beta is None else entry.beta,
+                "loss_weights": {term: getattr(self.loss_weights, term) for term in entry.weights},
+                "options": check_options(spec.model, spec.options),
                 "seed": self.seed,
                 "epochs": self.number(spec.epochs or self.train.epochs),
-                "train": self.train,
+                "train": self.train.model_copy(
+                    update={key: value for key, value in own.items() if value is not None}
+                ),
             }
         )
 
     def run_names(self) -> list[str]:
         """All runs, in the order of the file."""
         return [name for _, name, _ in self.runs.items()]
+
+
+def check_network(network: str, height: int, width: int, where: str, data: str) -> None:
+    """Raise ValueError if images of this size do not fit `network`, naming the key `where`."""
+    multiple = NETWORKS[network].multiple
+    if height % multiple or width % multiple:
+        free = ", ".join(name for name, entry in NETWORKS.items() if entry.multiple == 1)
+        raise ValueError(
+            f"{where}.network: {network} takes multiples of {multiple}, but {data} is "
+            f"{height}×{width}; change height and width, or choose {free}"
+        )
 
 
 def load(path: Path = PARAMS) -> Params:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from stages.models.base import Batch, Model, Recipe
-from stages.models.networks import DECODERS, ENCODERS, LIKELIHOODS
+from stages.models.networks import LIKELIHOODS
+from stages.models.registry import new_decoder, new_encoder
 
 
 class AE(Model):
@@ -14,16 +15,16 @@ class AE(Model):
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
         self.latent_dim, self.noise_dim = recipe.latent_dim, 0
-        self.generation_weight = recipe.generation_weight
-        self.encoder = ENCODERS[recipe.network](recipe.shape, recipe.latent_dim, 1)
-        self.decoder = DECODERS[recipe.network](recipe.shape, recipe.latent_dim)
+        self.generation_weight = recipe.weights["generation"]
+        self.encoder = new_encoder(recipe.network, recipe.shape, recipe.latent_dim, 1)
+        self.decoder = new_decoder(recipe.network, recipe.shape, recipe.latent_dim)
         self.likelihood = LIKELIHOODS[recipe.likelihood]
 
     def start_from(self, mean_image: Tensor) -> None:
         """Set the decoder's last bias to the mean image."""
         self.decoder.start_at(self.likelihood.inverse(mean_image))
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
+    def forward(self, batch: Batch, phase: str = "model") -> dict[str, Tensor]:
         """The generation loss, an image each."""
         (codes,) = self.encoder(batch.images)
         generation = self.likelihood.loss(self.decoder(codes), batch.images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,10 +20,11 @@ class Recipe:
     Attributes:
         shape: of the images.
         latent_dim: numbers in a code.
-        network: ``conv`` or ``mlp``.
+        network: a name in `stages.models.registry.NETWORKS`.
         likelihood: ``bernoulli`` or ``gaussian``.
         beta: weight of the latent loss, ≥ 0.
-        generation_weight: weight of the generation loss.
+        weights: weight of each term of the loss that the model's registry line names.
+        options: the model's further knobs, as its registry line names them.
     """
 
     shape: Shape
@@ -30,7 +32,8 @@ class Recipe:
     network: str
     likelihood: str
     beta: float
-    generation_weight: float
+    weights: Mapping[str, float]
+    options: Mapping[str, bool | int | float | str]
 
 
 class Batch(NamedTuple):
@@ -41,11 +44,40 @@ class Batch(NamedTuple):
         noise: B×`Model.noise_dim`, standard normal. The loop draws it for the global batch from
             (seed, step), so results do not depend on processes, interruptions or batch size.
         labels: B class numbers, −1 where unknown.
+        progress: share of the training that is done, in [0, 1], for losses that change with it.
+        others: B×K×C×H×W further images of each sample, for models that compare or mix images.
+        distances: B×K, how far each of them is, as a quantile of all distances.
     """
 
     images: Tensor
     noise: Tensor
     labels: Tensor
+    progress: float = 0.0
+    others: Tensor | None = None
+    distances: Tensor | None = None
+
+
+def _constant(step: int) -> float:
+    return 1.0
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One update within a training step: which parts move, down which loss.
+
+    Attributes:
+        parts: names of the model's submodules whose weights move; empty for all.
+        loss: the term of `Model.forward` that is minimised.
+        betas: of Adam.
+        repeat: how many updates in a row.
+        rate: step, counted over the whole training from 0 → factor on the learning rate.
+    """
+
+    parts: tuple[str, ...] = ()
+    loss: str = "loss"
+    betas: tuple[float, float] = (0.9, 0.999)
+    repeat: int = 1
+    rate: Callable[[int], float] = _constant
 
 
 class Model(nn.Module):
@@ -53,8 +85,9 @@ class Model(nn.Module):
 
     A subclass is built from a `Recipe`, sets `latent_dim` and `noise_dim`, and defines the methods.
     `forward` returns every term of the loss as B numbers, one an image and summed over its pixels
-    or latents; the term ``loss`` is minimised. Means over images are the loop's business, which
-    keeps them exact for any batch size and number of processes.
+    or latents; the term that the phase names is minimised, ``loss`` unless it says otherwise. Means
+    over images are the loop's business, which keeps them exact for any batch size and number of
+    processes. A term that compares images of a batch stands in each of its B numbers.
     """
 
     latent_dim: int
@@ -68,8 +101,12 @@ class Model(nn.Module):
         """
         raise NotImplementedError
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Each term of the loss, B float32 numbers; ``loss`` is the one to minimise."""
+    def phases(self) -> dict[str, Phase]:
+        """The updates of a training step by name, in order: by default one, of all weights."""
+        return {"model": Phase()}
+
+    def forward(self, batch: Batch, phase: str = "model") -> dict[str, Tensor]:
+        """The terms of a phase's loss, B float32 numbers each; no two phases share a name."""
         raise NotImplementedError
 
     def encode(self, images: Tensor) -> Tensor:

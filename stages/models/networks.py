@@ -203,12 +203,6 @@ LIKELIHOODS = {
     ),
 }
 
-ENCODERS: dict[str, Callable[[Shape, int, int], nn.Module]] = {
-    "conv": ConvEncoder,
-    "mlp": MlpEncoder,
-}
-DECODERS: dict[str, Callable[[Shape, int], Decoder]] = {"conv": ConvDecoder, "mlp": MlpDecoder}
-
 
 def _divisible_by_32(shape: Shape) -> Shape:
     height, width, _ = shape

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from stages.models.base import Batch, Model, Recipe
-from stages.models.networks import DECODERS, ENCODERS, LIKELIHOODS
+from stages.models.networks import LIKELIHOODS
+from stages.models.registry import new_decoder, new_encoder
 
 
 class VAE(Model):
@@ -27,16 +28,16 @@ class VAE(Model):
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
         self.latent_dim = self.noise_dim = recipe.latent_dim
-        self.beta, self.generation_weight = recipe.beta, recipe.generation_weight
-        self.encoder = ENCODERS[recipe.network](recipe.shape, recipe.latent_dim, 2)
-        self.decoder = DECODERS[recipe.network](recipe.shape, recipe.latent_dim)
+        self.beta, self.generation_weight = recipe.beta, recipe.weights["generation"]
+        self.encoder = new_encoder(recipe.network, recipe.shape, recipe.latent_dim, 2)
+        self.decoder = new_decoder(recipe.network, recipe.shape, recipe.latent_dim)
         self.likelihood = LIKELIHOODS[recipe.likelihood]
 
     def start_from(self, mean_image: Tensor) -> None:
         """Set the decoder's last bias to the mean image."""
         self.decoder.start_at(self.likelihood.inverse(mean_image))
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
+    def forward(self, batch: Batch, phase: str = "model") -> dict[str, Tensor]:
         """The loss and its two terms, an image each."""
         mean, log_variance = self.posterior(batch.images)
         codes = mean + torch.exp(log_variance / 2) * batch.noise

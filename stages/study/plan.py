@@ -16,7 +16,6 @@ from stages.lib.console import UserError
 from stages.lib.params import (
     DataSet,
     Likelihood,
-    LossWeights,
     ModelName,
     Name,
     NetworkName,
@@ -27,6 +26,7 @@ from stages.lib.params import (
     Train,
     nearest,
 )
+from stages.models.registry import MODELS, Option
 
 STUDIES = Path("studies")
 
@@ -34,7 +34,6 @@ Scale = Literal["small", "full"]
 Chart = Literal["generation", "active_latents", "reconstructions", "mesh", "scatter"]
 
 _SCALED = {"small": "sample", "full": "full"}
-_FIXED_BETA = {"ae": 0.0, "sampled_ae": 0.0, "vae": 1.0}
 
 
 class StudyData(DataSet):
@@ -52,6 +51,8 @@ class Table(Section):
 
     Attributes:
         data: a data set of the study.
+        loss_weights: of the terms of the model's loss; 1 for those left out.
+        options: knobs of the model alone; those left out have the defaults of the registry.
         seeds: how many, counted from 0; null for as many as the study says.
     """
 
@@ -61,13 +62,22 @@ class Table(Section):
     likelihood: Likelihood
     beta: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)]
     latent_dim: Annotated[list[Positive], Field(min_length=1)]
+    loss_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    options: dict[str, Option] = Field(default_factory=dict)
     seeds: Scaled | None = None
 
     @model_validator(mode="after")
     def _beta_of_the_model(self) -> Table:
-        fixed = _FIXED_BETA.get(self.model)
+        fixed = MODELS[self.model].beta
         if fixed is not None and self.beta != [fixed]:
             raise ValueError(f"model {self.model!r} has β {fixed:g}; write beta: [{fixed:g}]")
+        unknown = [term for term in self.loss_weights if term not in MODELS[self.model].weights]
+        if unknown:
+            known = ", ".join(MODELS[self.model].weights)
+            raise ValueError(
+                f"loss_weights: model {self.model!r} has no term {unknown[0]!r} (it has {known})"
+            )
+        params.check_options(self.model, self.options)
         return self
 
 
@@ -112,12 +122,9 @@ class Study(Section):
                     f"expected one of {', '.join(self.data)}{nearest(table.data, self.data)}"
                 )
             data = self.data[table.data]
-            if table.network == "conv" and (data.height % 32 or data.width % 32):
-                raise ValueError(
-                    f"tables.{number}.network: conv halves the image five times, but "
-                    f"data.{table.data} is {data.height}×{data.width}; make both multiples of 32 "
-                    "or choose mlp"
-                )
+            params.check_network(
+                table.network, data.height, data.width, f"tables.{number}", f"data.{table.data}"
+            )
         if self.plane is None and {"mesh", "scatter"} & set(self.figures):
             raise ValueError("figures: mesh and scatter need the section plane; add it")
         return self
@@ -191,14 +198,15 @@ def _run(study: Study, table: Table, scale: Scale, seed: int, beta: float, laten
     return Run.model_validate(
         {
             "name": re.sub(r"\W", "_", name),
-            "family": "beta" if table.model == "beta_vae" else "plain",
+            "family": "study",
             "data": table.data,
             "model": table.model,
             "network": table.network,
             "likelihood": table.likelihood,
             "latent_dim": latent_dim,
             "beta": beta,
-            "loss_weights": LossWeights(generation=1.0),
+            "loss_weights": dict.fromkeys(MODELS[table.model].weights, 1.0) | table.loss_weights,
+            "options": params.check_options(table.model, table.options),
             "seed": seed,
             "epochs": number(study.train.epochs, scale),
             "train": study.train,

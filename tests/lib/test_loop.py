@@ -12,15 +12,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 from stages.lib import loop
 from stages.lib.console import Progress, UserError
 from stages.lib.params import Run
 from stages.lib.store import Store
+from stages.models.base import Batch, Model, Phase, Recipe
 from tests.conftest import ROOT
 
 MakeRun = Callable[..., Run]
@@ -295,3 +298,137 @@ def test_bfloat16_trains_too(make_run: MakeRun, make_store: MakeStore, tmp_path:
     ]
     assert losses[0] != losses[1], "bf16 was not used"
     assert losses[1] == pytest.approx(losses[0], rel=0.02)
+
+
+class Alternating(Model):
+    """Two numbers that push against each other, each in a phase of its own."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        self.latent_dim, self.noise_dim = 1, 1
+        self.left, self.right = nn.Linear(1, 1), nn.Linear(1, 1)
+
+    def phases(self) -> dict[str, Phase]:
+        return {
+            "pull": Phase(parts=("left",), repeat=2),
+            "push": Phase(parts=("right",), loss="push", rate=lambda step: 0.5**step),
+        }
+
+    def start_from(self, mean_image: torch.Tensor) -> None:
+        pass
+
+    def forward(self, batch: Batch, phase: str = "model") -> dict[str, torch.Tensor]:
+        gap = (self.left(batch.noise) - self.right(batch.noise)).square().squeeze(1)
+        if batch.others is not None and batch.distances is not None:
+            gap = gap + batch.others.mean((1, 2, 3, 4)) * batch.distances.mean(1)
+        return {"loss": gap} if phase == "pull" else {"push": -gap}
+
+
+class Neighbourhood:
+    """Takes two rows at random for each."""
+
+    digest = "two at random"
+
+    def draw(
+        self, rows: npt.NDArray[np.int64], random: np.random.Generator
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        return random.integers(60, size=(len(rows), 2)), random.random((len(rows), 2), np.float32)
+
+
+@pytest.fixture
+def alternating(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "build", lambda name, recipe: Alternating(recipe))
+
+
+def training_of(run: Run, store: Store, state: Path) -> loop._Training:
+    return loop._Training(loop.make_fabric(run.train), run, store, state, Neighbourhood())
+
+
+def test_a_phase_moves_its_parts_alone(
+    alternating: None, make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    training = training_of(make_run(), make_store(), tmp_path / "state.pt")
+    updates: list[tuple[str, float]] = []
+    for name, optimizer in training.optimizers.items():
+        step = optimizer.step
+
+        def watched(name: str = name, step: Callable[[], object] = step) -> None:
+            before = {key: value.clone() for key, value in training.model.state_dict().items()}
+            step()
+            after = training.model.state_dict()
+            moved = {
+                key.split(".")[0] for key in before if not torch.equal(before[key], after[key])
+            }
+            assert moved == {"left" if name == "pull" else "right"}
+            updates.append((name, training.optimizers[name].param_groups[0]["lr"]))
+
+        optimizer.step = watched
+    for training.at.step in (0, 1):
+        training._step(training.rows[:16], loop._Sums(training.fabric, {}))
+    rate = training.run.train.learning_rate
+    pulls = [("pull", rate)] * 2
+    assert updates == [*pulls, ("push", rate), *pulls, ("push", rate / 2)]
+
+
+def test_alternating_phases_and_company_resume_to_the_bit(
+    alternating: None,
+    make_run: MakeRun,
+    make_store: MakeStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, store = make_run(train={"checkpoint_seconds": 0}), make_store()
+    loop.train(run, store, tmp_path / "whole", tmp_path / "whole.pt", Neighbourhood())
+    closed = loop._Training._close_epoch
+
+    def stop(self: loop._Training, train: dict[str, float]) -> None:
+        if self.at.epoch == 2:
+            raise KilledError
+        closed(self, train)
+
+    monkeypatch.setattr(loop._Training, "_close_epoch", stop)
+    with pytest.raises(KilledError):
+        loop.train(run, store, tmp_path / "cut", tmp_path / "cut.pt", Neighbourhood())
+    monkeypatch.setattr(loop._Training, "_close_epoch", closed)
+    loop.train(run, store, tmp_path / "cut", tmp_path / "cut.pt", Neighbourhood())
+    assert_equal(tmp_path / "whole", tmp_path / "cut")
+    history = pd.read_csv(tmp_path / "cut" / "history.csv")
+    assert {"train_loss", "train_push", "valid_loss", "valid_push"} <= set(history)
+
+
+def test_company_comes_from_the_store_and_decides_the_fingerprint(
+    alternating: None, make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    run, store = make_run(), make_store()
+    training = training_of(run, store, tmp_path / "state.pt")
+    rows = training.rows[:5]
+    noise = loop.normal(5, 1, 0)
+    batch = training._share(rows, noise, np.random.default_rng(3))
+    others, distances = Neighbourhood().draw(rows, np.random.default_rng(3))
+    assert batch.others is not None
+    assert batch.distances is not None
+    assert batch.others.shape == (5, 2, 3, 32, 32)
+    np.testing.assert_array_equal(batch.distances.numpy(), distances)
+    shown = (batch.others.permute(0, 1, 3, 4, 2) * 255).round().numpy()
+    np.testing.assert_array_equal(shown, store.images[others])
+    alone = loop._Training(training.fabric, run, store, tmp_path / "state.pt")
+    assert alone.fingerprint != training.fingerprint
+    assert alone._share(rows, noise, np.random.default_rng(3)).others is None
+
+
+def test_progress_goes_from_0_to_1(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[float] = []
+    share = loop._Training._share
+
+    def watched(self: loop._Training, *given: object) -> Batch:
+        batch = share(self, *given)  # type: ignore[arg-type]
+        seen.append(batch.progress)
+        return batch
+
+    monkeypatch.setattr(loop._Training, "_share", watched)
+    loop.train(make_run(), make_store(), tmp_path / "out", tmp_path / "state.pt")
+    assert seen[0] == 0
+    assert seen[-1] == 1
+    assert seen == sorted(seen)

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
+from stages.lib.params import check_options
 from stages.models.base import Batch, Model, Recipe
-from stages.models.registry import MODELS, build
+from stages.models.registry import MODELS, ModelEntry, build
 from stages.models.vae import VAE, kl_to_standard_normal
 
 
@@ -18,7 +19,8 @@ def recipe(**changes: object) -> Recipe:
         "network": "conv",
         "likelihood": "bernoulli",
         "beta": 4.0,
-        "generation_weight": 1.0,
+        "weights": {"generation": 1.0},
+        "options": {},
     }
     return Recipe(**(values | changes))  # type: ignore[arg-type]
 
@@ -66,13 +68,13 @@ def test_every_model_keeps_the_contract(
 def test_the_loss_of_an_image_does_not_depend_on_its_batch(name: str) -> None:
     model = build(name, recipe()).eval()
     whole = batch(model)
-    one = Batch(*(part[2:3] for part in whole))
+    one = Batch(whole.images[2:3], whole.noise[2:3], whole.labels[2:3])
     torch.testing.assert_close(model(one)["loss"][0], model(whole)["loss"][2])
 
 
 @pytest.mark.parametrize("beta", [0.0, 1.0, 8.0])
 def test_beta_weighs_the_latent_loss(beta: float) -> None:
-    model = VAE(recipe(beta=beta, generation_weight=0.5))
+    model = VAE(recipe(beta=beta, weights={"generation": 0.5}))
     losses = model(batch(model))
     torch.testing.assert_close(losses["loss"], 0.5 * losses["generation"] + beta * losses["latent"])
 
@@ -98,3 +100,16 @@ def test_starting_from_the_mean_image_gives_it_about() -> None:
     model.start_from(mean)
     start = model.decode(torch.zeros(1, 4)).mean().item()
     assert start == pytest.approx(0.05, abs=0.02)
+
+
+def test_options_are_checked_against_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = ModelEntry(
+        "vae:VAE", beta=None, options={"margin": 1.0, "distance": "l2", "mine": True}
+    )
+    monkeypatch.setitem(MODELS, "triplet", entry)
+    assert check_options("triplet", {"margin": 2}) == {"margin": 2, "distance": "l2", "mine": True}
+    with pytest.raises(ValueError, match="no option 'margn'; did you mean 'margin'"):
+        check_options("triplet", {"margn": 2})
+    for wrong in ({"margin": "wide"}, {"margin": True}, {"distance": 2}, {"mine": 1}):
+        with pytest.raises(ValueError, match=f"options.{next(iter(wrong))}: found"):
+            check_options("triplet", wrong)

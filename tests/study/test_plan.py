@@ -106,7 +106,10 @@ def test_the_studies_cover_every_published_cell(monkeypatch: pytest.MonkeyPatch)
             "tables.5.1.data: found 'circles_mona', expected one of circles_mono; did you mean",
         ),
         ({"tables": {"5.1": {"model": "vae"}}}, "model 'vae' has β 1; write beta: [1]"),
-        ({"data": {"circles_mono": {"height": 40}}}, "make both multiples of 32 or choose mlp"),
+        (
+            {"data": {"circles_mono": {"height": 40}}},
+            "conv takes multiples of 32, but data.circles_mono is 40×32",
+        ),
         ({"figures": ["mesh"]}, "mesh and scatter need the section plane"),
         ({"figures": ["mash"]}, "figures.0: found 'mash', expected"),
     ],
