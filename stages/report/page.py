@@ -1,4 +1,4 @@
-"""The report: what came out, run by run, in one HTML file without outside references."""
+"""The report: what came out, run by run and stage by stage, in one HTML file of its own."""
 
 from __future__ import annotations
 
@@ -42,6 +42,30 @@ COLUMNS = {
 
 
 @dataclass(frozen=True)
+class Chapter:
+    """A stage that is about more than one run: its pictures and its metrics.
+
+    Attributes:
+        name: of ``metrics/<name>.json`` and of the folder ``plots/<name>``.
+        text: what is to be seen, in a sentence or two.
+    """
+
+    name: str
+    text: str
+
+
+CHAPTERS = (
+    Chapter(
+        "products",
+        "What the crawl of the shop brought: the photos by category, those that are no product "
+        "photos with the reason, and the kinds of model photos. Shares called right are measured "
+        "against the drawn shop's truth.",
+    ),
+)
+"""In reading order; a stage that joins adds a line."""
+
+
+@dataclass(frozen=True)
 class Section:
     """A run in the report: its title, its source, its metrics, its pictures as data URIs."""
 
@@ -69,23 +93,45 @@ def render(params: Params, values: dict[str, Any], root: Path) -> str:
     return environment.get_template("report.html").render(
         cards=[_json(root / "data" / name / "card.json") for name in [*params.data, SHOP]],
         sections=[_section(params, name, root) for name in params.run_names()],
+        chapters=[_chapter(chapter, root) for chapter in CHAPTERS],
         columns=COLUMNS,
         parameters=yaml.safe_dump(values, sort_keys=False, allow_unicode=True),
     )
 
 
-def _section(params: Params, name: str, root: Path) -> Section:
-    run = params.run(name)
-    pictures = sorted(
-        (root / "plots" / name).glob("*.png"),
+def _chapter(chapter: Chapter, root: Path) -> dict[str, Any]:
+    metrics = _json(root / "metrics" / f"{chapter.name}.json")
+    return {
+        "name": chapter.name,
+        "text": chapter.text,
+        "columns": list(metrics),
+        "rows": {
+            metric: [metrics[column].get(metric) for column in metrics]
+            for metric in dict.fromkeys(key for values in metrics.values() for key in values)
+        },
+        "pictures": _pictures(root / "plots" / chapter.name),
+    }
+
+
+def _pictures(folder: Path) -> dict[str, str]:
+    """The pictures of a folder as data URIs, by name, in reading order."""
+    found = sorted(
+        folder.glob("*.png"),
         key=lambda path: (ORDER.index(path.stem) if path.stem in ORDER else len(ORDER), path.stem),
     )
+    if not found:
+        raise UserError(f"{folder}: no picture there; make it with `dvc repro`")
+    return {path.stem: _data_uri(path) for path in found}
+
+
+def _section(params: Params, name: str, root: Path) -> Section:
+    run = params.run(name)
     return Section(
         name=name,
         title=run.title(),
         source=_json(root / "data" / run.data / "card.json")["source"],
         metrics=_json(root / "metrics" / f"{name}.json")[name],
-        pictures={path.stem: _data_uri(path) for path in pictures},
+        pictures=_pictures(root / "plots" / name),
     )
 
 

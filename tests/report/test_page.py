@@ -13,7 +13,7 @@ from PIL import Image
 from stages.lib import params
 from stages.lib.console import UserError
 from stages.report import offline
-from stages.report.page import render
+from stages.report.page import CHAPTERS, render
 from tests.conftest import ROOT
 
 PARAMS = params.load(ROOT / "params.yaml")
@@ -45,6 +45,11 @@ def outputs(tmp_path: Path) -> Path:
         for picture in ("losses", "strip", "zebra"):
             pixels = np.full((4, 4, 3), number, dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / "plots" / name / f"{picture}.png")
+    for chapter in CHAPTERS:
+        (tmp_path / "plots" / chapter.name).mkdir()
+        Image.new("RGB", (4, 4)).save(tmp_path / "plots" / chapter.name / "sheet.png")
+        metrics = {"first": {"found": 0.25}, "second": {"found": 0.5, "<lost>": 2}}
+        (tmp_path / "metrics" / f"{chapter.name}.json").write_text(json.dumps(metrics))
     return tmp_path
 
 
@@ -53,9 +58,25 @@ def test_every_run_is_there_with_its_numbers_and_pictures(outputs: Path) -> None
     for number, name in enumerate(PARAMS.run_names()):
         assert f'<h2 id="{name}">' in page
         assert f"<td>{100 + number}</td>" in page
-    assert page.count("data:image/png;base64,") == 3 * len(PARAMS.run_names())
+    assert page.count("data:image/png;base64,") == 3 * len(PARAMS.run_names()) + len(CHAPTERS)
     first = page[page.index(f'<h2 id="{PARAMS.run_names()[0]}">') :]
     assert first.index(": strip") < first.index(": losses") < first.index(": zebra")
+
+
+def test_every_chapter_is_there_with_its_numbers_and_pictures(outputs: Path) -> None:
+    page = render(PARAMS, VALUES, outputs)
+    for chapter in CHAPTERS:
+        part = page[page.index(f'<h2 id="{chapter.name}">') :]
+        assert f'alt="{chapter.name}: sheet"' in part
+        assert "<th>first</th><th>second</th>" in part
+        assert "<td>found</td><td>0.25</td><td>0.5</td>" in part
+        assert "<td>&lt;lost&gt;</td><td>–</td><td>2</td>" in part
+
+
+def test_a_chapter_without_pictures_is_named(outputs: Path) -> None:
+    (outputs / "plots" / CHAPTERS[0].name / "sheet.png").unlink()
+    with pytest.raises(UserError, match=f"{CHAPTERS[0].name}: no picture there"):
+        render(PARAMS, VALUES, outputs)
 
 
 def test_nothing_from_outside_is_trusted_or_loaded(outputs: Path) -> None:
