@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.lib.console import UserError
-from stages.lib.files import write_json
+from stages.lib.files import folder, write_json
 from stages.lib.store import Store
 
 QUADRANTS = 4
@@ -146,19 +144,10 @@ def write_neighbours(
         raise ValueError("every list must be full of other rows of the store")
     if not np.isfinite(distances).all() or (np.diff(distances, axis=2) < 0).any():
         raise ValueError("distances must be finite and ascending")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        temporary.mkdir(parents=True)
+    with folder(path) as temporary:
         np.save(temporary / "ids.npy", ids, allow_pickle=False)
         np.save(temporary / "distances.npy", distances, allow_pickle=False)
         write_json(temporary / "card.json", {**card, "digest": _digest(ids, distances)})
-        shutil.rmtree(path, ignore_errors=True)
-        temporary.rename(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror or error})") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return open_neighbours(path)
 
 

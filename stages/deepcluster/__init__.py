@@ -1,0 +1,1 @@
+"""A network that learns features from the clusters of its own features."""
