@@ -10,7 +10,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from stages.bench import drawings, ingestion, machine, training, workspace
+from stages.bench import drawings, ingestion, machine, neighbours, training, workspace
 from stages.bench.figures import Figure, table
 from stages.bench.size import FULL, QUICK, Size
 from stages.lib.console import door
@@ -41,6 +41,7 @@ def measure(size: Size, repository: Path) -> list[Figure]:
             *training.measure(size, folder),
             *ingestion.measure(size, folder),
             *drawings.measure(size),
+            *neighbours.measure(size),
             workspace.measure(min(size.rounds, 3), repository),
         ]
 

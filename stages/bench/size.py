@@ -19,6 +19,8 @@ class Size:
         many: JPEG files of a long one.
         drawn: images of each drawing.
         reads: groups of five images that are read at random.
+        quadrants: how many of them have their neighbours found, in turn.
+        searches: rounds of that.
     """
 
     rounds: int
@@ -30,6 +32,8 @@ class Size:
     many: int
     drawn: int
     reads: int
+    quadrants: tuple[int, ...]
+    searches: int
 
 
 FULL = Size(
@@ -42,6 +46,8 @@ FULL = Size(
     many=5000,
     drawn=128,
     reads=200,
+    quadrants=(10_000, 30_000, 100_000),
+    searches=5,
 )
 QUICK = Size(
     rounds=3,
@@ -53,4 +59,6 @@ QUICK = Size(
     many=500,
     drawn=64,
     reads=40,
+    quadrants=(10_000,),
+    searches=3,
 )

@@ -67,9 +67,11 @@ def exact(points: Points, queries: Labels, candidates: Labels, groups: Labels, c
         q = torch.from_numpy(points[block] - centre)
         squares = torch.addmm(x_norm, q, x.T, alpha=-2)  # less |q|², which orders nothing
         same = torch.from_numpy(groups[block])[:, None] == x_group
-        squares.masked_fill_(same, torch.inf)
-        values, near = torch.topk(squares, kept, dim=1, largest=False)
-        ids, distances = _ordered(q, x, near, values.isinf())
+        values = squares.masked_fill_(same, torch.inf).numpy()
+        # Numpy's partition is twice as fast as torch.topk on a CPU.
+        near = np.argpartition(values, kept - 1, axis=1)[:, :kept]
+        absent = np.isinf(np.take_along_axis(values, near, axis=1))
+        ids, distances = _ordered(q, x, torch.from_numpy(near), torch.from_numpy(absent))
         rows = slice(start, start + len(block))
         found.ids[rows, :kept] = np.where(ids >= 0, candidates[ids], -1)
         found.distances[rows, :kept] = distances
@@ -80,7 +82,8 @@ def _ordered(
     q: Tensor, x: Tensor, near: Tensor, absent: Tensor
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
     """Positions in `x`, -1 where `absent`, and distances, both in the order of true distances."""
-    distances = torch.linalg.vector_norm(q[:, None] - x[near], dim=2)
+    differences = x.index_select(0, near.flatten()).view(*near.shape, -1).sub_(q[:, None])
+    distances = torch.linalg.vector_norm(differences, dim=2)
     distances, order = distances.masked_fill(absent, torch.inf).sort(dim=1, stable=True)
     ids = near.masked_fill(absent, -1).gather(1, order)
     return ids.numpy(), distances.numpy()

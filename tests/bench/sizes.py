@@ -4,4 +4,16 @@ from __future__ import annotations
 
 from stages.bench.size import Size
 
-TINY = Size(rounds=2, steps=1, turns=2, images=500, ingests=1, files=12, many=24, drawn=4, reads=3)
+TINY = Size(
+    rounds=2,
+    steps=1,
+    turns=2,
+    images=500,
+    ingests=1,
+    files=12,
+    many=24,
+    drawn=4,
+    reads=3,
+    quadrants=(700,),
+    searches=2,
+)
