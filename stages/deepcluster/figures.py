@@ -40,6 +40,7 @@ def draw(learnt: Learnt, plan: Plan, store: Store, out: Path) -> None:
         if column in learnt.history:
             axes.plot(learnt.history["epoch"], learnt.history[column], marker=".", label=label)
     axes.set_ylim(0, 1)
+    axes.locator_params(axis="x", integer=True)
     axes.set_xlabel("epoch")
     axes.legend(frameon=False)
     axes.set_title(f"Agreement of the clusters\n{title}", fontsize=7, loc="left")
