@@ -24,7 +24,7 @@ SHOP = "shop"
 """The image store that the stage `products` makes, beside those under ``data``."""
 
 Scale = Literal["sample", "full"]
-Likelihood = Literal["bernoulli", "gaussian"]
+Likelihood = Literal["bernoulli", "gaussian", "laplace"]
 
 Positive = Annotated[int, Field(ge=1)]
 
@@ -62,9 +62,17 @@ class Scaled(Section):
 
 
 class LossWeights(Section):
-    """Weights of the terms of a loss."""
+    """Weights of the terms of a loss.
+
+    Attributes:
+        generation: of the autoencoders and VAEs.
+        reconstruction, adversarial, classifier: of the mixing model, at the published scale.
+    """
 
     generation: Annotated[float, Field(gt=0)]
+    reconstruction: Annotated[float, Field(ge=0)]
+    adversarial: Annotated[float, Field(ge=0)]
+    classifier: Annotated[float, Field(ge=0)]
 
 
 class TableSource(Section):
@@ -144,9 +152,23 @@ class RunSpec(Section):
     options: dict[str, Option] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _known_options(self) -> RunSpec:
+    def _suits_model(self) -> RunSpec:
         check_options(self.model, self.options)
+        check_suits(self.model, self.network, self.likelihood)
         return self
+
+
+def check_suits(model: str, network: str, likelihood: str) -> None:
+    """Raise ValueError unless `model` can be built of this network, with this likelihood."""
+    entry = MODELS[model]
+    for key, found, allowed in (
+        ("network", network, entry.networks or tuple(NETWORKS)),
+        ("likelihood", likelihood, entry.likelihoods),
+    ):
+        if found not in allowed:
+            raise ValueError(
+                f"{key}: found {found!r}, but model {model!r} takes {' or '.join(allowed)}"
+            )
 
 
 def check_options(model: str, options: Mapping[str, Option]) -> dict[str, Option]:
@@ -185,7 +207,12 @@ FAMILIES = {
     "plain": Family(own_latent_dim=False, own_beta=False),
     "beta": Family(own_latent_dim=False, own_beta=False),
     "plane": Family(own_latent_dim=True, own_beta=True),
+    "scenes": Family(own_latent_dim=True, own_beta=True),
 }
+
+
+MIXED = ("dense_ae", "mixing")
+"""The models of the family ``scenes``: their codes can be mixed quadrant by quadrant."""
 
 
 class Runs(Section):
@@ -195,11 +222,13 @@ class Runs(Section):
         plain: models without a β.
         beta: models that follow the top-level ``beta``.
         plane: models with two latents, whose whole latent space fits on a page.
+        scenes: models of scenes that can be mixed, see docs/mixing.md.
     """
 
     plain: dict[Name, RunSpec]
     beta: dict[Name, RunSpec]
     plane: dict[Name, RunSpec]
+    scenes: dict[Name, RunSpec]
 
     def items(self) -> Iterator[tuple[str, str, RunSpec]]:
         """Yield family, name and specification of each run, in the order of the file."""
@@ -225,6 +254,11 @@ def _check_family(family: str, name: str, spec: RunSpec) -> None:
         raise ValueError(
             f"run {name!r} with model {spec.model!r} stands under {family!r}; models with a β "
             "of any size belong under 'beta', the others under 'plain'"
+        )
+    if (family == "scenes") != (spec.model in MIXED):
+        raise ValueError(
+            f"run {name!r} with model {spec.model!r} stands under {family!r}; "
+            f"{' and '.join(MIXED)} belong under 'scenes', the others elsewhere"
         )
     if family == "plane" and spec.latent_dim != 2:
         raise ValueError(f"run {name!r} under 'plane' needs latent_dim 2")
@@ -517,7 +551,9 @@ class Params(Section):
                     f"expected one of {', '.join(sizes)}{nearest(spec.data, sizes)}"
                 )
             height, width = sizes[spec.data]
-            check_network(spec.network, height, width, f"runs.{family}.{name}", spec.data)
+            where = f"runs.{family}.{name}"
+            check_network(spec.network, height, width, where, spec.data)
+            check_cells(spec.network, height, width, spec.latent_dim or self.latent_dim, where)
         return self
 
     def number(self, scaled: Scaled) -> int:
@@ -577,6 +613,16 @@ def check_network(network: str, height: int, width: int, where: str, data: str) 
         raise ValueError(
             f"{where}.network: {network} takes multiples of {multiple}, but {data} is "
             f"{height}×{width}; change height and width, or choose {free}"
+        )
+
+
+def check_cells(network: str, height: int, width: int, latent_dim: int, where: str) -> None:
+    """Raise ValueError if a code of this size cannot be shared out among the cells of `network`."""
+    cells = NETWORKS[network].cells
+    if cells is not None and latent_dim % cells(height, width):
+        raise ValueError(
+            f"{where}.latent_dim: found {latent_dim}, expected a multiple of the "
+            f"{cells(height, width)} cells that {network} has for {height}×{width} images"
         )
 
 

@@ -5,9 +5,11 @@ Names are resolved only when a model is built, so that params.yaml is validated 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from stages.models.grid import cells_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,20 +28,39 @@ class ModelEntry(NamedTuple):
         beta: the β that makes the model what its name says; None if β is a knob.
         weights: the terms of its loss that ``loss_weights`` weighs.
         options: its knobs beyond those of every model, with their defaults.
+        networks: those that it can be built of; empty for all.
+        likelihoods: those that its reconstruction can have.
+        company: whether it sees four neighbours beside each image.
     """
 
     place: str
     beta: float | None
     weights: tuple[str, ...] = ("generation",)
     options: Mapping[str, Option] = {}
+    networks: tuple[str, ...] = ()
+    likelihoods: tuple[str, ...] = ("bernoulli", "gaussian")
+    company: bool = False
 
 
 class NetworkEntry(NamedTuple):
-    """A network's line: places of encoder and decoder, and what must divide height and width."""
+    """A network's line.
+
+    Attributes:
+        encoder, decoder: file in this folder and class in that file.
+        multiple: what must divide height and width.
+        cells: height and width → what must divide the size of a code.
+    """
 
     encoder: str
     decoder: str
     multiple: int = 1
+    cells: Callable[[int, int], int] | None = None
+
+
+_DENSE: dict[str, Any] = {
+    "networks": ("dense", "dense_broadcast"),
+    "likelihoods": ("laplace",),
+}
 
 
 MODELS = {
@@ -47,11 +68,32 @@ MODELS = {
     "sampled_ae": ModelEntry("vae:VAE", beta=0.0),
     "vae": ModelEntry("vae:VAE", beta=1.0),
     "beta_vae": ModelEntry("vae:VAE", beta=None),
+    "dense_ae": ModelEntry(
+        "mixing:DenseAE",
+        beta=0.0,
+        weights=("reconstruction",),
+        options={"width": 1.0, "depth": 1.0},
+        **_DENSE,
+    ),
+    "mixing": ModelEntry(
+        "mixing:Mixing",
+        beta=0.0,
+        weights=("reconstruction", "adversarial", "classifier"),
+        options={"width": 1.0, "depth": 1.0, "tau": 0.5, "attention": False},
+        company=True,
+        **_DENSE,
+    ),
 }
 
 NETWORKS = {
     "conv": NetworkEntry("networks:ConvEncoder", "networks:ConvDecoder", multiple=32),
     "mlp": NetworkEntry("networks:MlpEncoder", "networks:MlpDecoder"),
+    "dense": NetworkEntry(
+        "densenet:DenseEncoder", "densenet:DenseDecoder", multiple=32, cells=cells_of
+    ),
+    "dense_broadcast": NetworkEntry(
+        "densenet:DenseEncoder", "densenet:BroadcastDecoder", multiple=32, cells=cells_of
+    ),
 }
 
 
@@ -65,15 +107,18 @@ def build(name: str, recipe: Recipe) -> Model:
     return model
 
 
-def new_encoder(name: str, shape: Shape, latent_dim: int, heads: int) -> nn.Module:
-    """The encoder of network `name`: B×C×H×W images to `heads` B×latent_dim tensors."""
-    encoder: nn.Module = _at(NETWORKS[name].encoder)(shape, latent_dim, heads)
+def new_encoder(name: str, shape: Shape, latent_dim: int, heads: int, **size: float) -> nn.Module:
+    """The encoder of network `name`: B×C×H×W images to `heads` B×latent_dim tensors.
+
+    `size` scales the networks that can be scaled, e.g. ``width=0.5``.
+    """
+    encoder: nn.Module = _at(NETWORKS[name].encoder)(shape, latent_dim, heads, **size)
     return encoder
 
 
-def new_decoder(name: str, shape: Shape, latent_dim: int) -> Decoder:
+def new_decoder(name: str, shape: Shape, latent_dim: int, **size: float) -> Decoder:
     """The decoder of network `name`: B×latent_dim codes to B×C×H×W outputs, unbounded."""
-    decoder: Decoder = _at(NETWORKS[name].decoder)(shape, latent_dim)
+    decoder: Decoder = _at(NETWORKS[name].decoder)(shape, latent_dim, **size)
     return decoder
 
 

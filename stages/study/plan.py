@@ -78,6 +78,9 @@ class Table(Section):
                 f"loss_weights: model {self.model!r} has no term {unknown[0]!r} (it has {known})"
             )
         params.check_options(self.model, self.options)
+        params.check_suits(self.model, self.network, self.likelihood)
+        if MODELS[self.model].company:
+            raise ValueError(f"model {self.model!r} sees neighbours, which studies do not make yet")
         return self
 
 

@@ -10,16 +10,27 @@ from pathlib import Path
 
 from stages.lib import loop, params
 from stages.lib.console import door
-from stages.lib.store import open_store
+from stages.lib.neighbours import Neighbours, folder_of, open_neighbours
+from stages.lib.store import Store, open_store
+from stages.models.registry import MODELS
 
 
 def main() -> None:
-    """Read the parameters, open the store, train."""
+    """Read the parameters, open the store and, where the model wants them, neighbours; train."""
     parser = argparse.ArgumentParser(prog="python -m stages.train", description=__doc__)
     parser.add_argument("run", help="a name under `runs` in params.yaml")
     run = params.load().run(parser.parse_args().run)
     store = open_store(Path("data") / run.data)
-    loop.train(run, store, Path("models") / run.name, Path(".cache/training") / f"{run.name}.pt")
+    company = _neighbours(store) if MODELS[run.model].company else None
+    resume = Path(".cache/training") / f"{run.name}.pt"
+    # The loop reads a company's digest, which is fixed here.
+    loop.train(run, store, Path("models") / run.name, resume, company)  # type: ignore[arg-type]
+
+
+def _neighbours(store: Store) -> Neighbours:
+    neighbours = open_neighbours(folder_of(store.name))
+    neighbours.check(store)
+    return neighbours
 
 
 if __name__ == "__main__":

@@ -60,6 +60,12 @@ def put(values: dict[str, Any], key: str, value: object) -> dict[str, Any]:
         ("runs.plain.digits_vae", None, "runs.plain.digits_vae"),
         ("runs.plane.digits_vae.latent_dim", 3, "needs latent_dim 2"),
         ("runs.plain.circles_ae.latent_dim", 3, "follows the top-level latent_dim"),
+        ("runs.scenes.scenes_mixing.latent_dim", 250, "found 250, expected a multiple of the 4"),
+        ("runs.scenes.scenes_mixing.network", "conv", "takes dense or dense_broadcast"),
+        ("runs.scenes.scenes_mixing.likelihood", "gaussian", "'mixing' takes laplace"),
+        ("runs.scenes.scenes_mixing.options", {"tua": 0.3}, "did you mean 'tau'?"),
+        ("runs.plain.circles_ae.likelihood", "laplace", "'ae' takes bernoulli or gaussian"),
+        ("loss_weights.adversarial", -0.1, "loss_weights.adversarial: found -0.1"),
         ("train.precision", "fp16", "expected '32-true' or 'bf16-mixed'"),
         ("train.schedule", {0: 0.1}, "train.schedule.0: found 0"),
         ("train.batch_size", 2.5, "train.batch_size: found 2.5, expected a"),
@@ -147,3 +153,10 @@ def test_the_small_overlay_is_valid() -> None:
     overlay = yaml.safe_load((ROOT / "ci" / "params.yaml").read_text())
     merged = params.merge(params.read(ROOT / "params.yaml"), overlay)
     assert params.validate(merged, "ci/params.yaml").run("circles_vae").epochs == 2
+
+
+def test_models_that_mix_stand_in_the_family_of_scenes() -> None:
+    values = params.read(ROOT / "params.yaml")
+    values["runs"]["plane"]["strayed"] = values["runs"]["scenes"].pop("scenes_autoencoder")
+    with pytest.raises(UserError, match="dense_ae and mixing belong under 'scenes'"):
+        params.validate(values, "params.yaml")

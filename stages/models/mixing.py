@@ -1,0 +1,248 @@
+"""The mixing autoencoder: objects are learnt by exchanging the quadrants of codes.
+
+Source: Zbinden 2019, "Learning object representations by mixing scenes", sections 3.2 to 3.6, and
+the author's code where the two part. A sample is a reference and four other images, the k-th of
+which resembles it in quadrant k. Some quadrants of the reference's code are replaced by those of
+the others (`choose`), and the mixed code is decoded. Four losses train encoder and decoder:
+
+- generation: |x − Dec(Enc(x))| of the reference x;
+- cycle: |x − x″|, where x″ decodes the code of x after its kept quadrants went through
+  decoder and encoder in the mixed scene;
+- adversarial: a discriminator shall take the mixed scene for a real one;
+- classification: a classifier that sees the mixed scene and one of the four others shall tell
+  which quadrants, if any, come from it.
+
+The published objective is of *means*: over pixels with values from −1 to 1, patches and outputs,
+
+    λ_rec · (generation + cycle) + λ_adv · adversarial + λ_cls · classification.
+
+Here generation and cycle are reported as every model does, summed over pixels with values from 0 to
+1, and ``loss`` is that objective times the number of pixels: the same minimum and, for Adam, the
+same steps.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stages.models.base import Batch, Model, Phase, Recipe
+from stages.models.critics import QUADRANTS, OriginClassifier, PatchDiscriminator
+from stages.models.grid import grid_of
+from stages.models.registry import new_decoder, new_encoder
+
+BETAS = (0.5, 0.999)
+
+
+class DenseAE(Model):
+    """The mixing model's encoder and decoder on their own, trained to reconstruct.
+
+    Codes are grids of cells, see `stages.models.densenet`. The networks work on values from −1
+    to 1; the last activation is the published tanh.
+
+    Attributes:
+        grid: rows and columns of cells in a code.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        self.latent_dim, self.noise_dim = recipe.latent_dim, 0
+        self.grid = grid_of(*recipe.shape[:2])
+        size = {key: float(recipe.options[key]) for key in ("width", "depth")}
+        self.encoder = new_encoder(recipe.network, recipe.shape, recipe.latent_dim, 1, **size)
+        self.decoder = new_decoder(recipe.network, recipe.shape, recipe.latent_dim, **size)
+        self.pixels = recipe.shape[0] * recipe.shape[1] * recipe.shape[2]
+        self.reconstruction = 2 * recipe.weights["reconstruction"]
+
+    def start_from(self, mean_image: Tensor) -> None:
+        """Set the decoder's last bias to the mean image."""
+        self.decoder.start_at(torch.logit(mean_image, eps=1 / 256) / 2)
+
+    def forward(self, batch: Batch, phase: str = "model") -> dict[str, Tensor]:
+        """The generation loss, an image each."""
+        generation = absolute(self.decode(self.encode(batch.images)), batch.images)
+        return {"loss": self.reconstruction * generation, "generation": generation}
+
+    def encode(self, images: Tensor) -> Tensor:
+        """B×latent_dim codes."""
+        codes: Tensor = self.encoder(signed(images))[0]
+        return codes.float()
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """B×C×H×W images in [0, 1]."""
+        return (torch.tanh(self.decoder(codes).float()) + 1) / 2
+
+    def log_variance(self, images: Tensor) -> None:
+        """None: a code of this model is a point."""
+        return
+
+
+class Mixing(DenseAE):
+    """Encoder and decoder against a discriminator and with a classifier, on mixed codes.
+
+    A step updates the generator twice, then the classifier, then the discriminator. Spectral norms
+    and the classifier's running statistics follow every image that a network sees, its own phase or
+    not; its weights move in its own phase only.
+
+    Attributes:
+        tau: quantile of the distances above which only the nearest of four others is taken.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__(recipe)
+        height, width, channels = recipe.shape
+        factor = float(recipe.options["width"])
+        self.tau = float(recipe.options["tau"])
+        self.adversarial = self.pixels * recipe.weights["adversarial"]
+        self.classification = self.pixels * recipe.weights["classifier"]
+        self.discriminator = PatchDiscriminator(
+            channels, factor, attention=bool(recipe.options["attention"])
+        )
+        self.classifier = OriginClassifier(height, width, channels, factor)
+
+    def phases(self) -> dict[str, Phase]:
+        """Generator, generator, classifier, discriminator, as in the author's code."""
+        return {
+            "generator": Phase(("encoder", "decoder"), "loss", BETAS, repeat=2),
+            "classifier": Phase(("classifier",), "classifier_loss", BETAS, rate=decaying),
+            "discriminator": Phase(("discriminator",), "discriminator_loss", BETAS, rate=doubled),
+        }
+
+    def forward(self, batch: Batch, phase: str = "generator") -> dict[str, Tensor]:
+        """The terms of a phase.
+
+        ``generator``: ``loss``, ``generation``, ``cycle`` (summed over pixels), ``adversarial``,
+        ``classification`` (means). ``classifier``: ``classifier_loss`` and ``origins_found``, the
+        share of the four others of which it is right about their own quadrant.
+        ``discriminator``: ``discriminator_loss``, and ``real`` and ``fake``, the share of patches
+        of real and mixed images that it takes for real.
+        """
+        if phase == "generator":
+            return self._generator_losses(batch)
+        with torch.no_grad():
+            codes, replaced = self._mixed_codes(batch)[1:]
+            mixed = self.decode(codes)
+        if phase == "classifier":
+            logits, origins = self._origins(mixed, batch, replaced)
+            own = logits.diagonal(dim1=1, dim2=2) > 0
+            return {
+                "classifier_loss": _cross_entropy(logits, origins),
+                "origins_found": (own == replaced).float().mean(1),
+            }
+        real, fake = (self.discriminator(signed(x)).float() for x in (batch.images, mixed))
+        return {
+            "discriminator_loss": _cross_entropy(real, torch.ones_like(real))
+            + _cross_entropy(fake, torch.zeros_like(fake)),
+            "real": (real > 0).float().flatten(1).mean(1),
+            "fake": (fake > 0).float().flatten(1).mean(1),
+        }
+
+    def _generator_losses(self, batch: Batch) -> dict[str, Tensor]:
+        codes, mixed_codes, replaced = self._mixed_codes(batch)
+        reconstructed, mixed = self.decode(torch.cat([codes, mixed_codes])).chunk(2)
+        again = mix(self.encode(mixed), codes, replaced, self.grid)
+        cycle = absolute(self.decode(again), batch.images)
+        generation = absolute(reconstructed, batch.images)
+        fake = self.discriminator(signed(mixed)).float()
+        adversarial = _cross_entropy(fake, torch.ones_like(fake))
+        classification = _cross_entropy(*self._origins(mixed, batch, replaced))
+        loss = (
+            self.reconstruction * (generation + cycle)
+            + self.adversarial * adversarial
+            + self.classification * classification
+        )
+        return {
+            "loss": loss,
+            "generation": generation,
+            "cycle": cycle,
+            "adversarial": adversarial,
+            "classification": classification,
+        }
+
+    def _mixed_codes(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Codes of the references and of the mixed scenes, and the quadrants replaced, B×4."""
+        others, distances = _company(batch)
+        codes = self.encode(torch.cat([batch.images, others.flatten(0, 1)]))
+        codes, rest = codes[: len(others)], codes[len(others) :]
+        replaced = choose(distances, self.tau)
+        donors = gather(rest.view(-1, QUADRANTS, self.latent_dim), self.grid)
+        return codes, mix(codes, donors, replaced, self.grid), replaced
+
+    def _origins(self, mixed: Tensor, batch: Batch, replaced: Tensor) -> tuple[Tensor, Tensor]:
+        """The classifier's logits for each of the four others, B×4×4, and the truth."""
+        others, _ = _company(batch)
+        pairs = signed(mixed).repeat_interleave(QUADRANTS, 0)
+        logits = self.classifier(pairs, signed(others.flatten(0, 1)))
+        return logits.float().view(-1, QUADRANTS, QUADRANTS), torch.diag_embed(replaced.float())
+
+
+def choose(distances: Tensor, tau: float) -> Tensor:
+    """Which quadrants are replaced: always the nearest, never the farthest, else up to τ.
+
+    So one to three of the four change. Equal distances count in the order of the quadrants.
+
+    Args:
+        distances: B×4 quantiles of the distances of the four others.
+        tau: in [0, 1].
+
+    Returns:
+        B×4 booleans.
+    """
+    order = distances.argsort(dim=1, stable=True)
+    replaced = distances <= tau
+    return replaced.scatter(1, order[:, -1:], False).scatter(1, order[:, :1], True)
+
+
+def cells(grid: tuple[int, int], device: torch.device | None = None) -> Tensor:
+    """The quadrant (0 to 3, row by row) of each cell of a code, as many numbers as cells."""
+    rows, columns = grid
+    down = torch.arange(rows, device=device) * 2 // rows
+    right = torch.arange(columns, device=device) * 2 // columns
+    return (2 * down[:, None] + right).flatten()
+
+
+def gather(codes: Tensor, grid: tuple[int, int]) -> Tensor:
+    """One code of four, B×4×latent_dim to B×latent_dim: quadrant k of the k-th."""
+    quadrant = cells(grid, codes.device)
+    parts = codes.view(len(codes), QUADRANTS, len(quadrant), -1)
+    return parts[:, quadrant, torch.arange(len(quadrant), device=codes.device)].flatten(1)
+
+
+def mix(codes: Tensor, donors: Tensor, replaced: Tensor, grid: tuple[int, int]) -> Tensor:
+    """`codes` with the quadrants in `replaced` (B×4 booleans) from `donors`, B×latent_dim each."""
+    quadrant = cells(grid, codes.device)
+    where = replaced[:, quadrant].repeat_interleave(codes.shape[1] // len(quadrant), 1)
+    return torch.where(where, donors, codes)
+
+
+def absolute(outputs: Tensor, images: Tensor) -> Tensor:
+    """Σ |o − x| over the pixels of an image each: B numbers."""
+    return (outputs - images).abs().flatten(1).sum(1)
+
+
+def signed(images: Tensor) -> Tensor:
+    """Values in [0, 1] to [−1, 1]."""
+    return images * 2 - 1
+
+
+def decaying(step: int) -> float:
+    """The classifier's factor on the learning rate: 0.9 every 20,000 steps."""
+    return float(0.9 ** (step // 20_000))
+
+
+def doubled(step: int) -> float:
+    """The discriminator's factor on the learning rate, as Heusel et al. 2017 found useful."""
+    return 2.0
+
+
+def _company(batch: Batch) -> tuple[Tensor, Tensor]:
+    if batch.others is None or batch.distances is None:
+        raise ValueError("the mixing model takes samples of a reference and four others")
+    return batch.others, batch.distances
+
+
+def _cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
+    """Binary cross-entropy, the mean over all outputs of a sample: B numbers."""
+    losses = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    return losses.flatten(1).mean(1)

@@ -1,0 +1,244 @@
+"""The mixing autoencoder: the rule, the losses at the published scale, and who learns from what."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from stages.models import mixing
+from stages.models.base import Batch, Recipe
+from stages.models.mixing import DenseAE, Mixing, choose
+from stages.models.registry import MODELS, build
+
+LAMBDAS = {"reconstruction": 0.904, "adversarial": 0.052, "classifier": 0.044}
+
+
+def small_model(name: str = "mixing", size: int = 32, **options: bool | float | str) -> Mixing:
+    torch.manual_seed(0)
+    small = {"width": 0.06, "depth": 0.125}
+    recipe = Recipe(
+        shape=(size, size, 3),
+        latent_dim=32,
+        network=str(options.pop("network", "dense")),
+        likelihood="laplace",
+        beta=0.0,
+        weights={name: LAMBDAS[name] for name in MODELS[name].weights},
+        options={**MODELS[name].options, **small, **options},
+    )
+    built = build(name, recipe)
+    assert isinstance(built, DenseAE)
+    return built  # type: ignore[return-value]
+
+
+def sample(images: int = 3, size: int = 32) -> Batch:
+    generator = torch.Generator().manual_seed(1)
+    return Batch(
+        torch.rand(images, 3, size, size, generator=generator),
+        torch.zeros(images, 0),
+        torch.zeros(images, dtype=torch.int64),
+        others=torch.rand(images, 4, 3, size, size, generator=generator),
+        distances=torch.rand(images, 4, generator=generator),
+    )
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=4, max_size=4), st.floats(0, 1, width=32))
+def test_the_nearest_is_replaced_and_the_farthest_kept(distances: list[float], tau: float) -> None:
+    replaced = choose(torch.tensor([distances]), tau)[0].numpy()
+    order = np.argsort(np.array(distances, np.float32), kind="stable")
+    assert replaced[order[0]]
+    assert not replaced[order[-1]]
+    for quadrant in order[1:-1]:
+        assert replaced[quadrant] == (np.float32(distances[quadrant]) <= np.float32(tau))
+
+
+def test_the_rule_at_three_thresholds() -> None:
+    distances = torch.tensor([[0.4, 0.1, 0.3, 0.2]])
+    assert choose(distances, 0.0).tolist() == [[False, True, False, False]]
+    assert choose(distances, 0.2).tolist() == [[False, True, False, True]]
+    assert choose(distances, 1.0).tolist() == [[False, True, True, True]]
+
+
+@pytest.mark.parametrize("grid", [(2, 2), (6, 4)])
+def test_a_mixed_code_has_each_cell_from_the_image_that_its_quadrant_says(
+    grid: tuple[int, int],
+) -> None:
+    size, numbers = grid[0] * grid[1], 3
+    codes = torch.full((1, size * numbers), -1.0)
+    others = torch.arange(4.0).view(1, 4, 1).expand(1, 4, size * numbers)
+    replaced = torch.tensor([[False, True, False, True]])
+    mixed = mixing.mix(codes, mixing.gather(others, grid), replaced, grid)
+    cells = mixed.view(*grid, numbers)
+    rows, columns = grid[0] // 2, grid[1] // 2
+    assert (cells[:, :columns] == -1).all()
+    assert (cells[:rows, columns:] == 1).all()
+    assert (cells[rows:, columns:] == 3).all()
+
+
+def published(model: Mixing, batch: Batch) -> float:
+    """The published objective after equations 3.3 to 3.6, on values from −1 to 1."""
+    assert batch.others is not None
+    assert batch.distances is not None
+
+    def encode(images: Tensor) -> Tensor:
+        codes: Tensor = model.encoder(images)[0]
+        return codes.view(len(images), 4, -1)
+
+    def decode(codes: Tensor) -> Tensor:
+        return torch.tanh(model.decoder(codes.flatten(1)))
+
+    x, others = batch.images * 2 - 1, batch.others * 2 - 1
+    codes, taken = encode(x), choose(batch.distances, model.tau)
+    mixed_codes = codes.clone()
+    for image, quadrant in itertools.product(range(len(x)), range(4)):
+        if taken[image, quadrant]:
+            mixed_codes[image, quadrant] = encode(others[image : image + 1, quadrant])[0, quadrant]
+    mixed = decode(mixed_codes)
+    back = torch.where(taken[..., None], codes, encode(mixed))
+    rec = (decode(codes) - x).abs().mean() + (decode(back) - x).abs().mean()
+    adv = F.softplus(-model.discriminator(mixed)).mean()
+    passes = []
+    for quadrant in range(4):
+        truth = torch.zeros(len(x), 4)
+        truth[:, quadrant] = taken[:, quadrant].float()
+        logits = model.classifier(mixed, others[:, quadrant])
+        passes.append(F.binary_cross_entropy_with_logits(logits, truth))
+    cls = torch.stack(passes).mean()
+    return (0.904 * rec + 0.052 * adv + 0.044 * cls).item()
+
+
+def test_the_loss_is_the_published_one_times_the_number_of_pixels() -> None:
+    mixer, batch = small_model().eval(), sample()
+    losses = mixer(batch, "generator")
+    pixels = 32 * 32 * 3
+    assert losses["loss"].mean().item() == pytest.approx(pixels * published(mixer, batch), rel=1e-4)
+    assert all(values.shape == (3,) and values.dtype == torch.float32 for values in losses.values())
+    expected = (mixer.decode(mixer.encode(batch.images)) - batch.images).abs().sum((1, 2, 3))
+    torch.testing.assert_close(losses["generation"], expected)
+
+
+def test_the_critics_losses_are_cross_entropies_of_what_is_true() -> None:
+    mixer, batch = small_model().eval(), sample()
+    with torch.no_grad():
+        _, codes, replaced = mixer._mixed_codes(batch)
+        mixed = mixer.decode(codes)
+        real = mixer.discriminator(batch.images * 2 - 1)
+        fake = mixer.discriminator(mixed * 2 - 1)
+    losses = mixer(batch, "discriminator")
+    expected = (F.softplus(-real) + F.softplus(fake)).mean((1, 2))
+    torch.testing.assert_close(losses["discriminator_loss"], expected)
+    torch.testing.assert_close(losses["real"], (real > 0).float().mean((1, 2)))
+    found = mixer(batch, "classifier")["origins_found"]
+    assert ((found * 4) % 1 == 0).all()
+    assert replaced.sum(1).min() >= 1
+
+
+@pytest.mark.parametrize("phase", ["generator", "classifier", "discriminator"])
+def test_the_loss_of_an_image_does_not_depend_on_its_batch(phase: str) -> None:
+    mixer, whole = small_model().eval(), sample()
+    assert whole.others is not None
+    assert whole.distances is not None
+    one = Batch(
+        whole.images[1:2],
+        whole.noise[1:2],
+        whole.labels[1:2],
+        others=whole.others[1:2],
+        distances=whole.distances[1:2],
+    )
+    alone, together = mixer(one, phase), mixer(whole, phase)
+    for name, values in alone.items():
+        torch.testing.assert_close(values[0], together[name][1], rtol=1e-4, atol=1e-4)
+
+
+def test_the_schedule_is_generator_twice_then_classifier_then_discriminator() -> None:
+    phases = small_model().phases()
+    assert [(name, phase.repeat) for name, phase in phases.items()] == [
+        ("generator", 2),
+        ("classifier", 1),
+        ("discriminator", 1),
+    ]
+    assert phases["discriminator"].rate(10**6) == 2
+    assert phases["classifier"].rate(19_999) == 1
+    assert phases["classifier"].rate(40_000) == pytest.approx(0.81)
+
+
+def step(mixer: Mixing, name: str, batch: Batch) -> dict[str, Tensor]:
+    """One update of a phase as the loop makes it; the weights before it."""
+    phase = mixer.phases()[name]
+    mixer.requires_grad_(False)
+    moving = [w for part in phase.parts for w in mixer.get_submodule(part).parameters()]
+    for weight in moving:
+        weight.requires_grad_(True)
+    before = {key: weight.detach().clone() for key, weight in mixer.named_parameters()}
+    optimizer = torch.optim.SGD(moving, 1e-4)
+    mixer(batch, name)[phase.loss].mean().backward()
+    optimizer.step()
+    return before
+
+
+@pytest.mark.parametrize("name", ["generator", "classifier", "discriminator"])
+def test_a_frozen_network_stays_frozen_and_the_others_move(name: str) -> None:
+    mixer = small_model().train()
+    before = step(mixer, name, sample())
+    parts = mixer.phases()[name].parts
+    for key, weight in mixer.named_parameters():
+        if key.split(".")[0] not in parts:
+            assert torch.equal(weight, before[key]), key
+    for part in parts:
+        moved = [
+            not torch.equal(weight, before[f"{part}.{key}"])
+            for key, weight in mixer.get_submodule(part).named_parameters()
+            if "bias" not in key  # instance norm takes the encoder's biases out again
+        ]
+        assert np.mean(moved) > 0.9, part
+
+
+@pytest.mark.parametrize("term", ["adversarial", "classification", "generation", "cycle"])
+def test_each_term_trains_encoder_and_decoder(term: str) -> None:
+    mixer = small_model().train()
+    mixer.classifier.requires_grad_(False)
+    mixer.discriminator.requires_grad_(False)
+    mixer(sample(), "generator")[term].mean().backward()
+    for part in (mixer.encoder, mixer.decoder):
+        gradients = [weight.grad for weight in part.parameters() if weight.grad is not None]
+        assert sum(float(gradient.abs().sum()) for gradient in gradients) > 0, term
+    critics = [*mixer.classifier.parameters(), *mixer.discriminator.parameters()]
+    assert all(weight.grad is None for weight in critics)
+
+
+def test_the_critics_phases_leave_no_gradient_in_the_generator() -> None:
+    mixer = small_model().train()
+    for name in ("classifier", "discriminator"):
+        mixer(sample(), name)[mixer.phases()[name].loss].mean().backward()
+    generator = [*mixer.encoder.parameters(), *mixer.decoder.parameters()]
+    assert all(weight.grad is None for weight in generator)
+
+
+def test_a_sample_without_company_is_refused() -> None:
+    alone = Batch(torch.rand(1, 3, 32, 32), torch.zeros(1, 0), torch.zeros(1))
+    with pytest.raises(ValueError, match="a reference and four others"):
+        small_model()(alone, "generator")
+
+
+@pytest.mark.parametrize("network", ["dense", "dense_broadcast"])
+@pytest.mark.parametrize("size", [64, 128])
+def test_other_sizes_and_decoders(network: str, size: int) -> None:
+    mixer = small_model(size=size, network=network, attention=True).eval()
+    losses = mixer(sample(2, size), "generator")
+    assert torch.isfinite(losses["loss"]).all()
+
+
+def test_the_autoencoder_alone_reconstructs_and_starts_from_the_mean_image() -> None:
+    alone = small_model("dense_ae", network="dense_broadcast").eval()
+    alone.start_from(torch.full((3, 32, 32), 0.2))
+    images = torch.rand(2, 3, 32, 32)
+    losses = alone(Batch(images, torch.zeros(2, 0), torch.zeros(2)))
+    torch.testing.assert_close(losses["loss"], 2 * 0.904 * losses["generation"])
+    assert alone.decode(torch.zeros(1, 32)).mean().item() == pytest.approx(0.2, abs=0.1)
+    assert list(alone.phases()) == ["model"]
