@@ -600,6 +600,10 @@ class Params(Section):
             }
         )
 
+    def latent_run_names(self) -> list[str]:
+        """The runs whose latents are measured and walked one by one: all but the scenes'."""
+        return [name for family, name, _ in self.runs.items() if family != "scenes"]
+
     def run_names(self) -> list[str]:
         """All runs, in the order of the file."""
         return [name for _, name, _ in self.runs.items()]

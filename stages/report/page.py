@@ -61,6 +61,12 @@ CHAPTERS = (
         "photos with the reason, and the kinds of model photos. Shares called right are measured "
         "against the drawn shop's truth.",
     ),
+    Chapter(
+        "coco-neighbours",
+        "For some quadrants, in each place, the nearest that the features of DeepCluster find. "
+        "Agreement is the share of neighbours that show the same object; recall is the share of "
+        "the nearest of all that the search within clusters finds.",
+    ),
 )
 """In reading order; a stage that joins adds a line."""
 
@@ -92,7 +98,7 @@ def render(params: Params, values: dict[str, Any], root: Path) -> str:
     )
     return environment.get_template("report.html").render(
         cards=[_json(root / "data" / name / "card.json") for name in [*params.data, SHOP]],
-        sections=[_section(params, name, root) for name in params.run_names()],
+        sections=[_section(params, name, root) for name in params.latent_run_names()],
         chapters=[_chapter(chapter, root) for chapter in CHAPTERS],
         columns=COLUMNS,
         parameters=yaml.safe_dump(values, sort_keys=False, allow_unicode=True),

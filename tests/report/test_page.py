@@ -37,7 +37,7 @@ def outputs(tmp_path: Path) -> Path:
             "rejected": [{"origin": "a<b>.jpg", "reason": "truncated"}],
         }
         (tmp_path / "data" / name / "card.json").write_text(json.dumps(card))
-    for number, name in enumerate(PARAMS.run_names()):
+    for number, name in enumerate(PARAMS.latent_run_names()):
         (tmp_path / "plots" / name).mkdir(parents=True)
         (tmp_path / "metrics").mkdir(exist_ok=True)
         metrics = {name: {"valid_generation": 100.0 + number, "psnr": 20.0}}
@@ -55,11 +55,11 @@ def outputs(tmp_path: Path) -> Path:
 
 def test_every_run_is_there_with_its_numbers_and_pictures(outputs: Path) -> None:
     page = render(PARAMS, VALUES, outputs)
-    for number, name in enumerate(PARAMS.run_names()):
+    for number, name in enumerate(PARAMS.latent_run_names()):
         assert f'<h2 id="{name}">' in page
         assert f"<td>{100 + number}</td>" in page
-    assert page.count("data:image/png;base64,") == 3 * len(PARAMS.run_names()) + len(CHAPTERS)
-    first = page[page.index(f'<h2 id="{PARAMS.run_names()[0]}">') :]
+    assert page.count("data:image/png;base64,") == 3 * len(PARAMS.latent_run_names()) + len(CHAPTERS)
+    first = page[page.index(f'<h2 id="{PARAMS.latent_run_names()[0]}">') :]
     assert first.index(": strip") < first.index(": losses") < first.index(": zebra")
 
 
