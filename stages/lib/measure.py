@@ -61,13 +61,13 @@ def quality(trained: TrainedRun, store: Store) -> dict[str, float]:
     scores: list[npt.NDArray[np.float64]] = []
     for start in range(0, len(rows), trained.batch_size):
         images = store.images[rows[start : start + trained.batch_size]]
-        scores.append(_quality(images, trained.decode(trained.encode(images))))
+        scores.append(psnr_and_ssim(images, trained.decode(trained.encode(images))))
     psnr, ssim = np.concatenate(scores).mean(0)
     return {"psnr": float(psnr), "ssim": float(ssim)}
 
 
-def _quality(images: Images, reconstructions: Images) -> npt.NDArray[np.float64]:
-    """B×2: PSNR and SSIM of an image each."""
+def psnr_and_ssim(images: Images, reconstructions: Images) -> npt.NDArray[np.float64]:
+    """B×2: PSNR in dB and SSIM of an image each."""
     ssim = [
         structural_similarity(
             image,

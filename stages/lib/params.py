@@ -485,6 +485,26 @@ class QuadrantNeighbours(Section):
     batch_size: Positive
 
 
+class Scenes(Section):
+    """Measures and pictures of mixed scenes, for the runs of the family ``scenes``.
+
+    Attributes:
+        mixes: how many validation images are mixed.
+        tau: a neighbour is taken up to this quantile of the distances, as in training.
+        judged: drawn scenes that the judge of objects is trained on.
+        backbone: name of the network whose features the judge and the distances use.
+        size: side to which pictures are stretched for it.
+        examples: mixes on a sheet.
+    """
+
+    mixes: Scaled
+    tau: Annotated[float, Field(ge=0, le=1)]
+    judged: Scaled
+    backbone: Annotated[str, Field(min_length=1)]
+    size: Annotated[int, Field(ge=16, le=4096)]
+    examples: Positive
+
+
 class Tolerance(Section):
     """What `gate` and `verify` accept of a metric.
 
@@ -538,6 +558,7 @@ class Params(Section):
     products: Products
     deepcluster: DeepCluster
     neighbours: QuadrantNeighbours
+    scenes: Scenes
     gate: dict[str, Tolerance]
 
     @model_validator(mode="after")

@@ -57,6 +57,13 @@ def cut(images: Images) -> Images:
     )
 
 
+def join(quadrants: Images) -> Images:
+    """B×4×H/2×W/2×C quadrants to B×H×W×C images: what `cut` took apart."""
+    count, _, height, width, channels = quadrants.shape
+    parts = quadrants.reshape(count, 2, 2, height, width, channels).transpose(0, 1, 3, 2, 4, 5)
+    return parts.reshape(count, 2 * height, 2 * width, channels)
+
+
 def objects_of(store: Store) -> Objects | None:
     """What is known of the quadrants of a store: drawn scenes, or boxes; None if nothing is."""
     if all(f"q{number}_class" in store.index for number in range(1, COUNT + 1)):

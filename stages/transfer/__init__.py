@@ -1,0 +1,1 @@
+"""Transfer objects between any two pictures, quadrant by quadrant."""

@@ -1,0 +1,73 @@
+"""`python -m stages.transfer A.jpg B.jpg --mask 0010`: put quadrants of A into B.
+
+A mask has a digit for each quadrant, top left, top right, bottom left, bottom right: 1 takes the
+quadrant from A, 0 keeps that of B. 1100 moves what is in the upper half.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from stages.lib.console import UserError, door
+from stages.lib.mixes import Mixes, open_mixable, paste, picture_of, render
+from stages.lib.photo import PhotoError, open_photo
+from stages.lib.picture import enlargement, save_grid
+from stages.lib.store import Images
+
+MOST_PIXELS = 100_000_000
+
+
+def main() -> None:
+    """Open the run and the pictures, mix, write the sheet."""
+    parser = argparse.ArgumentParser(prog="python -m stages.transfer", description=__doc__)
+    parser.add_argument("object", type=Path, help="picture that gives quadrants")
+    parser.add_argument("scene", type=Path, help="picture that keeps the others")
+    parser.add_argument("--mask", required=True, help="four digits 0 or 1, e.g. 0010")
+    parser.add_argument("--run", type=Path, default=Path("models/scenes_mixing"))
+    parser.add_argument("--out", type=Path, default=Path("transfer.png"), help="PNG to write")
+    asked = parser.parse_args()
+    if not re.fullmatch("[01]{4}", asked.mask):
+        raise UserError(f"--mask: found {asked.mask!r}, expected four digits 0 or 1, e.g. 0010")
+    trained = open_mixable(asked.run)
+    shape = trained.config["shape"]
+    images = np.stack([read(path, shape) for path in (asked.scene, asked.object)])
+    replaced = np.array([[digit == "1" for digit in asked.mask]])
+    mixes = Mixes(np.array([0]), np.ones((1, 4), np.int64), replaced)
+    mask = picture_of(replaced, *shape[:2]).repeat(shape[2], 3)
+    cells = [images[[1]], images[[0]], mask, paste(images, mixes), render(trained, images, mixes)]
+    save_grid(
+        asked.out,
+        np.concatenate(cells),
+        len(cells),
+        f"Transfer with mask {asked.mask} · {trained.title()}",
+        column_labels=["object", "scene", "mask", "pasted", "rendered"],
+        enlarge=enlargement(shape[0], shape[1], 128),
+    )
+    print(asked.out)
+
+
+def read(path: Path, shape: tuple[int, int, int]) -> Images:
+    """A picture, cropped to the aspect ratio and resized to H×W×C, as runs are trained on.
+
+    Raises:
+        UserError: if it cannot be read.
+    """
+    height, width, channels = shape
+    try:
+        picture = open_photo(path.read_bytes(), MOST_PIXELS)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except PhotoError as error:
+        raise UserError(f"{path}: {error}; give another picture") from None
+    fitted = ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
+    pixels = np.asarray(fitted.convert("L" if channels == 1 else "RGB"))
+    return pixels.reshape(height, width, channels)
+
+
+if __name__ == "__main__":
+    door(main)

@@ -1,0 +1,119 @@
+"""Mixes: what is drawn, what is pasted, and that a rendering has its quadrants' codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages.lib import loop
+from stages.lib.console import UserError
+from stages.lib.mixes import (
+    Mixes,
+    of_neighbours,
+    of_strangers,
+    open_mixable,
+    paste,
+    picture_of,
+    render,
+)
+from stages.lib.neighbours import Neighbours
+from stages.lib.params import Run
+from stages.lib.quadrants import cut, join
+from stages.lib.run import TrainedRun
+from stages.lib.store import Store
+
+
+@pytest.fixture
+def trained(
+    make_run: Callable[..., Run], make_store: Callable[..., Store], tmp_path: Path
+) -> TrainedRun:
+    run = make_run(
+        model="dense_ae",
+        network="dense",
+        likelihood="laplace",
+        latent_dim=32,
+        loss_weights={"reconstruction": 1.0},
+        options={"width": 0.1, "depth": 0.125},
+        epochs=1,
+    )
+    loop.train(run, make_store(), tmp_path / "run", tmp_path / "run.pt")
+    return open_mixable(tmp_path / "run")
+
+
+def pictures(count: int = 12) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), np.uint8)
+
+
+def test_join_is_the_inverse_of_cut() -> None:
+    images = pictures()
+    assert np.array_equal(join(cut(images)), images)
+
+
+def test_strangers_are_others_and_one_to_three_quadrants_change() -> None:
+    rows = np.arange(100, 200)
+    mixes = of_strangers(rows, np.random.default_rng(0))
+    assert (mixes.donors != mixes.references[:, None]).all()
+    assert np.isin(mixes.donors, rows).all()
+    assert set(mixes.replaced.sum(1)) == {1, 2, 3}
+    assert mixes.replaced.mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_neighbours_as_donors_follow_the_rule(tmp_path: Path) -> None:
+    ids = np.tile(np.arange(1, 11, dtype=np.int32), (11, 4, 1))
+    distances = np.tile(np.arange(10, dtype=np.float32), (11, 4, 1))
+    neighbours = Neighbours(tmp_path, ids, distances, {})
+    mixes = of_neighbours(np.zeros(500, np.int64), neighbours, 0.5, np.random.default_rng(0))
+    near = mixes.donors.argsort(1, kind="stable")
+    rows = np.arange(500)
+    assert mixes.replaced[rows, near[:, 0]].all()
+    assert not mixes.replaced[rows, near[:, 3]].any()
+    middle = mixes.donors[rows, near[:, 1]]
+    assert (mixes.replaced[rows, near[:, 1]] == (middle <= 5)).all()
+
+
+def test_pasted_quadrants_are_the_donors_pixels() -> None:
+    images = pictures()
+    replaced = np.array([[True, False, False, True]])
+    pasted = paste(images, Mixes(np.array([0]), np.array([[1, 2, 3, 4]]), replaced))[0]
+    assert np.array_equal(pasted[:16, :16], images[1, :16, :16])
+    assert np.array_equal(pasted[:16, 16:], images[0, :16, 16:])
+    assert np.array_equal(pasted[16:, :16], images[0, 16:, :16])
+    assert np.array_equal(pasted[16:, 16:], images[4, 16:, 16:])
+
+
+def test_a_mask_is_light_where_a_quadrant_is_replaced() -> None:
+    mask = picture_of(np.array([[False, True, False, False]]), 4, 6)[0, :, :, 0]
+    assert (mask[:2, 3:] == 215).all()
+    assert (mask == 215).sum() == 6
+
+
+def test_nothing_replaced_is_a_reconstruction_and_all_replaced_one_of_the_donor(
+    trained: TrainedRun,
+) -> None:
+    images = pictures()
+    references = np.arange(4)
+    donors = np.repeat(np.arange(4, 8)[:, None], 4, axis=1)
+    for replaced, rows in ((False, references), (True, donors[:, 0])):
+        mixes = Mixes(references, donors, np.full((4, 4), replaced))
+        expected = trained.decode(trained.encode(images[rows]))
+        assert np.abs(render(trained, images, mixes).astype(int) - expected).max() <= 1
+
+
+def test_a_rendering_decodes_the_code_with_the_cells_of_each_donor(trained: TrainedRun) -> None:
+    images = pictures()
+    mixes = Mixes(np.array([0]), np.array([[1, 2, 3, 4]]), np.array([[False, True, False, True]]))
+    codes = trained.encode(images[:5]).reshape(5, 4, 8)
+    mixed = np.stack([codes[0, 0], codes[2, 1], codes[0, 2], codes[4, 3]]).reshape(1, 32)
+    expected = trained.decode(mixed)
+    assert np.abs(render(trained, images, mixes).astype(int) - expected).max() <= 1
+
+
+def test_a_run_without_quadrants_is_refused(
+    make_run: Callable[..., Run], make_store: Callable[..., Store], tmp_path: Path
+) -> None:
+    loop.train(make_run(epochs=1), make_store(), tmp_path / "vae", tmp_path / "vae.pt")
+    with pytest.raises(UserError, match="'beta_vae' has no quadrants in its codes"):
+        open_mixable(tmp_path / "vae")

@@ -1,0 +1,149 @@
+"""The measures of mixed scenes: true pictures, the judge, and the whole stage on drawn scenes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from stages.drawing.scenes import scenes
+from stages.lib import loop, params
+from stages.lib.console import UserError
+from stages.lib.drawn import draw
+from stages.lib.mixes import Mixes, of_strangers, paste
+from stages.lib.neighbours import folder_of, write_neighbours
+from stages.lib.params import DataSet, Scaled
+from stages.lib.store import Store, open_store
+from stages.models import backbones
+from stages.scenes import __main__ as stage
+from stages.scenes import judge
+from stages.scenes.truth import Truth, classes_of, is_drawn, transfer, truth_of
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    data = DataSet(
+        source="drawn:scenes",
+        height=32,
+        width=32,
+        valid_share=0.3,
+        count=Scaled(sample=60, full=60),
+    )
+    draw("coco", data, 60, 0, tmp_path / "data" / "coco")
+    return open_store(tmp_path / "data" / "coco")
+
+
+def test_the_true_mix_is_the_picture_of_the_mixed_factors(store: Store) -> None:
+    assert is_drawn(store)
+    mixes = of_strangers(np.arange(20), np.random.default_rng(0))
+    truth = truth_of(store, mixes)
+    for number in range(20):
+        for quadrant in range(4):
+            source = (
+                mixes.donors[number, quadrant]
+                if mixes.replaced[number, quadrant]
+                else mixes.references[number]
+            )
+            assert truth.after[number, quadrant] == store.index[f"q{quadrant + 1}_class"][source]
+    kept = Mixes(mixes.references, mixes.donors, np.zeros_like(mixes.replaced))
+    assert np.array_equal(truth_of(store, kept).pictures, store.images[:20][mixes.references])
+    assert (truth.pictures != paste(store.images, mixes)).any()  # the donors' land stays away
+
+
+def test_transfer_counts_only_what_is_in_question() -> None:
+    before = np.array([["car", "car", "star", "none"]])
+    after = np.array([["fish", "car", "star", "none"]])
+    mixes = Mixes(np.array([0]), np.zeros((1, 4), int), np.array([[True, True, False, False]]))
+    truth = Truth(np.zeros((1, 2, 2, 3), np.uint8), before, after)
+    assert transfer(truth, mixes, after) == {"transferred": 1.0, "kept": 1.0}
+    seen = np.array([["car", "tree", "none", "ball"]])
+    assert transfer(truth, mixes, seen) == {"transferred": 0.0, "kept": 0.0}
+    nothing = Mixes(np.array([0]), np.zeros((1, 4), int), np.zeros((1, 4), bool))
+    assert np.isnan(transfer(truth, nothing, after)["transferred"])
+
+
+def test_a_judge_knows_objects_and_not_noise() -> None:
+    backbone = backbones.load("efficientnet_lite0")
+    judged = judge.train(backbone, 64, 150, (64, 64), 7)
+    assert judged.accuracy > 0.75
+    factors = scenes.factors(20, 99)
+    seen = judged.see(scenes.render(factors, 64, 64))
+    assert seen.shape == (20, 4)
+    assert (seen == classes_of(factors)).mean() > 0.7
+    noise = np.random.default_rng(0).integers(0, 256, (20, 64, 64, 3), np.uint8)
+    assert (judged.see(noise) == classes_of(factors)).mean() < 0.5
+
+
+@pytest.fixture
+def folder(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory where two untrained runs stand ready to be measured."""
+    values = params.read(ROOT / "params.yaml")
+    values["data"]["coco"] |= {"height": 32, "width": 32}
+    for spec in values["runs"]["scenes"].values():
+        spec |= {"latent_dim": 32, "epochs": {"sample": 1, "full": 1}, "batch_size": 30}
+        spec["options"] = {"width": 0.06, "depth": 0.125}
+    values["train"]["accelerator"] = "cpu"
+    values["scenes"] |= {"mixes": {"sample": 12, "full": 12}, "size": 32, "examples": 3}
+    values["scenes"]["judged"] = {"sample": 60, "full": 60}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+    random = np.random.default_rng(0)
+    others = [random.permutation(np.delete(np.arange(60), row))[:10] for row in range(60)]
+    ids = np.repeat(np.array(others, np.int32)[:, None], 4, axis=1)
+    distances = np.sort(random.random((60, 4, 10), np.float32), axis=2)
+    card = {"store": {"name": "coco", "digest": store.digest}}
+    neighbours = write_neighbours(tmp_path / folder_of("coco"), ids, distances, card)
+    settings = params.load(tmp_path / "params.yaml")
+    for name in ("scenes_mixing", "scenes_autoencoder"):
+        company = neighbours if name == "scenes_mixing" else None
+        loop.train(
+            settings.run(name),
+            store,
+            tmp_path / "models" / name,
+            tmp_path / "resume.pt",
+            company,  # type: ignore[arg-type]
+        )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["scenes", "coco"])
+    return tmp_path
+
+
+def test_the_stage_measures_every_run_and_draws_two_sheets(folder: Path) -> None:
+    stage.main()
+    path = folder / "metrics" / "coco-scenes.json"
+    values = json.loads(path.read_text())
+    assert set(values) == {
+        "scenes_mixing",
+        "scenes_autoencoder",
+        "coco_pasted",
+        "coco_true",
+        "coco_judge",
+    }
+    assert values["coco_true"]["near_psnr"] == 100  # identical images
+    assert values["coco_true"]["any_psnr"] == 100
+    assert values["coco_pasted"]["any_psnr"] > values["scenes_autoencoder"]["any_psnr"]
+    assert {"psnr", "ssim", "near_kept", "any_transferred"} <= set(values["scenes_mixing"])
+    assert "any_frechet_efficientnet_lite0" in values["coco_pasted"]
+    for kind in ("near", "any"):
+        with Image.open(folder / "plots" / "coco-scenes" / f"{kind}.png") as sheet:
+            assert sheet.width > 800
+    first = path.read_text()
+    stage.main()
+    assert path.read_text() == first
+
+
+def test_a_data_set_without_a_run_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["scenes", "art"])
+    (folder / "data" / "art").symlink_to(folder / "data" / "coco")
+    settings = params.read(folder / "params.yaml")
+    for spec in settings["runs"]["scenes"].values():
+        spec["data"] = "art"
+    settings["data"]["art"] |= {"height": 64, "width": 64}
+    (folder / "params.yaml").write_text(yaml.safe_dump(settings))
+    with pytest.raises(UserError, match=r"runs\.scenes: no run on data 'coco'"):
+        stage.main()

@@ -1,0 +1,75 @@
+"""The command that moves quadrants of one picture into another."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stages.lib import loop
+from stages.lib.console import UserError
+from stages.lib.params import Run
+from stages.lib.store import Store
+from stages.transfer import __main__ as command
+
+
+@pytest.fixture
+def pictures(
+    tmp_path: Path,
+    make_run: Callable[..., Run],
+    make_store: Callable[..., Store],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """A folder with a run, and two pictures of other sizes than it was trained on."""
+    run = make_run(
+        model="dense_ae",
+        network="dense",
+        likelihood="laplace",
+        latent_dim=32,
+        loss_weights={"reconstruction": 1.0},
+        options={"width": 0.06, "depth": 0.125},
+        epochs=1,
+    )
+    loop.train(run, make_store(), tmp_path / "models/scenes_mixing", tmp_path / "resume.pt")
+    Image.new("RGB", (80, 50), (200, 0, 0)).save(tmp_path / "a.png")
+    Image.new("L", (40, 70), 255).save(tmp_path / "b.png")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["transfer", *arguments])
+    command.main()
+
+
+def test_two_pictures_and_a_mask_make_a_sheet(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch, "a.png", "b.png", "--mask", "0010")
+    assert capsys.readouterr().out == "transfer.png\n"
+    with Image.open(pictures / "transfer.png") as sheet:
+        pixels = np.asarray(sheet.convert("RGB"))
+    red = (pixels == (200, 0, 0)).all(axis=2)
+    # The whole object, and the quarter of it that is pasted.
+    assert red.sum() == pytest.approx(1.25 * (32 * 4) ** 2, rel=0.01)
+
+
+@pytest.mark.parametrize("mask", ["10", "0120", "00100"])
+def test_a_mask_has_four_binary_digits(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch, mask: str
+) -> None:
+    with pytest.raises(UserError, match=f"--mask: found '{mask}', expected four digits"):
+        run(monkeypatch, "a.png", "b.png", "--mask", mask)
+
+
+def test_an_unreadable_picture_is_named(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (pictures / "b.png").write_text("no picture")
+    with pytest.raises(UserError, match=r"b\.png: not an image"):
+        run(monkeypatch, "a.png", "b.png", "--mask", "1000")
+    with pytest.raises(UserError, match=r"c\.png: cannot be read"):
+        run(monkeypatch, "a.png", "c.png", "--mask", "1000")
+    assert not (pictures / "transfer.png").exists()
