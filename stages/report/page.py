@@ -67,6 +67,12 @@ CHAPTERS = (
         "Agreement is the share of neighbours that show the same object; recall is the share of "
         "the nearest of all that the search within clusters finds.",
     ),
+    Chapter(
+        "coco-scenes",
+        "Quadrants of one scene put into another: the picture that the mix ought to be is drawn, "
+        "and the renderings of the mixing model are measured against it, beside pasted quadrants "
+        "and the same autoencoder trained without mixing.",
+    ),
 )
 """In reading order; a stage that joins adds a line."""
 

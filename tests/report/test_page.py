@@ -55,11 +55,12 @@ def outputs(tmp_path: Path) -> Path:
 
 def test_every_run_is_there_with_its_numbers_and_pictures(outputs: Path) -> None:
     page = render(PARAMS, VALUES, outputs)
-    for number, name in enumerate(PARAMS.latent_run_names()):
+    names = PARAMS.latent_run_names()
+    for number, name in enumerate(names):
         assert f'<h2 id="{name}">' in page
         assert f"<td>{100 + number}</td>" in page
-    assert page.count("data:image/png;base64,") == 3 * len(PARAMS.latent_run_names()) + len(CHAPTERS)
-    first = page[page.index(f'<h2 id="{PARAMS.latent_run_names()[0]}">') :]
+    assert page.count("data:image/png;base64,") == 3 * len(names) + len(CHAPTERS)
+    first = page[page.index(f'<h2 id="{names[0]}">') :]
     assert first.index(": strip") < first.index(": losses") < first.index(": zebra")
 
 
