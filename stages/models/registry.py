@@ -68,6 +68,21 @@ MODELS = {
     "sampled_ae": ModelEntry("vae:VAE", beta=0.0),
     "vae": ModelEntry("vae:VAE", beta=1.0),
     "beta_vae": ModelEntry("vae:VAE", beta=None),
+    "tcvae": ModelEntry("tcvae:TCVAE", beta=None, options={"images": 10_000}),
+    "factor_vae": ModelEntry(
+        "factor_vae:FactorVAE", beta=1.0, options={"gamma": 10.0, "units": 1000, "layers": 6}
+    ),
+    "dip_vae_1": ModelEntry(
+        "dip_vae:DIPVAE1", beta=1.0, options={"off_diagonal": 10.0, "diagonal": 100.0}
+    ),
+    "dip_vae_2": ModelEntry(
+        "dip_vae:DIPVAE2", beta=1.0, options={"off_diagonal": 10.0, "diagonal": 10.0}
+    ),
+    "annealed_vae": ModelEntry(
+        "annealed_vae:AnnealedVAE",
+        beta=0.0,
+        options={"gamma": 1000.0, "capacity": 25.0, "until": 1.0, "stairs": 0},
+    ),
     "dense_ae": ModelEntry(
         "mixing:DenseAE",
         beta=0.0,
@@ -88,6 +103,10 @@ MODELS = {
 NETWORKS = {
     "conv": NetworkEntry("networks:ConvEncoder", "networks:ConvDecoder", multiple=32),
     "mlp": NetworkEntry("networks:MlpEncoder", "networks:MlpDecoder"),
+    "broadcast": NetworkEntry("broadcast:BroadcastEncoder", "broadcast:BroadcastDecoder"),
+    "broadcast_small": NetworkEntry(
+        "broadcast:SmallBroadcastEncoder", "broadcast:SmallBroadcastDecoder"
+    ),
     "dense": NetworkEntry(
         "densenet:DenseEncoder", "densenet:DenseDecoder", multiple=32, cells=cells_of
     ),

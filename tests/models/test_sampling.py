@@ -1,0 +1,81 @@
+"""Batches that several processes share: the same rows in the same order, and the same gradients."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as processes
+from torch.multiprocessing.spawn import spawn
+
+from stages.models.base import Batch, Model, Recipe
+from stages.models.registry import MODELS, build
+from stages.models.sampling import of_all_processes, own_rows
+
+COMPARING = ("annealed_vae", "dip_vae_1", "dip_vae_2", "factor_vae", "tcvae")
+
+
+def small(name: str) -> Model:
+    torch.manual_seed(0)
+    options = {**MODELS[name].options, "units": 8, "layers": 1, "capacity": 2.0}
+    return build(name, Recipe((8, 6, 1), 3, "mlp", "bernoulli", 4.0, {"generation": 1.0}, options))
+
+
+def batch(rows: slice) -> Batch:
+    generator = torch.Generator().manual_seed(1)
+    images = torch.rand(7, 1, 8, 6, generator=generator)
+    noise = torch.randn(7, 6, generator=generator)
+    return Batch(images[rows], noise[rows], torch.zeros(7)[rows], 0.5)
+
+
+def gradients(name: str, phase: str, rows: slice, world: int) -> torch.Tensor:
+    """Of the sum of a phase's losses, as the loop scales it for `world` processes."""
+    model = small(name)
+    given = batch(rows)
+    noise = given.noise[:, : model.noise_dim]
+    loss = model(given._replace(noise=noise), phase)[model.phases()[phase].loss]
+    (loss.sum() * world / 7).backward()
+    return torch.cat(
+        [
+            torch.zeros_like(weight).flatten() if weight.grad is None else weight.grad.flatten()
+            for weight in model.parameters()
+        ]
+    )
+
+
+def test_a_single_process_has_all_rows() -> None:
+    rows = torch.rand(5, 2)
+    assert of_all_processes(rows) is rows
+    assert torch.equal(rows[own_rows()], rows)
+
+
+def work(rank: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    processes.init_process_group(
+        "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2
+    )
+    mine = own_rows()
+    rows = torch.arange(14.0).view(7, 2)
+    found: dict[str, torch.Tensor] = {"rows": of_all_processes(rows[mine])}
+    for name in COMPARING:
+        for phase in small(name).phases():
+            part = gradients(name, phase, mine, world=2)
+            processes.all_reduce(part)
+            found[f"{name} {phase}"] = part / 2
+    torch.save(found, Path(folder) / f"{rank}.pt")
+    processes.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_two_processes_compare_the_images_of_both(tmp_path: Path) -> None:
+    spawn(work, (str(tmp_path),), nprocs=2)  # type: ignore[no-untyped-call]
+    for rank in range(2):
+        found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        assert torch.equal(found.pop("rows"), torch.arange(14.0).view(7, 2))
+        assert len(found) == 6
+        for key, gradient in found.items():
+            name, phase = key.split()
+            alone = gradients(name, phase, slice(None), world=1)
+            assert alone.abs().sum() > 0
+            torch.testing.assert_close(gradient, alone, rtol=1e-4, atol=1e-4, msg=key)
