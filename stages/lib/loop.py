@@ -217,6 +217,7 @@ class _Training:
                 )
         self.labels = torch.from_numpy(store.labels())
         self.model = new_model(run, store.shape)
+        self._check_labels()
         self.model.start_from(mean_image(store, self.rows))
         self.model.to(memory_format=torch.channels_last)
         self.fingerprint = fingerprint(run, store, company, self.model, fabric)
@@ -230,6 +231,16 @@ class _Training:
         self.at = _Progress()
         self.saved = time.monotonic()
         self._restore()
+
+    def _check_labels(self) -> None:
+        try:
+            self.model.check_labels(self.labels[torch.from_numpy(self.rows)])
+        except ValueError as error:
+            raise UserError(
+                f"run {self.run.name}: model {self.run.model} {error} "
+                f"({len(self.rows)} training images of {self.store.path}); "
+                f"give data.{self.store.name} another source, or the run another model"
+            ) from None
 
     def _adam(self, name: str, phase: Phase) -> torch.optim.Adam:
         fused = self.fabric.device.type in ("cpu", "cuda")  # one pass over the weights
@@ -262,11 +273,16 @@ class _Training:
         seed, epoch, size = self.run.seed, self.at.epoch, self.run.train.batch_size
         order = np.random.default_rng([seed, epoch]).permutation(self.rows)
         sums = _Sums(self.fabric, self.at.sums)
+        # One process on a CPU waits for nobody when it looks; it stops in the very step.
+        alone = self.fabric.device.type == "cpu" and self.fabric.world_size == 1
+        every = 1 if alone else CHECK_EVERY
         for step in range(self.at.step, self.steps):
             rows = order[step * size : (step + 1) * size]
             self._step(rows, sums)
             progress.advance(len(rows))
             self.at.step = step + 1
+            if self.at.step % every == 0:
+                self._stop_if_no_number(sums.totals())
             if self.at.step % CHECK_EVERY == 0:
                 self._look(sums, progress)
         self._look(sums, progress)
@@ -323,15 +339,9 @@ class _Training:
         return batch._replace(others=images, distances=near)
 
     def _look(self, sums: _Sums, progress: Progress) -> None:
-        """Stop at once if the losses are no numbers; else show them, and save if it is time."""
+        """Stop if the losses are no numbers; else show them, and save if it is time."""
         totals = sums.totals()
-        if not all(math.isfinite(value) for value in totals.values()):
-            kept = f"; the state before it is kept in {self.resume}" if self.resume.exists() else ""
-            raise UserError(
-                f"run {self.run.name}: the loss is not a number any more at epoch "
-                f"{self.at.epoch}, step {self.at.step}{kept}; lower train.learning_rate "
-                f"(found {self.run.train.learning_rate:g})"
-            )
+        self._stop_if_no_number(totals)
         seen = min(self.at.step * self.run.train.batch_size, len(self.rows))
         progress.note(
             f"epoch {self.at.epoch}/{self.run.epochs} "
@@ -341,13 +351,28 @@ class _Training:
         if self.at.step < self.steps:
             self._save_if_due()
 
+    def _stop_if_no_number(self, values: dict[str, float]) -> None:
+        """Raise UserError, which names the place and what is kept, if a value is not finite."""
+        wrong = [name for name, value in values.items() if not math.isfinite(value)]
+        if not wrong:
+            return
+        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        kept = f"; the state before it is kept in {self.resume}" if self.resume.exists() else ""
+        raise UserError(
+            f"run {self.run.name}: the loss is not a number any more at epoch "
+            f"{self.at.epoch}, step {self.at.step} ({wrong[0]}{more}){kept}; lower "
+            f"train.learning_rate (found {self.run.train.learning_rate:g})"
+        )
+
     def _close_epoch(self, train: dict[str, float]) -> None:
         row: dict[str, float] = {
             "epoch": self.at.epoch,
             "learning_rate": learning_rate(self.run.train, self.at.epoch),
         }
         row |= {f"train_{name}": value for name, value in train.items()}
-        row |= {f"valid_{name}": value for name, value in self._validate().items()}
+        valid = self._validate()
+        self._stop_if_no_number({f"validation {name}": value for name, value in valid.items()})
+        row |= {f"valid_{name}": value for name, value in valid.items()}
         self.at.history.append(row)
         self.at.epoch, self.at.step, self.at.sums = self.at.epoch + 1, 0, {}
 
@@ -382,10 +407,14 @@ class _Training:
         if not due:
             return
         self.saved = time.monotonic()
+        # A finite loss can have a gradient that is not: such weights replace no good state.
+        weights = self.model.state_dict()
+        sums = {f"weights {name}": float(value.sum()) for name, value in weights.items()}
+        self._stop_if_no_number(sums)
         if self.fabric.is_global_zero:
             state = {
                 "fingerprint": self.fingerprint,
-                "model": self.model.state_dict(),
+                "model": weights,
                 "optimizers": {name: one.state_dict() for name, one in self.optimizers.items()},
                 "at": asdict(self.at),
             }

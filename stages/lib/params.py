@@ -193,6 +193,12 @@ def check_options(model: str, options: Mapping[str, Option]) -> dict[str, Option
                 f"options.{key}: found {value!r}, expected {type(defaults[key]).__name__} "
                 f"like {defaults[key]!r}"
             )
+        known_words = MODELS[model].choices.get(key)
+        if known_words is not None and value not in known_words:
+            raise ValueError(
+                f"options.{key}: found {value!r}, expected one of {', '.join(known_words)}"
+                f"{nearest(str(value), known_words)}"
+            )
     return {**defaults, **options}
 
 
@@ -208,6 +214,7 @@ FAMILIES = {
     "beta": Family(own_latent_dim=False, own_beta=False),
     "plane": Family(own_latent_dim=True, own_beta=True),
     "scenes": Family(own_latent_dim=True, own_beta=True),
+    "art": Family(own_latent_dim=True, own_beta=True),
 }
 
 
@@ -223,12 +230,14 @@ class Runs(Section):
         beta: models that follow the top-level ``beta``.
         plane: models with two latents, whose whole latent space fits on a page.
         scenes: models of scenes that can be mixed, see docs/mixing.md.
+        art: models of paintings whose latent spaces are mapped, see docs/cartography.md.
     """
 
     plain: dict[Name, RunSpec]
     beta: dict[Name, RunSpec]
     plane: dict[Name, RunSpec]
     scenes: dict[Name, RunSpec]
+    art: dict[Name, RunSpec]
 
     def items(self) -> Iterator[tuple[str, str, RunSpec]]:
         """Yield family, name and specification of each run, in the order of the file."""
@@ -622,8 +631,9 @@ class Params(Section):
         )
 
     def latent_run_names(self) -> list[str]:
-        """The runs whose latents are measured and walked one by one: all but the scenes'."""
-        return [name for family, name, _ in self.runs.items() if family != "scenes"]
+        """The runs that `evaluate` measures one by one, latent by latent."""
+        apart = ("scenes", "art")  # they have stages of their own
+        return [name for family, name, _ in self.runs.items() if family not in apart]
 
     def run_names(self) -> list[str]:
         """All runs, in the order of the file."""

@@ -101,6 +101,16 @@ class Model(nn.Module):
         """
         raise NotImplementedError
 
+    def check_labels(self, labels: Tensor) -> None:
+        """Refuse training images that the model cannot learn from.
+
+        Args:
+            labels: their class numbers, −1 where unknown.
+
+        Raises:
+            ValueError: with the rest of a sentence that begins with the model's name.
+        """
+
     def phases(self) -> dict[str, Phase]:
         """The updates of a training step by name, in order: by default one, of all weights."""
         return {"model": Phase()}

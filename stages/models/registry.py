@@ -28,6 +28,7 @@ class ModelEntry(NamedTuple):
         beta: the β that makes the model what its name says; None if β is a knob.
         weights: the terms of its loss that ``loss_weights`` weighs.
         options: its knobs beyond those of every model, with their defaults.
+        choices: what an option of words can be.
         networks: those that it can be built of; empty for all.
         likelihoods: those that its reconstruction can have.
         company: whether it sees four neighbours beside each image.
@@ -37,6 +38,7 @@ class ModelEntry(NamedTuple):
     beta: float | None
     weights: tuple[str, ...] = ("generation",)
     options: Mapping[str, Option] = {}
+    choices: Mapping[str, tuple[str, ...]] = {}
     networks: tuple[str, ...] = ()
     likelihoods: tuple[str, ...] = ("bernoulli", "gaussian")
     company: bool = False
@@ -49,12 +51,14 @@ class NetworkEntry(NamedTuple):
         encoder, decoder: file in this folder and class in that file.
         multiple: what must divide height and width.
         cells: height and width → what must divide the size of a code.
+        size: factors that make the network what its name says.
     """
 
     encoder: str
     decoder: str
     multiple: int = 1
     cells: Callable[[int, int], int] | None = None
+    size: Mapping[str, float] = {}
 
 
 _DENSE: dict[str, Any] = {
@@ -83,6 +87,30 @@ MODELS = {
         beta=0.0,
         options={"gamma": 1000.0, "capacity": 25.0, "until": 1.0, "stairs": 0},
     ),
+    "tvae": ModelEntry(
+        "tvae:TVAE",
+        beta=None,
+        options={"triplet": 10.0, "margin": 1.0, "distance": "euclidean", "mining": "semi_hard"},
+        choices={
+            "distance": ("euclidean", "squared", "cosine"),
+            "mining": ("semi_hard", "hardest"),
+        },
+    ),
+    "aae": ModelEntry(
+        "aae:AAE",
+        beta=0.0,
+        options={
+            "prior": "normal",
+            "components": 10,
+            "radius": 4.0,
+            "hidden": 1000,
+            "pace": 1.0,
+        },
+        choices={"prior": ("normal", "mixture")},
+    ),
+    "acai": ModelEntry(
+        "acai:ACAI", beta=0.0, options={"interpolation": 0.5, "gamma": 0.2, "maps": 32}
+    ),
     "dense_ae": ModelEntry(
         "mixing:DenseAE",
         beta=0.0,
@@ -102,6 +130,10 @@ MODELS = {
 
 NETWORKS = {
     "conv": NetworkEntry("networks:ConvEncoder", "networks:ConvDecoder", multiple=32),
+    "conv4": NetworkEntry("conv4:Conv4Encoder", "conv4:Conv4Decoder", multiple=16),
+    "conv4_quarter": NetworkEntry(
+        "conv4:Conv4Encoder", "conv4:Conv4Decoder", multiple=16, size={"width": 0.25}
+    ),
     "mlp": NetworkEntry("networks:MlpEncoder", "networks:MlpDecoder"),
     "broadcast": NetworkEntry("broadcast:BroadcastEncoder", "broadcast:BroadcastDecoder"),
     "broadcast_small": NetworkEntry(
@@ -131,13 +163,15 @@ def new_encoder(name: str, shape: Shape, latent_dim: int, heads: int, **size: fl
 
     `size` scales the networks that can be scaled, e.g. ``width=0.5``.
     """
-    encoder: nn.Module = _at(NETWORKS[name].encoder)(shape, latent_dim, heads, **size)
+    entry = NETWORKS[name]
+    encoder: nn.Module = _at(entry.encoder)(shape, latent_dim, heads, **entry.size, **size)
     return encoder
 
 
 def new_decoder(name: str, shape: Shape, latent_dim: int, **size: float) -> Decoder:
     """The decoder of network `name`: B×latent_dim codes to B×C×H×W outputs, unbounded."""
-    decoder: Decoder = _at(NETWORKS[name].decoder)(shape, latent_dim, **size)
+    entry = NETWORKS[name]
+    decoder: Decoder = _at(entry.decoder)(shape, latent_dim, **entry.size, **size)
     return decoder
 
 

@@ -39,7 +39,10 @@ class VAE(Model):
 
     def forward(self, batch: Batch, phase: str = "model") -> dict[str, Tensor]:
         """The loss and its two terms, an image each."""
-        mean, log_variance = self.posterior(batch.images)
+        return self.losses(*self.posterior(batch.images), batch)
+
+    def losses(self, mean: Tensor, log_variance: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """The loss and its two terms, given the posteriors of the batch's images."""
         codes = mean + torch.exp(log_variance / 2) * batch.noise
         generation = self.likelihood.loss(self.decoder(codes), batch.images)
         latent = kl_to_standard_normal(mean, log_variance).sum(1)

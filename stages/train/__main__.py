@@ -1,4 +1,4 @@
-"""`python -m stages.train <run>`: train a run of params.yaml and write `models/<run>/`.
+"""`python -m stages.train <run> …`: train runs of params.yaml and write `models/<run>/` of each.
 
 `torchrun --nproc_per_node 2 -m stages.train <run>` shares each batch among two processes.
 """
@@ -11,15 +11,22 @@ from pathlib import Path
 from stages.lib import loop, params
 from stages.lib.console import door
 from stages.lib.neighbours import Neighbours, folder_of, open_neighbours
+from stages.lib.params import Run
 from stages.lib.store import Store, open_store
 from stages.models.registry import MODELS
 
 
 def main() -> None:
-    """Read the parameters, open the store and, where the model wants them, neighbours; train."""
+    """Read the parameters, and train one run after the other."""
     parser = argparse.ArgumentParser(prog="python -m stages.train", description=__doc__)
-    parser.add_argument("run", help="a name under `runs` in params.yaml")
-    run = params.load().run(parser.parse_args().run)
+    parser.add_argument("runs", nargs="+", metavar="run", help="names under `runs` in params.yaml")
+    settings = params.load()
+    for run in [settings.run(name) for name in parser.parse_args().runs]:
+        _train(run)
+
+
+def _train(run: Run) -> None:
+    """Open the store and, where the model wants them, neighbours; train."""
     store = open_store(Path("data") / run.data)
     company = _neighbours(store) if MODELS[run.model].company else None
     resume = Path(".cache/training") / f"{run.name}.pt"

@@ -163,6 +163,78 @@ def test_a_loss_that_is_no_number_stops_at_once(
         assert all(value.isfinite().all() for value in state["model"].values())
 
 
+def test_a_loss_that_is_no_number_is_named_in_its_own_step(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = 0
+
+    def broken(self: Model, batch: Batch, phase: str = "model") -> dict[str, torch.Tensor]:
+        nonlocal steps
+        steps += 1
+        losses = original(self, batch, phase)
+        return losses | ({"latent": losses["latent"] * torch.nan} if steps == 6 else {})
+
+    run, store = make_run(train={"checkpoint_seconds": 0}), make_store()
+    original = type(loop.new_model(run, store.shape)).forward
+    monkeypatch.setattr(type(loop.new_model(run, store.shape)), "forward", broken)
+    # Three steps and one batch of validation are an epoch here.
+    expected = r"epoch 2, step 2 \(latent\); the state before it is kept in .*state.pt"
+    with pytest.raises(UserError, match=expected):
+        loop.train(run, store, tmp_path / "out", tmp_path / "state.pt")
+    assert torch.load(tmp_path / "state.pt", weights_only=True)["at"]["epoch"] == 2
+    assert steps == 6
+
+
+def test_weights_that_are_no_numbers_replace_no_good_state(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A finite loss whose gradient is not a number: the state before that step is kept."""
+    run, store = make_run(train={"checkpoint_seconds": 0}), make_store()
+    monkeypatch.setattr(loop, "CHECK_EVERY", 1)
+    step, steps = torch.optim.Adam.step, 0
+
+    def poisoned(self: torch.optim.Adam, closure: None = None) -> None:
+        nonlocal steps
+        steps += 1
+        if steps == 2:
+            self.param_groups[0]["params"][0].grad.fill_(torch.nan)
+        step(self, closure)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", poisoned)
+    with pytest.raises(
+        UserError, match=r"epoch 1, step 2 \(weights \S+( and \d+ more)?\).*kept in"
+    ):
+        loop.train(run, store, tmp_path / "out", tmp_path / "state.pt")
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert state["at"]["step"] == 1
+    assert all(value.isfinite().all() for value in state["model"].values())
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_that_needs_labels_says_so(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    options = {"triplet": 1.0, "margin": 1.0, "distance": "euclidean", "mining": "semi_hard"}
+    run = make_run(model="tvae", options=options)
+    expected = r"run \w+: model tvae learns from labels, and these images have none \(\d+ training"
+    with pytest.raises(UserError, match=expected) as caught:
+        loop.train(run, make_store(classes=0), tmp_path / "out", tmp_path / "state.pt")
+    assert "give data.blobs another source" in str(caught.value)
+    with pytest.raises(UserError, match="all of these have the same"):
+        loop.train(run, make_store(classes=1), tmp_path / "out", tmp_path / "state.pt")
+    loop.train(run, make_store(), tmp_path / "out", tmp_path / "state.pt")
+    assert "valid_triplet" in pd.read_csv(tmp_path / "out" / "history.csv")
+
+
+def test_a_store_of_one_image_is_refused(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        UserError, match=r"no image in the \w+ split; change data.blobs.valid_share"
+    ):
+        loop.train(make_run(), make_store(count=1), tmp_path / "out", tmp_path / "state.pt")
+
+
 @pytest.mark.parametrize("split", ["train", "valid"])
 def test_an_empty_split_is_refused(
     make_run: MakeRun, make_store: MakeStore, tmp_path: Path, split: str

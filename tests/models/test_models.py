@@ -11,6 +11,8 @@ from stages.models.base import Batch, Model, Recipe
 from stages.models.registry import MODELS, ModelEntry, build
 from stages.models.vae import VAE, kl_to_standard_normal
 
+OPTIONS = {key: value for entry in MODELS.values() for key, value in entry.options.items()}
+
 
 def recipe(**changes: object) -> Recipe:
     values: dict[str, object] = {
@@ -43,13 +45,14 @@ def test_kl_is_the_divergence_between_two_normals() -> None:
 
 PLAIN = sorted(name for name, entry in MODELS.items() if "generation" in entry.weights)
 
-COMPARING = ("annealed_vae", "dip_vae_1", "dip_vae_2", "tcvae")
-"""Models with a loss that compares the images of a batch."""
+COMPARING = ("acai", "annealed_vae", "dip_vae_1", "dip_vae_2", "tcvae", "tvae")
+"""Models with a loss that compares or mixes the images of a batch."""
 
 
 @pytest.mark.parametrize("name", PLAIN)
 @pytest.mark.parametrize(
-    "network", ["conv", "mlp", "broadcast", "broadcast_small", "dense", "dense_broadcast"]
+    "network",
+    ["conv", "conv4_quarter", "mlp", "broadcast", "broadcast_small", "dense", "dense_broadcast"],
 )
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
 @pytest.mark.parametrize("channels", [1, 3])
@@ -66,13 +69,18 @@ def test_every_model_keeps_the_contract(
         ),
     )
     given = batch(model, channels=channels)
-    losses = model(given)
-    assert {"loss", "generation"} <= set(losses)
-    for values in losses.values():
-        assert values.shape == (5,)
-        assert values.dtype == torch.float32
-    losses["loss"].sum().backward()
-    assert all(parameter.grad is not None for parameter in model.parameters())
+    terms: list[str] = []
+    for phase_name, phase in model.phases().items():
+        losses = model(given, phase_name)
+        terms += losses
+        for values in losses.values():
+            assert values.shape == (5,)
+            assert values.dtype == torch.float32
+        losses[phase.loss].sum().backward()
+        moving = [model.get_submodule(part) for part in phase.parts] or [model]
+        assert all(weight.grad is not None for part in moving for weight in part.parameters())
+    assert {"loss", "generation"} <= set(terms)
+    assert len(terms) == len(set(terms)), "no two phases share a name"
     codes = model.encode(given.images)
     images = model.decode(codes)
     assert codes.shape == (5, 4)
@@ -129,12 +137,17 @@ def test_starting_from_the_mean_image_gives_it_about() -> None:
 
 def test_options_are_checked_against_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = ModelEntry(
-        "vae:VAE", beta=None, options={"margin": 1.0, "distance": "l2", "mine": True}
+        "vae:VAE",
+        beta=None,
+        options={"margin": 1.0, "distance": "l2", "mine": True},
+        choices={"distance": ("l1", "l2")},
     )
     monkeypatch.setitem(MODELS, "triplet", entry)
     assert check_options("triplet", {"margin": 2}) == {"margin": 2, "distance": "l2", "mine": True}
     with pytest.raises(ValueError, match="no option 'margn'; did you mean 'margin'"):
         check_options("triplet", {"margn": 2})
+    with pytest.raises(ValueError, match=r"options.distance: found 'l3', expected one of l1, l2"):
+        check_options("triplet", {"distance": "l3"})
     for wrong in ({"margin": "wide"}, {"margin": True}, {"distance": 2}, {"mine": 1}):
         with pytest.raises(ValueError, match=f"options.{next(iter(wrong))}: found"):
             check_options("triplet", wrong)

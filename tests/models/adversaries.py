@@ -1,0 +1,42 @@
+"""What the tests of models with several phases share."""
+
+from __future__ import annotations
+
+import torch
+
+from stages.models.base import Batch, Model, Recipe
+from stages.models.registry import MODELS, build
+
+
+def small_model(name: str, latent_dim: int = 4, size: int = 32, **options: object) -> Model:
+    torch.manual_seed(0)
+    recipe = Recipe(
+        shape=(size, size, 3),
+        latent_dim=latent_dim,
+        network="conv4_quarter",
+        likelihood="gaussian",
+        beta=0.4,
+        weights={"generation": 1.0},
+        options={**MODELS[name].options, **options},  # type: ignore[dict-item]
+    )
+    return build(name, recipe)
+
+
+def sample(model: Model, images: int = 6, size: int = 32) -> Batch:
+    generator = torch.Generator().manual_seed(1)
+    return Batch(
+        torch.rand(images, 3, size, size, generator=generator),
+        torch.randn(images, model.noise_dim, generator=generator),
+        torch.arange(images) % 2,
+    )
+
+
+def reached(model: Model, batch: Batch, phase: str) -> set[str]:
+    """The parts whose weights get a gradient from the loss of `phase`."""
+    model.zero_grad(set_to_none=True)
+    model(batch, phase)[model.phases()[phase].loss].sum().backward()
+    return {
+        name.split(".")[0]
+        for name, weight in model.named_parameters()
+        if weight.grad is not None and weight.grad.abs().sum() > 0
+    }
