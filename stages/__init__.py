@@ -6,3 +6,9 @@ Three floors; imports only go down (``tests/test_floors.py`` holds the house to 
 2. ``stages.lib``: parameters, image store, training loop, fetching, console;
 3. ``stages.models`` and ``stages.drawing``: the models and the drawn data themselves.
 """
+
+import os
+
+# Threads that wait for each other sleep instead of spinning. OpenMP reads this when it is loaded.
+# On a machine that does other work too, spinning made training ten to thirty times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
