@@ -28,31 +28,25 @@ def draw(name: str, data: DataSet, count: int, seed: int, folder: Path) -> None:
     Args:
         name: the data set's name in params.yaml.
         data: what is asked of it.
-        count: how many images.
+        count: how many images, of all classes; those of the classes asked for are kept.
         seed: decides all factors.
         folder: where the store is to be.
 
     Raises:
-        UserError: if there is no such drawing, or an option that only other sources have is set.
+        UserError: if there is no such drawing, no such class, or an option of other sources.
     """
     drawing = _drawing(name, data)
-    if data.classes is not None or data.limit is not None:
-        key = "classes" if data.classes is not None else "limit"
-        raise UserError(
-            f"data.{name}.{key}: {data.source} draws all its classes and as many images as "
-            "`count` says; write null"
-        )
-    factors = drawing.factors(count, seed)
+    factors = _chosen(name, data, drawing, drawing.factors(count, seed))
     with (
         StoreWriter(folder, data.height, data.width, data.channels) as writer,
-        Progress(f"draw {name}", count, "images") as progress,
+        Progress(f"draw {name}", len(factors), "images") as progress,
     ):
-        for start in range(0, count, _BLOCK):
+        for start in range(0, len(factors), _BLOCK):
             block = factors.iloc[start : start + _BLOCK]
             images = drawing.render(block, data.height, data.width)
             if data.channels == 1:
                 images = _grey(images)
-            writer.append(images, _rows(data, drawing, block, images, start))
+            writer.append(images, _rows(data, drawing, block, images))
             progress.advance(len(block))
         writer.finish(
             name=name,
@@ -74,17 +68,33 @@ def _drawing(name: str, data: DataSet) -> Drawing:
     return DRAWINGS[wanted]
 
 
-def _rows(
-    data: DataSet, drawing: Drawing, block: pd.DataFrame, images: Images, start: int
-) -> pd.DataFrame:
+def _chosen(name: str, data: DataSet, drawing: Drawing, factors: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the classes that are asked for, with the numbers that they have among all."""
+    if data.limit is not None:
+        raise UserError(
+            f"data.{name}.limit: {data.source} draws as many images as `count` says; write null"
+        )
+    if data.classes is None:
+        return factors
+    there = sorted(factors[drawing.label].astype(str).unique()) if drawing.label else []
+    if isinstance(data.classes, int) or not set(data.classes) <= set(there):
+        known = ", ".join(there) or "none"
+        raise UserError(
+            f"data.{name}.classes: found {data.classes}, expected names of classes that "
+            f"{data.source} draws ({known}), or null for all"
+        )
+    chosen: pd.DataFrame = factors[factors[drawing.label].isin(data.classes)]
+    return chosen
+
+
+def _rows(data: DataSet, drawing: Drawing, block: pd.DataFrame, images: Images) -> pd.DataFrame:
     digests = [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
-    numbers = range(start, start + len(block))
     rows = pd.DataFrame(
         {
-            "id": [f"{drawing.name}-{number:07d}" for number in numbers],
+            "id": [f"{drawing.name}-{number:07d}" for number in block.index],
             "split": [split_of(digest, data.valid_share) for digest in digests],
             "label": block[drawing.label].astype(str).to_list() if drawing.label else None,
-            "origin": [f"{data.source}#{number}" for number in numbers],
+            "origin": [f"{data.source}#{number}" for number in block.index],
             "sha256": digests,
         }
     )

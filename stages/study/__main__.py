@@ -22,10 +22,11 @@ def main() -> None:
     study = plan.load(asked.name)
     cells = plan.cells(study, asked.scale)
     chosen = plan.select(cells, asked.only)
-    if asked.source and len(study.data) > 1:
+    sources = {data.source for data in study.data.values()}
+    if asked.source and len(sources) > 1:
         raise UserError(
-            f"--source: the study {asked.name} has {len(study.data)} data sets "
-            f"({', '.join(study.data)}); only a study of one takes another source"
+            f"--source: the study {asked.name} has {len(sources)} sources "
+            f"({', '.join(sorted(sources))}); only a study of one takes another"
         )
     published = results.read_published(asked.name)
     out = asked.scale + (f"-{_label(asked.source)}" if asked.source else "")

@@ -16,6 +16,7 @@ from matplotlib.ticker import LogFormatter, MaxNLocator, NullLocator
 from stages.lib import plane
 from stages.lib.picture import enlargement, save_figure, save_grid
 from stages.lib.run import TrainedRun, open_run
+from stages.study import experts, recognition, retrieval
 from stages.study.results import JUDGED, Outcome, beside
 
 PICTURES = "pictures"
@@ -134,6 +135,32 @@ def _scatter(outcome: Outcome, models: Models, folder: Path) -> None:
         plane.scatter(run, outcome.stores[data], settings.scatter, folder / f"{data}_scatter.png")
 
 
+def _recognition(outcome: Outcome, models: Models, folder: Path) -> None:
+    for data, runs in _first_seed(outcome, models).items():
+        recognition.draw(runs, outcome.stores[data], outcome.study.title, folder)
+
+
+def _retrieval(outcome: Outcome, models: Models, folder: Path) -> None:
+    for data, runs in _first_seed(outcome, models).items():
+        retrieval.draw(runs, outcome.stores[data], outcome.study.title, folder)
+
+
+def _experts(outcome: Outcome, models: Models, folder: Path) -> None:
+    """At each latent size that the models of all classes and of every single one have."""
+    found = _first_seed(outcome, models)
+    single: dict[int, dict[str, TrainedRun]] = {}
+    for data, runs in found.items():
+        classes = outcome.stores[data].classes
+        for run in runs if len(classes) == 1 else []:
+            single.setdefault(run.run.latent_dim, {})[classes[0]] = run
+    for data, runs in found.items():
+        store = outcome.stores[data]
+        for run in runs if len(store.classes) > 1 else []:
+            there = single.get(run.run.latent_dim, {})
+            if set(store.classes) <= set(there):
+                experts.draw(run, there, store, outcome.study.title, folder)
+
+
 def _planes(outcome: Outcome, models: Models) -> list[tuple[str, TrainedRun]]:
     """The first run with two latents of each data set that has one."""
     found = []
@@ -211,4 +238,7 @@ _FIGURES: dict[str, Callable[[Outcome, Models, Path], None]] = {
     "reconstructions": _reconstructions,
     "mesh": _mesh,
     "scatter": _scatter,
+    "recognition": _recognition,
+    "experts": _experts,
+    "retrieval": _retrieval,
 }

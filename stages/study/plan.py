@@ -31,7 +31,16 @@ from stages.models.registry import MODELS, Option
 STUDIES = Path("studies")
 
 Scale = Literal["small", "full"]
-Chart = Literal["generation", "active_latents", "reconstructions", "mesh", "scatter"]
+Chart = Literal[
+    "generation",
+    "active_latents",
+    "reconstructions",
+    "mesh",
+    "scatter",
+    "recognition",
+    "experts",
+    "retrieval",
+]
 
 _SCALED = {"small": "sample", "full": "full"}
 

@@ -80,7 +80,11 @@ def test_labels_are_a_factor(tmp_path: Path) -> None:
     "options, line",
     [
         ({"source": "drawn:circle_rgb"}, "no drawing 'circle_rgb'; did you mean 'circles_rgb'"),
-        ({"classes": 3}, r"data\.mine\.classes: drawn:circles_rgb draws all its classes"),
+        ({"classes": 3}, r"data\.mine\.classes: found 3, expected names .* \(none\)"),
+        (
+            {"source": "drawn:garments", "classes": ["skirt"]},
+            r"data\.mine\.classes: found \['skirt'\], .* \(blouses, dresses,",
+        ),
         ({"limit": 3}, r"data\.mine\.limit: drawn:circles_rgb"),
     ],
 )
@@ -88,6 +92,18 @@ def test_wrong_options(tmp_path: Path, options: dict[str, Any], line: str) -> No
     with pytest.raises(UserError, match=line):
         drawn(tmp_path / "x", **options)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_class_alone_is_the_same_images_in_the_same_splits(tmp_path: Path) -> None:
+    every = drawn(tmp_path / "a", 90, source="drawn:garments", height=32, width=32)
+    one = drawn(
+        tmp_path / "b", 90, source="drawn:garments", height=32, width=32, classes=["skirts"]
+    )
+    rows = np.flatnonzero(every.index["label"] == "skirts")
+    assert 0 < len(rows) < 90 and one.classes == ["skirts"]
+    assert one.index["id"].to_list() == every.index["id"].iloc[rows].to_list()
+    assert one.index["split"].to_list() == every.index["split"].iloc[rows].to_list()
+    assert (one.images == every.images[rows]).all()
 
 
 def run(monkeypatch: pytest.MonkeyPatch, place: Path, source: str) -> None:
