@@ -17,7 +17,7 @@ from stages.lib.fetch import repository
 from stages.lib.params import Params
 from stages.scrape import shop_file
 from stages.scrape.drawn import catalogue, server
-from stages.scrape.export import export
+from stages.scrape.export import EmptyCrawlError, export
 from stages.scrape.ledger import Kind, Ledger
 from stages.scrape.policy import Reach, reach_of_address, reach_of_name
 from stages.scrape.shop_file import Shop
@@ -84,7 +84,13 @@ def run(
             raise UserError(f"{shop.name}: {tally.stopped}; run again to go on")
         if tally.stopped:
             say(f"{shop.name}: {tally.stopped}; the next run goes on from there")
-        card = export(ledger, shop, OUT, scrape.shard_bytes, tally.stopped, truth)
+        try:
+            card = export(ledger, shop, OUT, scrape.shard_bytes, tally.stopped, truth)
+        except EmptyCrawlError:
+            ledger.exported(complete=not tally.stopped)
+            raise
+        # Last: a crawl that is killed while it writes goes on with writing.
+        ledger.exported(complete=not tally.stopped)
     say(f"{OUT}: {card['products']} products, {card['images']} images; see {OUT}/ledger.csv")
 
 

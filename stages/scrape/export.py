@@ -36,6 +36,10 @@ COLUMNS = (
 _LISTS = ("model_img_urls", "attributes")
 
 
+class EmptyCrawlError(UserError):
+    """A crawl that found no product."""
+
+
 def export(
     ledger: Ledger,
     shop: Shop,
@@ -58,7 +62,8 @@ def export(
         the card.
 
     Raises:
-        UserError: if there is no product.
+        EmptyCrawlError: if there is no product.
+        UserError: if it cannot be written.
     """
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
@@ -68,7 +73,7 @@ def export(
         entries = list(ledger.entries())
         table = _table(ledger, shop, {entry.url: entry for entry in entries}, paths)
         if table.empty:
-            raise UserError(_nothing(shop, entries))
+            raise EmptyCrawlError(_nothing(shop, entries))
         table.to_parquet(part / "products.parquet", index=False)
         _csv(table).to_csv(part / "products.csv", index=False, lineterminator="\n")
         _ledger_table(entries).to_csv(part / "ledger.csv", index=False, lineterminator="\n")

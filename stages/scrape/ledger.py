@@ -167,25 +167,29 @@ class Ledger:
         """Go on with an unfinished crawl, or begin the next one.
 
         The crawl after a finished one asks again for everything: for what failed anew, for the
-        rest with the validators that the servers gave.
+        rest with the validators that the servers gave. What comes in after an export gets shards
+        of its own.
 
         Returns:
             whether an unfinished crawl goes on.
         """
         with self._transaction():
             resumed = self._get("state") == "running" and self.counts() != {}
-            if self._get("state") == "finished":
+            if self._get("exported") == self._get("crawl"):
                 self._set("crawl", str(self.crawl + 1))
+            if self._get("state") == "finished":
                 self._db.execute("UPDATE urls SET status = 'queued', reason = '', passes = 0")
             self._set("state", "running")
             for url, kind in start:
                 self._add(url, kind)
         return resumed
 
-    def finish(self) -> None:
-        """The crawl is complete: nothing is queued."""
+    def exported(self, complete: bool) -> None:
+        """The outputs are written; `complete` if nothing is queued, so that a new crawl is next."""
         with self._transaction():
-            self._set("state", "finished")
+            self._set("exported", self._get("crawl"))
+            if complete:
+                self._set("state", "finished")
 
     def _add(self, url: str, kind: Kind) -> bool:
         done = self._db.execute("INSERT OR IGNORE INTO urls (url, kind) VALUES (?, ?)", (url, kind))

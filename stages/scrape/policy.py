@@ -26,6 +26,10 @@ class RefusedError(Exception):
     """A request that must not be made; the text is the reason."""
 
 
+class ClosedError(RefusedError):
+    """A host whose robots.txt cannot be read now; it may be open again later."""
+
+
 @dataclass(frozen=True)
 class Robots:
     """What a robots.txt allows.
@@ -33,10 +37,14 @@ class Robots:
     Attributes:
         rules: the parsed file, or None where there is none and all is allowed.
         reason: why everything is closed, or ``""``.
+        lasting: closed for good.
+        silent: closed since there was no answer at all.
     """
 
     rules: Protego | None = None
     reason: str = ""
+    lasting: bool = False
+    silent: bool = False
 
     @classmethod
     def from_answer(cls, status: int, body: bytes) -> Robots:
@@ -48,9 +56,9 @@ class Robots:
         return cls(reason=f"robots.txt answers {status}")
 
     def check(self, url: str, agent: str) -> None:
-        """Raise RefusedError unless `agent` may fetch `url`."""
+        """Raise RefusedError unless `agent` may fetch `url`; ClosedError if nobody may now."""
         if self.reason:
-            raise RefusedError(self.reason)
+            raise (RefusedError if self.lasting else ClosedError)(self.reason)
         if self.rules is not None and not self.rules.can_fetch(url, agent):
             raise RefusedError("disallowed by robots.txt")
 
@@ -112,7 +120,7 @@ class RobotsBook:
     All requests that arrive while the file is under way wait for the same fetch.
 
     Args:
-        fetch: URL → (status, body); may raise, which closes the origin.
+        fetch: URL → (status, body); may raise, which closes the origin: RefusedError for good.
     """
 
     def __init__(self, fetch: Callable[[str], Awaitable[tuple[int, bytes]]]) -> None:
@@ -129,11 +137,22 @@ class RobotsBook:
             self._files[origin] = task
         return await asyncio.shield(task)
 
+    def forget_silent(self) -> None:
+        """Ask again for the files that did not come: the network is back."""
+        self._files = {
+            origin: task
+            for origin, task in self._files.items()
+            if not (task.done() and task.result().silent)
+        }
+
     async def _read(self, url: str) -> Robots:
         try:
             status, body = await self._fetch(url)
+        except RefusedError as error:
+            return Robots(reason=str(error), lasting=True)
         except Exception as error:  # whatever went wrong, closed is the safe answer
-            return Robots(reason=f"robots.txt cannot be had ({type(error).__name__})")
+            reason = f"robots.txt cannot be had ({type(error).__name__})"
+            return Robots(reason=reason, silent=True)
         return Robots.from_answer(status, body)
 
 

@@ -16,7 +16,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 from scrapy import Request, Spider, signals
@@ -36,6 +36,7 @@ from stages.lib.console import Progress
 from stages.lib.photo import PhotoError, open_photo
 from stages.scrape.ledger import Answer, Entry, Kind, Ledger, Photo
 from stages.scrape.policy import (
+    ClosedError,
     Reach,
     RefusedError,
     RobotsBook,
@@ -49,7 +50,7 @@ from stages.scrape.shop_file import Shop
 from stages.scrape.structured import read_product
 
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-DEAD_NETWORK = 20  # failures to connect in a row
+SILENCE = 20  # so many failures to connect in a row, and the shop is asked whether it is there
 _PRIORITY: dict[Kind, int] = {"image": 30, "product": 20, "listing": 10, "sitemap": 0}
 
 
@@ -131,9 +132,7 @@ def crawl(errand: Errand, ledger: Ledger) -> Tally:
     with Progress(f"scrape {errand.shop.name}", None, "requests") as progress:
         process.crawl(ShopSpider, errand=errand, ledger=ledger, tally=tally, progress=progress)
         process.start()
-    if not tally.stopped and not ledger.queued():
-        ledger.finish()
-    elif not tally.stopped:
+    if not tally.stopped and ledger.queued():
         tally.stopped = "interrupted"
     return tally
 
@@ -173,9 +172,13 @@ def _settings(errand: Errand) -> dict[str, Any]:
 
 
 class CheckingResolver(CachingThreadedResolver):
-    """Looks names up as Scrapy does, and refuses what they resolve to where `check_reach` does."""
+    """Looks names up as Scrapy does, and refuses what they resolve to where `check_reach` does.
+
+    Twisted takes a refusal for an unknown name: the reason is kept in `refused`, by name.
+    """
 
     allowed: Reach = "public"
+    refused: ClassVar[dict[str, str]] = {}
 
     @classmethod
     def from_crawler(cls, crawler: Crawler, reactor: Any) -> CheckingResolver:
@@ -188,12 +191,16 @@ class CheckingResolver(CachingThreadedResolver):
         found: Deferred[str] = super().getHostByName(name, timeout)
         if name in self.trusted:
             return found
-        return found.addCallback(self._checked)
+        return found.addCallback(self._checked, name)
 
     trusted: frozenset[str] = frozenset()
 
-    def _checked(self, address: str) -> str:
-        check_reach(reach_of_address(address), type(self).allowed)
+    def _checked(self, address: str, name: str) -> str:
+        try:
+            check_reach(reach_of_address(address), type(self).allowed)
+        except RefusedError as error:
+            self.refused[name.lower()] = str(error)
+            raise
         return address
 
 
@@ -220,9 +227,9 @@ class Guard:
     async def process_request(self, request: Request) -> None:
         """Let `request` through when it may go; raise IgnoreRequest if it may not."""
         errand = self._spider.errand
+        robots = None
         try:
             check_address(request.url, errand.reach)
-            robots = None
             if not request.meta.get("robots"):
                 robots = await self._robots.of(request.url)
                 robots.check(request.url, errand.agent)
@@ -231,6 +238,8 @@ class Guard:
                 host.delay = max(errand.shop.delay, robots.delay(errand.agent))
             self._spider.check_limits()
             await host.enter()
+        except ClosedError as error:
+            self._closed(request, error, silent=robots is not None and robots.silent)
         except RefusedError as error:
             if str(error) == "stopped":
                 raise StoppedError(str(error)) from None
@@ -239,10 +248,24 @@ class Guard:
         if errand.proxy:
             request.meta["proxy"] = errand.proxy
 
+    def _closed(self, request: Request, error: ClosedError, silent: bool) -> None:
+        """Without the shop itself the run ends; another host's photos are tried again later."""
+        if self._spider.stopping:
+            raise StoppedError(str(error)) from None
+        host = (urlsplit(request.url).hostname or "").lower()
+        if host in self._spider.errand.shop.page_hosts():
+            self._spider.stop(f"{host}: {error}", halted=True)
+            raise StoppedError(str(error)) from None
+        if silent:
+            self._spider.silence()
+        raise error
+
     def process_response(self, request: Request, response: Response) -> Response:
         """Count the answer, and heed what it says about the server's load."""
         self._leave(request)
         self._spider.received(len(response.body))
+        if request.meta.get("probe"):
+            self._robots.forget_silent()
         if response.status in PASSING:
             self._wait(request, response)
         return response
@@ -250,6 +273,9 @@ class Guard:
     def process_exception(self, request: Request, exception: Exception) -> None:
         """The request came to nothing; Scrapy decides whether it is repeated."""
         self._leave(request)
+        reason = CheckingResolver.refused.get(urlsplit(request.url).hostname or "")
+        if reason is not None:
+            raise IgnoreRequest(reason)
 
     def _leave(self, request: Request) -> None:
         if request.meta.pop("inside", False):
@@ -278,7 +304,10 @@ class Guard:
     async def _fetch_robots(self, url: str) -> tuple[int, bytes]:
         meta = {"robots": True, "download_maxsize": self._spider.errand.limits.page_bytes}
         request = Request(url, callback=NO_CALLBACK, priority=1000, dont_filter=True, meta=meta)
-        response = await _engine(self._crawler).download_async(request)
+        try:
+            response = await _engine(self._crawler).download_async(request)
+        except IgnoreRequest as error:
+            raise RefusedError(str(error)) from None
         return response.status, response.body
 
 
@@ -346,7 +375,12 @@ class ShopSpider(Spider):
 
     def idle(self) -> None:
         """Everything is fetched: give what failed for a passing reason a second chance."""
-        if self.stopping or self._second_pass:
+        if self.stopping:
+            return
+        if self._silent:  # is it some host that is dead, or the network?
+            self._probe()
+            raise DontCloseSpider
+        if self._second_pass:
             return
         self._second_pass = True
         entries = self._ledger.second_pass()
@@ -473,30 +507,51 @@ class ShopSpider(Spider):
         self._ledger.image(url, _answer(response), photo, content)
         self._count(images=1)
 
+    def silence(self) -> None:
+        """A request got no answer; after so many in a row the shop itself is asked for one."""
+        self._silent += 1
+        if self._silent == SILENCE:
+            self._probe()
+
+    def _probe(self) -> None:
+        """Ask for the shop's robots.txt: whatever it answers, the network is alive."""
+        shop = self.errand.shop
+        parts = urlsplit([*shop.start, *shop.sitemaps][0])
+        request = Request(
+            f"{parts.scheme}://{parts.netloc}/robots.txt",
+            callback=self._is_there,
+            errback=self._is_gone,
+            priority=1000,
+            dont_filter=True,
+            meta={"robots": True, "probe": True, "dont_retry": True, "handle_httpstatus_all": True},
+        )
+        _engine(self.crawler).crawl(request)
+
+    def _is_there(self, response: Response) -> None:
+        """`received` has noted it."""
+
+    def _is_gone(self, failure: Failure) -> None:
+        if not isinstance(failure.value, StoppedError):
+            count = self._silent
+            plural = "request" if count == 1 else f"{count} requests"
+            self.stop(f"no answer to the last {plural} nor from the shop", halted=True)
+
     def _on_failure(self, failure: Failure) -> None:
         request = failure.request  # type: ignore[attr-defined]
         url, error = request.meta["entry"], failure.value or RuntimeError("no reason given")
         if isinstance(error, StoppedError):
             return
-        if isinstance(error, IgnoreRequest) and not isinstance(error, HttpError):
+        if isinstance(error, ClosedError):
+            self._fail(url, str(error), lasting=False)
+        elif isinstance(error, IgnoreRequest) and not isinstance(error, HttpError):
             self._ledger.refused(url, str(error))
             self._count()
         elif isinstance(error, HttpError):
             status = error.response.status
             self._fail(url, f"HTTP {status}", lasting=status not in PASSING)
         else:
-            refused = _cause(error)
-            if isinstance(refused, RefusedError):
-                self._ledger.refused(url, str(refused))
-                self._count()
-                return
-            self._silence()
+            self.silence()
             self._fail(url, _network_reason(error), lasting=False)
-
-    def _silence(self) -> None:
-        self._silent += 1
-        if self._silent >= DEAD_NETWORK:
-            self.stop(f"{self._silent} requests in a row got no answer", halted=True)
 
     def _fail(self, url: str, reason: str, lasting: bool) -> None:
         self._ledger.failed(url, reason, lasting)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,11 @@ import pandas as pd
 import yaml
 
 from stages.lib import params
-from stages.scrape.drawn.catalogue import ATTRIBUTES, Catalogue
+from stages.scrape.drawn.catalogue import HOST, Catalogue
+from stages.scrape.drawn.server import Shop, Visit
 
 ROOT = Path(__file__).resolve().parents[2]
-DRAWN = ROOT / "stages" / "scrape" / "shops" / "drawn.yaml"
+SHOPS = ROOT / "stages" / "scrape" / "shops"
 
 
 def prepare(folder: Path, shop: Path | str, proxy: str | None, **changes: Any) -> None:
@@ -29,17 +32,18 @@ def prepare(folder: Path, shop: Path | str, proxy: str | None, **changes: Any) -
     (folder / "params.yaml").write_text(yaml.safe_dump(values, allow_unicode=True))
 
 
-def shop_file(folder: Path, **changes: Any) -> Path:
-    """The drawn shop's file with some keys changed."""
-    values = yaml.safe_load(DRAWN.read_text())
+def shop_file(folder: Path, like: Path = SHOPS / "drawn.yaml", **changes: Any) -> Path:
+    """A shop file, the drawn shop's if not said otherwise, with some keys changed."""
+    values = yaml.safe_load(like.read_text())
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "shop.yaml"
     path.write_text(yaml.safe_dump(values | changes, allow_unicode=True))
     return path
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
-    """Begin ``python -m stages.scrape`` in `folder`."""
-    environment = {
+def environment(folder: Path) -> dict[str, str]:
+    """What a crawl in `folder` needs around it."""
+    return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)]),
         "LATENT_ATLAS_ROOT": str(folder),
@@ -47,10 +51,14 @@ def start(folder: Path) -> subprocess.Popen[str]:
         "http_proxy": "http://127.0.0.1:9",
         "OMP_NUM_THREADS": "1",
     }
+
+
+def start(folder: Path) -> subprocess.Popen[str]:
+    """Begin ``python -m stages.scrape`` in `folder`."""
     return subprocess.Popen(
         [sys.executable, "-m", "stages.scrape"],
         cwd=folder,
-        env=environment,
+        env=environment(folder),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -76,6 +84,38 @@ def killed(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
     finally:
         process.kill()
         process.communicate()
+
+
+def done(folder: Path, shop: str = "drawn") -> set[str]:
+    """URLs that the ledger of a crawl, finished or killed, holds as fetched."""
+    path = folder / f".cache/crawls/{shop}/ledger.sqlite"
+    if not path.exists():
+        return set()
+    with closing(sqlite3.connect(path)) as ledger:
+        tables = ledger.execute("SELECT count(*) FROM sqlite_master WHERE name = 'urls'").fetchone()
+        if not tables[0]:
+            return set()
+        return {url for (url,) in ledger.execute("SELECT url FROM urls WHERE status = 'done'")}
+
+
+def fetched_again(visits: Sequence[Visit], finished: Collection[str], shop: Shop) -> list[Visit]:
+    """Visits to what was finished before.
+
+    A product that moved has two addresses, and a crawl learns only by asking that they are one: a
+    visit that an unfinished address redirected is none of these.
+    """
+    led = Counter(
+        f"http://{HOST}{shop.replies[visit.url].location}"
+        for visit in visits
+        if visit.status in (301, 302) and visit.url not in finished
+    )
+    again = []
+    for visit in visits:
+        if led[visit.url]:
+            led[visit.url] -= 1
+        elif visit.url in finished:
+            again.append(visit)
+    return again
 
 
 def files(folder: Path) -> Mapping[str, bytes]:
@@ -113,6 +153,3 @@ def compare(table: pd.DataFrame, catalogue: Catalogue) -> dict[str, tuple[int, i
         ),
     }
     return {name: (int(right.sum()), len(truth)) for name, right in rights.items()}
-
-
-__all__ = ["ATTRIBUTES", "compare", "files", "killed", "prepare", "run", "shop_file", "start"]

@@ -2,8 +2,8 @@
 
 It needs an environment of its own, since Django is nothing that the pipeline uses:
 
-    python -m venv /tmp/oscar && /tmp/oscar/bin/pip install "django-oscar==4.2.1" sorl-thumbnail \
-        whoosh-reloaded
+    python -m venv /tmp/oscar
+    /tmp/oscar/bin/pip install "django-oscar==4.2.1" sorl-thumbnail whoosh-reloaded
     /tmp/oscar/bin/python tests/scrape/oscar_shop.py IMAGES FOLDER --products 400 --port 8765
 
 IMAGES holds one folder a class, as `train/dress/…jpg`; FOLDER gets the database, the media,
@@ -23,7 +23,14 @@ from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-ROBOTS = b"User-agent: *\nDisallow: /basket/\nDisallow: /accounts/\nDisallow: /*/reviews/\n"
+# Category pages link the hats all the same.
+ROBOTS = b"""\
+User-agent: *
+Disallow: /basket/
+Disallow: /accounts/
+Disallow: /*/reviews/
+Disallow: /catalogue/hat-
+"""
 TITLES = {
     "dress": "Dress",
     "hat": "Hat",

@@ -5,12 +5,11 @@ from __future__ import annotations
 import collections
 import random
 import signal
-import sqlite3
 import tarfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -143,37 +142,26 @@ def test_the_default_stage_gives_the_same_bytes_twice(tmp_path: Path) -> None:
     assert not list((tmp_path / "first" / ".cache" / "crawls").iterdir())
 
 
-def _done(folder: Path) -> set[str]:
-    path = folder / ".cache/crawls/drawn/ledger.sqlite"
-    if not path.exists():
-        return set()
-    with closing(sqlite3.connect(path)) as ledger:
-        tables = ledger.execute("SELECT count(*) FROM sqlite_master WHERE name = 'urls'").fetchone()
-        if not tables[0]:
-            return set()
-        return {url for (url,) in ledger.execute("SELECT url FROM urls WHERE status = 'done'")}
-
-
 @pytest.mark.slow
 def test_ten_kills_cost_no_finished_work(
     tmp_path: Path, crawled: tuple[Path, server.Shop], shop: catalogue.Catalogue
 ) -> None:
     running, rng = server.Shop(shop), random.Random(0)  # noqa: S311
-    again: list[str] = []
+    again: list[server.Visit] = []
     with server.serve(running) as proxy:
         crawls.prepare(tmp_path, crawls.shop_file(tmp_path), proxy)
         for _ in range(10):
-            done, seen = _done(tmp_path), len(running.visits)
+            done, seen = crawls.done(tmp_path), len(running.visits)
             pause = rng.randint(1, len(crawled[1].visits) // 11)
             with crawls.killed(crawls.start(tmp_path)) as process:
                 deadline = time.monotonic() + 60
                 while len(running.visits) < seen + pause and time.monotonic() < deadline:
                     time.sleep(0.002)
                 assert process.poll() is None
-            again += [visit.url for visit in running.visits[seen:] if visit.url in done]
-        done, seen = _done(tmp_path), len(running.visits)
+            again += crawls.fetched_again(running.visits[seen:], done, running)
+        done, seen = crawls.done(tmp_path), len(running.visits)
         said = crawls.run(tmp_path)
-        again += [visit.url for visit in running.visits[seen:] if visit.url in done]
+        again += crawls.fetched_again(running.visits[seen:], done, running)
     assert "going on with the crawl" in said
     assert again == []
     assert crawls.files(tmp_path) == crawls.files(crawled[0])

@@ -53,7 +53,7 @@ def test_the_next_crawl_asks_for_everything_with_validators(tmp_path: Path) -> N
     ledger.page("http://a/list", ANSWER, [("http://a/1", "product")])
     ledger.product("http://a/1", ANSWER, {"name": "x"}, ["http://a/i"])
     ledger.failed("http://a/i", "HTTP 500", lasting=False)
-    ledger.finish()
+    ledger.exported(complete=True)
     assert not ledger.begin(START)
     assert ledger.crawl == 2
     assert _queue(ledger) == ["http://a/i", "http://a/1", "http://a/list"]
@@ -84,6 +84,18 @@ def test_the_same_bytes_are_kept_once_and_shards_only_grow(tmp_path: Path) -> No
     ledger.image("http://a/i", ANSWER, _photo(1), b"bytes")
     ledger.image("http://a/j", ANSWER, _photo(2), b"bytes")
     assert [photo.crawl for photo in ledger.photos()] == [1]
+
+
+def test_what_comes_after_an_export_gets_shards_of_its_own(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l.sqlite", "f")
+    ledger.begin([("http://a/i", "image"), ("http://a/j", "image")])
+    ledger.image("http://a/i", ANSWER, _photo(), b"bytes")
+    ledger.exported(complete=False)
+    assert ledger.begin([])
+    assert _queue(ledger) == ["http://a/j"]
+    assert ledger.crawl == 2
+    assert ledger.begin([])
+    assert ledger.crawl == 2
 
 
 def test_a_ledger_of_another_shop_is_refused(tmp_path: Path) -> None:

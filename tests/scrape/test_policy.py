@@ -9,6 +9,7 @@ import time
 import pytest
 
 from stages.scrape.policy import (
+    ClosedError,
     Reach,
     RefusedError,
     Robots,
@@ -151,8 +152,47 @@ def test_robots_txt_that_cannot_be_had_closes() -> None:
     async def ask() -> Robots:
         return await RobotsBook(fetch).of("http://a.example/")
 
-    with pytest.raises(RefusedError, match="cannot be had"):
-        asyncio.run(ask()).check("http://a.example/", AGENT)
+    found = asyncio.run(ask())
+    assert found.silent
+    with pytest.raises(ClosedError, match="cannot be had"):
+        found.check("http://a.example/", AGENT)
+
+
+def test_robots_txt_that_must_not_be_asked_for_closes_for_good() -> None:
+    async def fetch(url: str) -> tuple[int, bytes]:
+        raise RefusedError("a private address")
+
+    async def ask() -> Robots:
+        return await RobotsBook(fetch).of("http://a.example/")
+
+    found = asyncio.run(ask())
+    assert not found.silent
+    with pytest.raises(RefusedError, match="private") as caught:
+        found.check("http://a.example/", AGENT)
+    assert not isinstance(caught.value, ClosedError)
+
+
+def test_silent_hosts_are_asked_again_once_the_network_is_back() -> None:
+    asked: list[str] = []
+
+    async def fetch(url: str) -> tuple[int, bytes]:
+        asked.append(url)
+        if "b.example" in url and len(asked) < 3:
+            raise ConnectionError
+        return 404, b""
+
+    async def ask() -> None:
+        book = RobotsBook(fetch)
+        for _ in range(2):
+            await book.of("http://a.example/")
+            await book.of("http://b.example/")
+        assert len(asked) == 2
+        book.forget_silent()
+        await book.of("http://a.example/")
+        assert not (await book.of("http://b.example/")).silent
+
+    asyncio.run(ask())
+    assert [url.split("/")[2] for url in asked] == ["a.example", "b.example", "b.example"]
 
 
 def _visits(at_once: int, delay: float, count: int, work: float) -> tuple[list[float], int]:
