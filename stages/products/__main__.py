@@ -144,9 +144,9 @@ def _colours(
 def _with_photo(crawl: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
     """The crawl's table with the accepted photo as the product's, and all others as models'."""
     table = crawl.copy()
-    table["img_path"] = table["id"].map(chosen["path"]).fillna("")
-    table["img_url"] = table["id"].map(chosen["url"]).fillna("")
-    table["sha256"] = table["id"].map(chosen["sha256"]).fillna("")
+    for column, source in (("img_path", "path"), ("img_url", "url"), ("sha256", "sha256")):
+        own = dict(chosen[source])
+        table[column] = [own.get(sku, "") for sku in table["id"]]
     table["model_img_urls"] = [
         [url for url in urls if url != own]
         for urls, own in zip(table["image_urls"], table["img_url"], strict=True)

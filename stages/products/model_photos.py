@@ -36,12 +36,14 @@ class Choice:
         scores: the rule's score of each cluster, see `front_score`; 0 to 1.
         chosen: the wanted clusters.
         distance: N distances to the own cluster's centre.
+        single: N scores of the photos by themselves; all 0 where examples decide.
     """
 
     clusters: npt.NDArray[np.int64]
     scores: Float
     chosen: tuple[int, ...]
     distance: Float
+    single: Float
 
 
 def choose(
@@ -71,10 +73,11 @@ def choose(
     scores = np.array([single[labels == cluster].mean() for cluster in range(len(order))])
     if len(examples):
         chosen = np.unique(labels[list(examples)])
+        single = np.zeros_like(single)
     else:
         chosen = np.flatnonzero(scores >= scores.max() - _CLOSE)
     distance = np.linalg.norm(points - centres[labels], axis=1)
-    return Choice(labels.astype(np.int64), scores, tuple(chosen.tolist()), distance)
+    return Choice(labels.astype(np.int64), scores, tuple(chosen.tolist()), distance, single)
 
 
 def front_score(m: Measures) -> float:
@@ -89,7 +92,9 @@ def front_score(m: Measures) -> float:
 
 
 def one_each(table: pd.DataFrame, choice: Choice) -> pd.DataFrame:
-    """The wanted photo of each product: of those in a chosen cluster the one nearest its centre.
+    """The wanted photo of each product: of those in a chosen cluster the one that scores best.
+
+    A cluster may hold front and back of one garment. Of photos alike, the one nearest its centre.
 
     Args:
         table: N rows with the column ``id``, in the order of the features.
@@ -97,9 +102,10 @@ def one_each(table: pd.DataFrame, choice: Choice) -> pd.DataFrame:
     Returns:
         rows of `table`, at most one an ``id``, sorted by it.
     """
-    wanted = table.assign(distance=choice.distance)[np.isin(choice.clusters, choice.chosen)]
-    wanted = wanted.sort_values(["id", "distance", "path"], kind="stable")
-    return wanted.drop_duplicates("id").drop(columns="distance")
+    ranked = table.assign(rank=-choice.single.round(2), distance=choice.distance)
+    wanted = ranked[np.isin(choice.clusters, choice.chosen)]
+    wanted = wanted.sort_values(["id", "rank", "distance", "path"], kind="stable")
+    return wanted.drop_duplicates("id").drop(columns=["rank", "distance"])
 
 
 def _reduce(features: npt.NDArray[np.float32]) -> Float:

@@ -22,6 +22,8 @@ THUMB_SIDE = 16
 _GROUND_REACH = 12  # levels by which the ground may vary: light, shadow, compression
 _OUTER = 1 / 8
 _HEAD = 1 / 9  # of a standing figure, at most: without the shoulders
+_LEAST_SKIN = 12  # pixels that tell the tone of a person's skin
+_TONE_REACH = 24  # levels
 
 Mask = npt.NDArray[np.bool_]
 
@@ -37,7 +39,8 @@ class Measures:
         area: share that is not background.
         second: area of the second largest part by that of the largest.
         skin: share of skin in what is not background.
-        face: share of skin in the head: the top ninth of what is not background.
+        face: share of the head, the top ninth of what is not background, that is skin in the tone
+            of the rest of the body: fair hair passes for skin, but seldom for one's own.
         limbs: the largest share of skin in the outer eighth on any of its four sides.
         garment: share that is neither background nor skin.
         symmetry: overlap of the figure's outline with its mirror image, 0 to 1.
@@ -119,7 +122,7 @@ def measure(pixels: Images, side: int) -> Measures:
         area=area,
         second=second,
         skin=float(skin.sum() / max(figure.sum(), 1)),
-        face=_ends(figure, skin, _HEAD)[0],
+        face=_ends(figure, skin & _own_tone(pixels, figure, skin), _HEAD)[0],
         limbs=max(*_ends(figure, skin, _OUTER), *_ends(figure.T, skin.T, _OUTER)),
         garment=area - float(skin.mean()),
         symmetry=_symmetry(figure),
@@ -197,6 +200,20 @@ def _distance(
 ) -> npt.NDArray[np.float64]:
     distance: npt.NDArray[np.float64] = np.abs(pixels - np.asarray(colour)).max(axis=-1)
     return distance
+
+
+def _own_tone(pixels: Images, figure: Mask, skin: Mask) -> Mask:
+    """Where the colour is that of the skin below the head; anywhere, if none is seen there."""
+    rows = np.flatnonzero(figure.any(axis=1))
+    if not len(rows):
+        return skin
+    below = skin.copy()
+    below[: rows[0] + round((rows[-1] + 1 - rows[0]) * 2 * _HEAD)] = False
+    if below.sum() < _LEAST_SKIN:
+        return np.ones_like(skin)
+    tone = np.median(pixels[below], axis=0)
+    near: Mask = _distance(pixels, tone) <= _TONE_REACH
+    return near
 
 
 def _ends(figure: Mask, skin: Mask, share: float) -> tuple[float, float]:

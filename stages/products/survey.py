@@ -1,7 +1,7 @@
 """Looks at every photo once: measures, a thumbnail for duplicates, and a backbone's features.
 
 Features are taken of the whole photo and of the figure's upper quarter: whether a model is seen
-from the front or from behind shows in little else than the head.
+from the front or from behind shows in little else than the head, which therefore counts more.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from stages.products.photos import Measures
 from stages.products.shards import Shards
 
 FEATURE_SIDE = 128  # enough to tell kinds of photos apart, and three times as fast as 224
+HEAD_WEIGHT = 2.0  # with 1, k-means sorts by clothes, and mixes front and back
 _BLOCK = 256
 _BATCH = 8
 
@@ -35,7 +36,8 @@ class Survey:
     Attributes:
         measures: N.
         thumbs: uint8 N×16×16×3.
-        features: float32 N×2D: of the whole photo and of the upper quarter, unit vectors each.
+        features: float32 N×2D: of the whole photo, a unit vector, and of the figure's upper
+            quarter, HEAD_WEIGHT times a unit vector.
     """
 
     measures: list[Measures]
@@ -74,7 +76,8 @@ def survey(paths: Sequence[str], shards: Shards, backbone: Backbone) -> Survey:
                         for first in range(0, len(views), _BATCH)
                     ]
                 )
-                features.append(found.reshape(len(block), -1))
+                pairs = found.reshape(len(block), 2, -1)
+                features.append(np.concatenate([pairs[:, 0], HEAD_WEIGHT * pairs[:, 1]], axis=1))
                 progress.advance(len(block))
     finally:
         torch.set_num_threads(threads)

@@ -133,6 +133,14 @@ def test_the_rule_prefers_whole_people_from_the_front() -> None:
     assert scores["front"] > scores["cropped"] + 0.15
 
 
+def test_fair_hair_is_no_face() -> None:
+    factors = GARMENTS.factors(40, seed=12)
+    for kind, share in (("front", 0.95), ("back", 0.05)):
+        shots = drawn.worn(kind, factors, seed=4)
+        measured = [photos.measure(photos.working_copy(shot), min(shot.size)) for shot in shots]
+        assert abs(np.mean([m.face > 0.3 for m in measured]) - share) <= 0.05
+
+
 def _choice(examples: tuple[int, ...]) -> model_photos.Choice:
     """Three far clusters of 6, 5 and 4 photos: fronts, backs, cropped."""
     kinds = ["front"] * 6 + ["back"] * 5 + ["cropped"] * 4
@@ -160,6 +168,11 @@ def test_one_photo_a_product() -> None:
     table = pd.DataFrame(
         {"id": [f"p{row % 4}" for row in range(15)], "path": [f"{row:02}" for row in range(15)]}
     )
+    # The first product's best photo is not the one nearest to the centre.
+    first = np.flatnonzero((table["id"] == "p0") & (choice.clusters == 0))
+    far = first[choice.distance[first].argmax()]
+    choice.single[far] += 0.5
     chosen = model_photos.one_each(table, choice)
+    assert chosen["path"].iloc[0] == f"{far:02}"
     assert list(chosen["id"]) == ["p0", "p1", "p2", "p3"]
     assert set(chosen["path"]) <= set(table["path"][:6])
