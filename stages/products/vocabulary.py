@@ -127,7 +127,8 @@ class Vocabulary:
     def __init__(self, table: Table) -> None:
         self._keys = {plain(key): column for column, keys in table.keys.items() for key in keys}
         self._ignored_keys = {plain(key) for key in table.ignored_keys}
-        self._ignored = {plain(word) for word in table.ignored}
+        # The words at which a name's head ends say nothing either.
+        self._ignored = {plain(word) for word in (*table.ignored, *table.cuts)}
         self._generic = {
             (column, value) for column, values in table.generic.items() for value in values
         }
