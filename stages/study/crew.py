@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
 from stages.lib.console import Progress, say
+from stages.lib.ingested import environment
 from stages.study.cell import Order
-
-_CODE = Path(__file__).resolve().parents[2]
 
 
 class Answer(NamedTuple):
@@ -26,17 +23,6 @@ class Answer(NamedTuple):
     order: Order
     kind: str
     text: str
-
-
-def environment() -> dict[str, str]:
-    """For a process started from here: one thread, and this code wherever it runs."""
-    path = os.environ.get("PYTHONPATH")
-    return {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
-        "PYTHONPATH": f"{_CODE}{os.pathsep}{path}" if path else str(_CODE),
-    }
 
 
 def carry_out(

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
 from pathlib import Path
 
-import yaml
-
 from stages import drawing
-from stages.lib import drawn, fetch, params
+from stages.lib import drawn
 from stages.lib import store as stores
 from stages.lib.drawn import PREFIX, draw
+from stages.lib.ingested import ingest
 from stages.lib.params import DataSet
 from stages.lib.store import Store, open_store
-from stages.study.crew import environment
 from stages.study.plan import Scale, number
 
 
@@ -35,8 +31,7 @@ def make(name: str, data: DataSet, scale: Scale, seed: int, folder: Path) -> Sto
         if not path.is_dir():
             draw(name, data, count, seed, path)
         return open_store(path)
-    _ingest(name, data, folder / "read" / scale)
-    return open_store(folder / "read" / scale / "data" / name)
+    return ingest(name, data, folder / "read" / scale)
 
 
 def _fingerprint(data: DataSet, count: int, seed: int) -> str:
@@ -46,18 +41,3 @@ def _fingerprint(data: DataSet, count: int, seed: int) -> str:
     for file in sorted(code):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def _ingest(name: str, data: DataSet, workplace: Path) -> None:
-    """Run the door of the ingestion in a folder with a params.yaml of its own."""
-    values = params.merge(params.read(params.PARAMS), {"data": {name: data.model_dump()}})
-    workplace.mkdir(parents=True, exist_ok=True)
-    (workplace / params.PARAMS).write_text(yaml.safe_dump(values, sort_keys=False))
-    door = subprocess.run(  # noqa: S603 - our own door
-        [sys.executable, "-m", "stages.ingest", name],
-        cwd=workplace,
-        env=environment() | {"LATENT_ATLAS_ROOT": str(fetch.repository())},
-        check=False,
-    )
-    if door.returncode:
-        raise SystemExit(door.returncode)

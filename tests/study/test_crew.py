@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from stages.lib.console import Progress
-from stages.study.crew import environment
+from stages.lib.ingested import environment
 
 
 @pytest.fixture

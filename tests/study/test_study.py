@@ -16,8 +16,8 @@ import pytest
 from filelock import FileLock
 
 from stages.lib.console import UserError
+from stages.lib.ingested import environment
 from stages.study.__main__ import main
-from stages.study.crew import environment
 from tests.conftest import ROOT
 from tests.study.conftest import Writer
 

@@ -1,0 +1,163 @@
+"""The linear probe: folds, known features, training of copies, and the command as a whole."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from stages.lib import loop
+from stages.lib.console import UserError
+from stages.lib.params import Run
+from stages.lib.store import Store
+from stages.probe import __main__ as command
+from stages.probe import linear, training
+from stages.probe.sources import open_source
+from tests.conftest import ROOT
+
+TINY = {"width": 0.06, "depth": 0.125}
+
+
+def test_folds_have_every_class_as_often() -> None:
+    labels = np.repeat([0, 1, 2], [50, 30, 40])
+    found = linear.folds(labels, 10, 60, seed=0)
+    assert len(found) == 10
+    for fold in found:
+        assert len(set(fold)) == 60
+        assert (np.bincount(labels[fold]) == 20).all()
+    assert any((found[0] != fold).any() for fold in found[1:])
+    with pytest.raises(ValueError, match=r"100 need 33 images of each of 3 classes; .* has 30"):
+        linear.folds(labels, 10, 100, seed=0)
+
+
+def test_features_that_know_the_class_and_features_that_do_not() -> None:
+    random = np.random.default_rng(0)
+    labels, truth = np.repeat(np.arange(4), 25), np.repeat(np.arange(4), 100)
+    noise = random.normal(size=(500, 6)).astype(np.float32)
+    told = noise.copy()
+    told[:, :4] += 5 * np.eye(4, dtype=np.float32)[np.r_[labels, truth]]
+    assert linear.accuracy(told[:100], labels, told[100:], truth, 0) > 0.97
+    assert linear.accuracy(noise[:100], labels, noise[100:], truth, 0) == pytest.approx(
+        0.25, abs=0.08
+    )
+
+
+class Mean(nn.Module):
+    """The mean colour, through a layer that can be trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 8)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.tanh(self.layer(images.mean((2, 3))))
+
+
+def test_a_copy_is_tuned_and_the_network_stays() -> None:
+    random = np.random.default_rng(0)
+    labels = np.arange(120) % 2
+    images = random.integers(0, 60, (120, 8, 8, 3), dtype=np.uint8)
+    images[labels == 1, :, :, 0] += 150
+    torch.manual_seed(0)
+    network = Mean()
+    before = network.layer.weight.clone()
+    tuned = training.train(network, images, labels, 2, 60, 0, "tune")
+    assert (tuned.predict(images) == labels).mean() > 0.95
+    assert torch.equal(network.layer.weight, before)
+    assert not torch.equal(tuned.network.layer.weight, before)  # type: ignore[union-attr, arg-type]
+    again = training.train(network, images, labels, 2, 60, 0, "tune")
+    assert torch.equal(tuned.head.weight, again.head.weight)
+
+
+@pytest.fixture
+def place(
+    tmp_path: Path,
+    make_run: Callable[..., Run],
+    make_store: Callable[..., Store],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """Pictures smooth or rough, and a run of an encoder without a discriminator."""
+    run = make_run(
+        model="dense_ae",
+        network="dense",
+        likelihood="laplace",
+        latent_dim=32,
+        loss_weights={"reconstruction": 1.0},
+        options=TINY,
+        epochs=1,
+    )
+    loop.train(run, make_store(), tmp_path / "models/ae", tmp_path / "resume.pt")
+    random = np.random.default_rng(0)
+    for split, count in (("train", 30), ("test", 20)):
+        for number, name in enumerate(("rough", "smooth")):
+            folder = tmp_path / "pictures" / split / name
+            folder.mkdir(parents=True)
+            for index in range(count):
+                side = (32, 4)[number]
+                pixels = random.integers(0, 255, (side, side, 3), dtype=np.uint8)
+                picture = Image.fromarray(pixels).resize((32, 32), Image.Resampling.BICUBIC)
+                picture.save(folder / f"{index}.png")
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LATENT_ATLAS_ROOT", str(tmp_path))
+    return tmp_path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["probe", *arguments])
+    command.main()
+
+
+@pytest.mark.slow
+def test_the_command_writes_a_table(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["pictures", "encoder:models/ae", "random:models/ae", "--size", "32"]
+    run(monkeypatch, *asked, "--folds", "2", "--fold-size", "20", "--finetune", "2")
+    table = pd.read_csv("probe.csv")
+    assert list(table["how"]) == ["frozen", "fine-tuned"] * 2
+    assert (table["classifier_parameters"] == 66).all()
+    assert table["accuracy_percent"][0] != table["accuracy_percent"][2]  # other weights
+    assert "| encoder:models/ae | frozen |" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_pretrained_features_tell_rough_from_smooth(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ["pictures", "efficientnet_lite0", "--size", "32"]
+    run(monkeypatch, *asked, "--folds", "2", "--fold-size", "20")
+    assert pd.read_csv("probe.csv")["accuracy_percent"][0] > 97
+
+
+@pytest.mark.slow
+def test_an_alexnet_learns_the_clusters_of_a_run(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ["pictures", "transfer-encoder:models/ae", "--size", "32", "--student-width", "0.1"]
+    asked += ["--student-epochs", "1", "--clusters", "3", "--fold-size", "20", "--folds", "2"]
+    run(monkeypatch, *asked)
+    table = pd.read_csv("probe.csv")
+    assert list(table["features"]) == ["transfer-encoder:models/ae"]
+    assert table["classifier_parameters"][0] == 2 * (4 * 4 * 26 + 1)  # 26 of 256 maps
+
+
+@pytest.mark.parametrize(
+    "source, line",
+    [
+        ("discriminator:models/ae", "model 'dense_ae' has no discriminator"),
+        ("encodr:models/ae", "found 'encodr', expected one of encoder, random"),
+        ("resnet5", "no backbone 'resnet5'"),
+        ("encoder:models/none", "missing; train the run"),
+    ],
+)
+def test_a_wrong_source_is_named(place: Path, source: str, line: str) -> None:
+    with pytest.raises(UserError, match=line):
+        open_source(source, 0)
