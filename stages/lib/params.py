@@ -514,6 +514,42 @@ class Scenes(Section):
     examples: Positive
 
 
+class Cartography(Section):
+    """What is measured of the latent spaces of the family ``art``, see docs/cartography.md.
+
+    Attributes:
+        partitions: columns by which images are sorted beside their label, where there are any.
+        components: shares of variance in the tables.
+        clusters: the smallest and the largest number of clusters; the silhouette chooses.
+        neighbours: training codes whose labels are asked.
+        draws: random halves of the images, for the intervals of clusterings.
+        resamples: bootstrap samples and permutations, for all other intervals and tests.
+        mapped: at most so many images on a map.
+        perplexity: of t-SNE.
+        thumbnails: a map shows at most so many squared.
+    """
+
+    partitions: list[str]
+    components: Positive
+    clusters: Annotated[tuple[int, int], Field(strict=False)]
+    neighbours: Positive
+    draws: Annotated[int, Field(ge=2)]
+    resamples: Annotated[int, Field(ge=20)]
+    mapped: Annotated[int, Field(ge=12)]
+    perplexity: Annotated[float, Field(gt=1)]
+    thumbnails: Positive
+
+    @model_validator(mode="after")
+    def _clusters_in_order(self) -> Cartography:
+        low, high = self.clusters
+        if not 2 <= low <= high:
+            raise ValueError(
+                f"clusters: found [{low}, {high}], expected the smallest number, at least 2, and "
+                "then the largest"
+            )
+        return self
+
+
 class Tolerance(Section):
     """What `gate` and `verify` accept of a metric.
 
@@ -568,6 +604,7 @@ class Params(Section):
     deepcluster: DeepCluster
     neighbours: QuadrantNeighbours
     scenes: Scenes
+    cartography: Cartography
     gate: dict[str, Tolerance]
 
     @model_validator(mode="after")

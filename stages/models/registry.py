@@ -104,7 +104,7 @@ MODELS = {
             "components": 10,
             "radius": 4.0,
             "hidden": 1000,
-            "pace": 1.0,
+            "pace": 0.1,
         },
         choices={"prior": ("normal", "mixture")},
     ),

@@ -73,6 +73,13 @@ CHAPTERS = (
         "and the renderings of the mixing model are measured against it, beside pasted quadrants "
         "and the same autoencoder trained without mixing.",
     ),
+    Chapter(
+        "art-cartography",
+        "The latent spaces of six autoencoders on the same paintings: how the codes are spread, "
+        "what their clusters are made of, whether they lie as the prior says, and whether the "
+        "space is ordered by style or by content. A map says how far its neighbourhoods can be "
+        "believed.",
+    ),
 )
 """In reading order; a stage that joins adds a line."""
 

@@ -50,9 +50,11 @@ class StudyData(DataSet):
 
     Attributes:
         full_source: the source at full scale, where it is another one.
+        given_classes: in place of ``classes`` where the source is given by ``--source``.
     """
 
     full_source: Annotated[str, Field(min_length=1)] | None = None
+    given_classes: list[str] | Positive | None = None
 
 
 class Table(Section):
@@ -177,9 +179,10 @@ def data_set(study: Study, name: str, scale: Scale, source: str | None) -> DataS
     """The data set `name` at `scale`; `source` takes the place of its own."""
     entry = study.data[name]
     wanted = source or (entry.full_source if scale == "full" else None) or entry.source
-    return DataSet.model_validate(
-        entry.model_dump(exclude={"full_source", "source"}) | {"source": wanted}
-    )
+    values = entry.model_dump(exclude={"full_source", "given_classes"}) | {"source": wanted}
+    if source is not None and entry.given_classes is not None:
+        values["classes"] = entry.given_classes
+    return DataSet.model_validate(values)
 
 
 def cells(study: Study, scale: Scale) -> list[Cell]:

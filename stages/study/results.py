@@ -19,7 +19,7 @@ TERMS = ("train_generation", "valid_generation", "train_latent", "valid_latent")
 
 PUBLISHED = ("table", "data", "model", "beta", "latent_dim", *TERMS)
 CELL = ("data", "model", "network", "likelihood", "beta", "latent_dim", "seed", "epochs")
-CONDITION = ("data", "beta", "latent_dim")
+CONDITION = ("data", "model", "beta", "latent_dim")
 
 QUALITY = {"psnr": "PSNR (dB)", "ssim": "SSIM", "active_latents": "active latents", "mig": "MIG"}
 """What a table shows beside the losses; the mutual information gap only where factors are known."""
@@ -125,6 +125,7 @@ def beside(outcome: Outcome) -> pd.DataFrame:
         {
             "table": number,
             "data": table.data,
+            "model": table.model,
             "beta": float(beta),
             "latent_dim": latent_dim,
         }

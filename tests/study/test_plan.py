@@ -69,6 +69,13 @@ def test_a_source_takes_the_place_of_the_own(tiny: Writer) -> None:
     assert source("full", "photos") == "photos"
 
 
+def test_classes_of_a_given_source_are_asked_of_it_alone(tiny: Writer) -> None:
+    tiny({"data": {"circles_mono": {"given_classes": ["a", "b"]}}})
+    study = plan.load("tiny")
+    assert plan.data_set(study, "circles_mono", "full", None).classes is None
+    assert plan.data_set(study, "circles_mono", "full", "pictures").classes == ["a", "b"]
+
+
 @pytest.mark.parametrize("name", plan.names())
 def test_the_studies_of_the_repository_are_valid(name: str, monkeypatch: Any) -> None:
     monkeypatch.chdir(ROOT)

@@ -1,0 +1,61 @@
+"""Maps: what they keep, how they are judged, and what is shown on them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import pdist
+
+from stages.lib.latents import maps
+
+
+def test_a_plane_is_mapped_as_it_is() -> None:
+    random = np.random.default_rng(0)
+    plane = random.standard_normal((60, 2)) * [3, 1]
+    codes = np.concatenate([plane, np.zeros((60, 4))], 1).astype(np.float32)
+    laid = maps.lay_out(codes, "PCA", 30, 0)
+    np.testing.assert_allclose(pdist(laid.places), pdist(plane), rtol=1e-5)
+    assert laid.places[:, 0].std() > laid.places[:, 1].std()
+    assert laid.trust > 0.999
+
+
+def test_places_at_random_are_trusted_by_half() -> None:
+    random = np.random.default_rng(0)
+    codes = random.standard_normal((200, 4)).astype(np.float32)
+    assert maps.trust(codes, random.standard_normal((200, 2))) == pytest.approx(0.5, abs=0.05)
+    assert np.isnan(maps.trust(codes[:2], codes[:2, :2].astype(np.float64)))
+
+
+def test_t_sne_keeps_blobs_apart_and_repeats() -> None:
+    random = np.random.default_rng(0)
+    codes = random.standard_normal((40, 3)).astype(np.float32)
+    codes[20:] += 30
+    first, second = (maps.lay_out(codes, "t-SNE", 5, 1) for _ in range(2))
+    np.testing.assert_array_equal(first.places, second.places)
+    gap = np.linalg.norm(first.places[:20].mean(0) - first.places[20:].mean(0))
+    assert gap > 2 * first.places[:20].std(0).max()
+    assert first.trust > 0.9
+
+
+def test_a_line_has_a_map_too() -> None:
+    laid = maps.lay_out(np.arange(20, dtype=np.float32)[:, None], "PCA", 5, 0)
+    assert laid.places.shape == (20, 2)
+    assert (laid.places[:, 1] == 0).all()
+
+
+def test_vectors_go_from_the_middle_of_all_to_the_middle_of_each_label() -> None:
+    places = np.array([[0.0, 0], [2, 0], [0, 6], [99, 99]])
+    middle, ends = maps.class_vectors(places, np.array([0, 0, 2, -1]))
+    np.testing.assert_allclose(middle, [2 / 3, 2])
+    assert sorted(ends) == [0, 2]
+    np.testing.assert_allclose(ends[0], [1, 0])
+    np.testing.assert_allclose(ends[2], [0, 6])
+
+
+def test_a_cell_shows_the_image_nearest_its_middle() -> None:
+    places = np.array([[0.0, 0], [0.26, 0.24], [1, 1], [0.9, 0.4]])
+    images = np.zeros((4, 2, 2, 3), np.uint8)
+    shown = maps.thumbnails(images, places, cells=2)
+    assert [row for row, _, _ in shown] == [1, 3, 2]
+    assert [(x, y) for _, x, y in shown] == [(0.25, 0.25), (0.75, 0.25), (0.75, 0.75)]
+    assert len(maps.thumbnails(images, np.zeros((4, 2)), cells=3)) == 1
