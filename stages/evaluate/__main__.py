@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from stages.evaluate import figures
-from stages.lib import factors, measure, params
+from stages.lib import factors, latent_map, measure, params
 from stages.lib.console import door
+from stages.lib.disentanglement import QUICK
 from stages.lib.files import write_bytes, write_json
 from stages.lib.run import open_run
 from stages.lib.store import open_store
@@ -30,7 +32,13 @@ def main() -> None:
     if truth is not None:
         codes = trained.encode(store.images)
         values |= factors.measure(codes, truth, settings.bins)
-        factors.heat_map(trained, codes, truth, settings.bins, out / "factors.png")
+        matrices = factors.shares(codes, truth, settings.bins)
+        if settings.examine:
+            quick = replace(QUICK, bins=settings.bins)
+            found = factors.examine(codes, truth, trained.run.seed, quick)
+            values, matrices = values | found.metrics, found.table
+        path = out / "factors.png"
+        latent_map.draw(trained, matrices, latents, settings.traversal, settings.steps, path)
     table = latents.to_csv(index=False, float_format="%.4g")
     write_bytes(out / "latents.csv", table.encode())
     rounded = {metric: float(f"{value:.5g}") for metric, value in values.items()}

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from matplotlib.figure import Figure
 from pandas.api.types import is_numeric_dtype
 
-from stages.lib.disentanglement import Kind, held_share, mig, modularity
-from stages.lib.picture import save_figure
-from stages.lib.run import TrainedRun
+from stages.lib import disentanglement
+from stages.lib.console import UserError
+from stages.lib.disentanglement import Examination, Kind, Settings, held_share, mig, modularity
 from stages.lib.store import Store
 
 
@@ -58,30 +56,29 @@ def measure(codes: npt.NDArray[np.float32], factors: Factors, bins: int) -> dict
     }
 
 
-def heat_map(
-    trained: TrainedRun, codes: npt.NDArray[np.float32], factors: Factors, bins: int, path: Path
-) -> None:
-    """Draw how much of each factor each latent knows, from nothing (0) to all (1).
+def examine(
+    codes: npt.NDArray[np.float32], factors: Factors, seed: int, settings: Settings
+) -> Examination:
+    """All metrics of disentanglement, and how each latent relates to each factor.
 
-    The share of a factor's entropy that the latent tells, less what it would tell by chance.
+    Fewer images than the settings ask for are parted in their proportion.
+
+    Raises:
+        UserError: if the images are too few to see every factor vary.
     """
-    share = held_share(codes, factors.values, factors.kinds, bins=bins)
-    latents, count = share.shape
-    figure = Figure(figsize=(2.6 + 0.5 * count, 2.4 + 0.28 * latents))
-    axes = figure.add_subplot()
-    axes.imshow(share, cmap="viridis", vmin=0, vmax=1, aspect="auto")
-    for (row, column), value in np.ndenumerate(share):
-        if value < 0.005:
-            continue
-        colour = "white" if value < 0.6 else "black"
-        axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=7)
-    axes.set_xticks(range(count), factors.names, rotation=45, ha="right", fontsize=8)
-    axes.set_yticks(range(latents), [f"z{number + 1}" for number in range(latents)], fontsize=8)
-    axes.set_title(
-        f"Share of each factor that a latent knows\n{trained.title()}",
-        fontsize=7,
-        loc="left",
-        wrap=True,
-    )
-    figure.tight_layout()
-    save_figure(path, figure)
+    try:
+        return disentanglement.examine(
+            codes, factors.values, factors.kinds, factors.names, seed, settings, quiet=True
+        )
+    except ValueError as error:
+        raise UserError(
+            f"disentanglement of {', '.join(factors.names)}: {error}; or set `examine` to false"
+        ) from None
+
+
+def shares(codes: npt.NDArray[np.float32], factors: Factors, bins: int) -> pd.DataFrame:
+    """A row for each latent (from 0) and factor: its ``share`` of information beyond chance."""
+    cells = held_share(codes, factors.values, factors.kinds, bins=bins)
+    places = pd.MultiIndex.from_product([range(len(cells)), factors.names])
+    table = pd.DataFrame({"share": cells.ravel()}, index=places)
+    return table.rename_axis(["latent", "factor"]).reset_index()

@@ -329,6 +329,7 @@ class Evaluate(Section):
         mesh: rows and columns of the mesh of a two-latent model.
         scatter: images of a class in the scatter of a two-latent model.
         bins: of a latent or factor where mutual information is measured.
+        examine: measure all of `stages.lib.disentanglement`, not its mig and modularity alone.
     """
 
     batch_size: Positive
@@ -340,6 +341,7 @@ class Evaluate(Section):
     mesh: Annotated[int, Field(ge=2)]
     scatter: Positive
     bins: Annotated[int, Field(ge=2)]
+    examine: bool
 
 
 class CrawlLimits(Section):

@@ -76,7 +76,9 @@ def main() -> None:
 def _order(cell: plan.Cell, store: Store, study: plan.Study, cache: Path) -> Order:
     mark = fingerprint(cell.run, store)
     folder = cache / "cells" / f"{cell.run.name}-{mark}"
-    return Order(cell.run, store.path, folder, mark, study.active_threshold, study.bins)
+    return Order(
+        cell.run, store.path, folder, mark, study.active_threshold, study.bins, study.examine
+    )
 
 
 def _label(source: str) -> str:

@@ -17,7 +17,7 @@ import shutil
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -25,13 +25,16 @@ import torch
 
 from stages.lib import disentanglement, factors, loop, measure
 from stages.lib.console import Progress, UserError
-from stages.lib.files import write_json
+from stages.lib.files import write_bytes, write_json
 from stages.lib.params import Run
 from stages.lib.run import open_run
 from stages.lib.store import Store, open_store
 
 TELL_SECONDS = 0.5
 """At most so often a worker tells of its progress."""
+
+MATRICES = "matrices.csv"
+"""How each latent relates to each factor, as of `disentanglement.matrices`."""
 
 _RESULT = "result.json"
 
@@ -47,6 +50,7 @@ class Order:
         fingerprint: of what the weights depend on.
         active_threshold: as in `measure.measure`.
         bins: as in `factors.measure`.
+        examine: whether all metrics of disentanglement are wanted.
     """
 
     run: Run
@@ -55,6 +59,7 @@ class Order:
     fingerprint: str
     active_threshold: float
     bins: int
+    examine: bool = False
 
     @property
     def model(self) -> Path:
@@ -76,6 +81,7 @@ class Order:
                 "fingerprint": self.fingerprint,
                 "active_threshold": self.active_threshold,
                 "bins": self.bins,
+                "examine": self.examine,
             }
         )
 
@@ -90,6 +96,7 @@ class Order:
             values["fingerprint"],
             values["active_threshold"],
             values["bins"],
+            values["examine"],
         )
 
     def result(self) -> dict[str, float] | None:
@@ -118,12 +125,20 @@ class Order:
         values = measure.measure(trained, store, self.active_threshold)
         truth = factors.factors_of(store)
         if truth is not None:
-            values |= factors.measure(trained.encode(store.images), truth, self.bins)
+            codes = trained.encode(store.images)
+            values |= factors.measure(codes, truth, self.bins)
+            if self.examine:
+                settings = replace(disentanglement.REFERENCE, bins=self.bins)
+                found = factors.examine(codes, truth, self.run.seed, settings)
+                values |= found.metrics
+                table = found.table.to_csv(index=False, float_format="%.6g")
+                write_bytes(self.folder / MATRICES, table.encode())
         rounded = {name: float(f"{value:.6g}") for name, value in values.items()}
         write_json(self.folder / _RESULT, {"measured_by": self._measured_by(), "values": rounded})
 
     def _measured_by(self) -> str:
-        digest = hashlib.sha256(f"{self.active_threshold} {self.bins}".encode())
+        settings = f"{self.active_threshold} {self.bins}{' examine' if self.examine else ''}"
+        digest = hashlib.sha256(settings.encode())
         for module in (measure, factors, disentanglement):
             file = Path(inspect.getfile(module))
             package = file.parent.glob("*.py") if file.name == "__init__.py" else [file]

@@ -16,7 +16,7 @@ from matplotlib.ticker import LogFormatter, MaxNLocator, NullLocator
 from stages.lib import plane
 from stages.lib.picture import enlargement, save_figure, save_grid
 from stages.lib.run import TrainedRun, open_run
-from stages.study import experts, recognition, retrieval
+from stages.study import disentangling, experts, recognition, retrieval
 from stages.study.results import JUDGED, Outcome, beside
 
 PICTURES = "pictures"
@@ -241,4 +241,5 @@ _FIGURES: dict[str, Callable[[Outcome, Models, Path], None]] = {
     "recognition": _recognition,
     "experts": _experts,
     "retrieval": _retrieval,
+    "disentanglement": disentangling.draw,
 }

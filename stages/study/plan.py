@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -40,6 +40,7 @@ Chart = Literal[
     "recognition",
     "experts",
     "retrieval",
+    "disentanglement",
 ]
 
 _SCALED = {"small": "sample", "full": "full"}
@@ -77,6 +78,11 @@ class Table(Section):
     options: dict[str, Option] = Field(default_factory=dict)
     seeds: Scaled | None = None
 
+    @property
+    def knobs(self) -> str:
+        """As of `knobs`."""
+        return _knobs(self.model, self.options, self.loss_weights)
+
     @model_validator(mode="after")
     def _beta_of_the_model(self) -> Table:
         fixed = MODELS[self.model].beta
@@ -113,6 +119,7 @@ class Study(Section):
         tables: by the number that they have in the document.
         active_threshold: a latent is active if its posterior mean varies by more.
         bins: of a latent, where its information about a true factor is counted.
+        examine: measure all of `stages.lib.disentanglement`, where there are true factors.
         figures: what to draw; ``mesh`` and ``scatter`` need cells with two latents.
     """
 
@@ -124,6 +131,7 @@ class Study(Section):
     train: Train
     active_threshold: Annotated[float, Field(gt=0)]
     bins: Annotated[int, Field(ge=2)]
+    examine: bool = False
     figures: list[Chart]
     plane: Plane | None = None
 
@@ -209,7 +217,8 @@ def _runs(study: Study, scale: Scale) -> Iterator[tuple[str, Run]]:
 
 
 def _run(study: Study, table: Table, scale: Scale, seed: int, beta: float, latent_dim: int) -> Run:
-    name = f"{table.data}_{table.model}_{table.network}_b{beta:g}_z{latent_dim}_s{seed}"
+    own = "_".join(["", *table.knobs.replace(",", "").split()])
+    name = f"{table.data}_{table.model}_{table.network}{own}_b{beta:g}_z{latent_dim}_s{seed}"
     return Run.model_validate(
         {
             "name": re.sub(r"\W", "_", name),
@@ -226,6 +235,24 @@ def _run(study: Study, table: Table, scale: Scale, seed: int, beta: float, laten
             "epochs": number(study.train.epochs, scale),
             "train": study.train,
         }
+    )
+
+
+def knobs(run: Run) -> str:
+    """What tells `run` from others of its model, β and latent size, e.g. ``gamma 20``; or nothing.
+
+    Options that are not the registry's, and weights of the loss that are not 1.
+    """
+    return _knobs(run.model, run.options, run.loss_weights)
+
+
+def _knobs(model: str, options: Mapping[str, Option], weights: Mapping[str, float]) -> str:
+    ordinary = {**MODELS[model].options, **dict.fromkeys(MODELS[model].weights, 1.0)}
+    values = {**ordinary, **options, **weights}
+    return ", ".join(
+        f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in values.items()
+        if value != ordinary[key]
     )
 
 

@@ -11,15 +11,16 @@ import pandas as pd
 
 from stages.lib.console import UserError
 from stages.lib.files import write_bytes, write_json
+from stages.lib.params import Run
 from stages.lib.store import Store
-from stages.study.plan import STUDIES, Cell, Scale, Study
+from stages.study.plan import STUDIES, Cell, Scale, Study, knobs
 
 TERMS = ("train_generation", "valid_generation", "train_latent", "valid_latent")
 """The columns of a published table: losses in nats an image, means of the last five epochs."""
 
 PUBLISHED = ("table", "data", "model", "beta", "latent_dim", *TERMS)
-CELL = ("data", "model", "network", "likelihood", "beta", "latent_dim", "seed", "epochs")
-CONDITION = ("data", "model", "beta", "latent_dim")
+CONDITION = ("data", "model", "network", "likelihood", "beta", "latent_dim", "knobs")
+CELL = (*CONDITION[:-1], "seed", "epochs", "knobs")
 
 QUALITY = {"psnr": "PSNR (dB)", "ssim": "SSIM", "active_latents": "active latents", "mig": "MIG"}
 """What a table shows beside the losses; the mutual information gap only where factors are known."""
@@ -77,12 +78,16 @@ class Outcome:
 
 def tidy(cells: Sequence[Cell], values: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
     """A row for each cell that has `values`, which go by the names of the runs."""
-    rows: list[dict[str, Any]] = [
-        {name: getattr(cell.run, name) for name in CELL} | dict(values[cell.run.name])
-        for cell in cells
-        if cell.run.name in values
+    rows = [
+        _names(cell.run) | dict(values[cell.run.name]) for cell in cells if cell.run.name in values
     ]
     return pd.DataFrame(rows, columns=None if rows else list(CELL))
+
+
+def _names(run: Run) -> dict[str, Any]:
+    """The columns `CELL` of a run."""
+    own = run.model_dump(include=set(CELL)) | {"knobs": knobs(run)}
+    return {name: own[name] for name in CELL}
 
 
 def read_published(name: str) -> pd.DataFrame:
@@ -126,6 +131,9 @@ def beside(outcome: Outcome) -> pd.DataFrame:
             "table": number,
             "data": table.data,
             "model": table.model,
+            "network": table.network,
+            "likelihood": table.likelihood,
+            "knobs": table.knobs,
             "beta": float(beta),
             "latent_dim": latent_dim,
         }
@@ -171,8 +179,14 @@ def _metrics(outcome: Outcome, rows: pd.DataFrame) -> dict[str, Any]:
         "cells": {"all": len(outcome.cells), "finished": len(outcome.results)},
         "at_most_published": {"conditions": low, "of": known},
     }
-    for _, row in outcome.summary().iterrows():
+    summary = outcome.summary()
+    plain = ["data", "beta", "latent_dim"]
+    shared = summary.duplicated(plain, keep=False)
+    for (_, row), several in zip(summary.iterrows(), shared, strict=True):
         condition = f"beta {row['beta']:g} latent_dim {row['latent_dim']}"
+        if several:
+            parts = [row["model"], row["network"], row["likelihood"], row["knobs"]]
+            condition = " ".join([*filter(None, parts), condition])
         metrics.setdefault(row["data"], {})[condition] = {
             name: float(f"{row[name]:.5g}") for name in outcome.numbers() if pd.notna(row[name])
         }
@@ -199,7 +213,7 @@ def _markdown(outcome: Outcome, rows: pd.DataFrame) -> str:
             f"## Table {number}",
             "",
             f"{table.data} ({store.card['source']}): {outcome.size(table.data)}; {table.model}, "
-            f"{table.network}, {table.likelihood}.",
+            f"{table.network}, {table.likelihood}{f', {table.knobs}' if table.knobs else ''}.",
             "",
             *_rows(part, table.data),
             "",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from stages.lib import factors, loop
-from stages.lib.params import Run
-from stages.lib.run import open_run
+from stages.lib import factors
+from stages.lib.console import UserError
+from stages.lib.disentanglement import QUICK
 from stages.lib.store import Store
 
 MakeStore = Callable[..., Store]
@@ -48,14 +48,35 @@ def test_a_code_that_is_the_factors_scores_high_and_noise_low(make_store: MakeSt
     assert bad["mig"] < 0.05
 
 
-def test_the_heat_map_repeats(
-    make_run: Callable[..., Run], make_store: MakeStore, tmp_path: Path
-) -> None:
-    store = make_store(count=200)
-    loop.train(make_run(epochs=1), store, tmp_path / "model", tmp_path / "state.pt")
-    trained, found = open_run(tmp_path / "model"), factors.factors_of(store)
+def test_shares_have_a_row_for_each_latent_and_factor(make_store: MakeStore) -> None:
+    found = factors.factors_of(make_store(count=500))
     assert found is not None
-    codes = trained.encode(store.images)
-    for name in ("a", "b"):
-        factors.heat_map(trained, codes, found, 10, tmp_path / f"{name}.png")
-    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    swapped = found.values[:, ::-1].astype(np.float32)
+    table = factors.shares(swapped, found, bins=20)
+    assert table[["latent", "factor"]].to_numpy().tolist() == [
+        [0, "x"],
+        [0, "y"],
+        [1, "x"],
+        [1, "y"],
+    ]
+    assert table["share"].to_numpy().round().tolist() == [0, 1, 1, 0]
+
+
+def test_examining_fills_metrics_and_matrices(make_store: MakeStore) -> None:
+    found = factors.factors_of(make_store(count=300))
+    assert found is not None
+    codes = found.values.astype(np.float32)
+    examined = factors.examine(codes, found, 0, replace(QUICK, resamples=5))
+    assert examined.metrics["dci_trees_disentanglement"] > 0.9
+    assert examined.table["factor"].to_list() == ["x", "y"] * 2
+
+
+def test_too_few_images_are_named(make_store: MakeStore) -> None:
+    store = make_store(count=120)
+    store.index["rare"] = ["a"] * 119 + ["b"]
+    store.card["factors"] = ["x", "rare"]
+    found = factors.factors_of(store)
+    assert found is not None
+    codes = found.values.astype(np.float32)
+    with pytest.raises(UserError, match=r"^disentanglement of x, rare: factors column 1: a single"):
+        factors.examine(codes, found, 0, QUICK)

@@ -69,7 +69,7 @@ def outcome(tiny: Writer, tmp_path: Path) -> results.Outcome:
 
 
 def test_a_row_a_finished_cell(outcome: results.Outcome) -> None:
-    assert list(outcome.results.columns[:8]) == list(results.CELL)
+    assert list(outcome.results.columns[:9]) == list(results.CELL)
     assert outcome.results["seed"].to_list() == [0, 0, 0, 1]
     assert outcome.results["valid_generation_last5"].to_list() == [500, 61, 80, 520]
 

@@ -1,0 +1,183 @@
+"""Objectives side by side: how far each one keeps the true factors apart, over its seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+
+from stages.lib import latent_map, measure
+from stages.lib.console import UserError
+from stages.lib.disentanglement import udr
+from stages.lib.files import write_bytes
+from stages.lib.picture import save_figure
+from stages.lib.run import TrainedRun, open_run
+from stages.lib.store import Store
+from stages.models.vae import kl_to_standard_normal
+from stages.study.cell import MATRICES
+from stages.study.plan import Cell
+from stages.study.results import Outcome
+
+SHOWN = {
+    "valid_generation_last5": "generation",
+    "valid_latent_last5": "latent",
+    "active_latents": "active",
+    "mig": "MIG",
+    "dci_trees_disentanglement": "DCI disent.",
+    "dci_trees_completeness": "DCI compl.",
+    "dci_trees_informativeness": "DCI inform.",
+    "sap": "SAP",
+    "modularity": "modularity",
+    "factor_vae_score": "FactorVAE score",
+    "beta_vae_score": "β-VAE score",
+    "gaussian_total_correlation": "Gaussian TC",
+    "udr": "UDR",
+}
+"""Metrics of the table, with their titles; losses in nats an image."""
+
+DRAWN = ("mig", "dci_trees_disentanglement", "sap", "factor_vae_score", "udr")
+"""Metrics of the figure, each from 0 to 1."""
+
+UDR_IMAGES = 2000
+"""The first of the store's images, whose codes are compared."""
+
+UDR_ALPHA = 0.1
+"""Penalty of the lasso; Duan et al. 2020."""
+
+INFORMATIVE = 0.01
+"""Nats of a latent that takes part in UDR; Duan et al. 2020, appendix."""
+
+TRAVERSAL, STEPS = 2.0, 9
+
+Models = Mapping[str, Path]
+
+
+def draw(outcome: Outcome, models: Models, folder: Path) -> None:
+    """Write ``disentanglement.md``, ``disentanglement.png``, and a map of the best objective.
+
+    The map, ``latents_s<seed>.png``, is drawn for each seed of the condition with the largest mean
+    of MIG; beside the traversals stand the heat maps of information and importance.
+    """
+    rows = table(outcome, models)
+    if rows.empty:
+        return
+    write_bytes(folder / "disentanglement.md", markdown(outcome, rows).encode())
+    _figure(outcome, rows, folder / "disentanglement.png")
+    best = rows.groupby("objective", observed=True)["mig"].mean().idxmax()
+    for name, seed in rows.loc[rows["objective"] == best, ["run", "seed"]].itertuples(index=False):
+        trained = open_run(models[name])
+        latents = measure.latents(
+            trained, outcome.stores[trained.run.data], outcome.study.active_threshold
+        )
+        matrices = pd.read_csv(models[name].parent / MATRICES)
+        path = folder / f"latents_s{seed}.png"
+        latent_map.draw(trained, matrices, latents, TRAVERSAL, STEPS, path)
+
+
+def table(outcome: Outcome, models: Models) -> pd.DataFrame:
+    """A row for each finished cell: ``objective``, ``run``, ``seed`` and the columns of `SHOWN`.
+
+    The objective is the name of the study's table, with β and latent size where it has several.
+    Without examined cells there are no rows.
+    """
+    finished = [cell for cell in outcome.cells if cell.run.name in models]
+    if not finished or "sap" not in outcome.results:
+        return pd.DataFrame()
+    rows = outcome.results.reset_index(drop=True)
+    rows["objective"] = [_objective(outcome, cell) for cell in finished]
+    rows["run"] = [cell.run.name for cell in finished]
+    rows["udr"] = np.nan
+    for _, group in rows.groupby("objective"):
+        if len(group) > 1:
+            runs = [open_run(models[name]) for name in group["run"]]
+            store = outcome.stores[group["data"].iloc[0]]
+            rows.loc[group.index, "udr"] = agreement(runs, store)
+    order = [_objective(outcome, cell) for cell in sorted(finished, key=_place(outcome))]
+    rows["objective"] = pd.Categorical(rows["objective"], list(dict.fromkeys(order)), ordered=True)
+    kept = ["objective", "run", "seed", *[name for name in SHOWN if name in rows]]
+    return rows.sort_values(["objective", "seed"])[kept].reset_index(drop=True)
+
+
+def agreement(runs: Sequence[TrainedRun], store: Store) -> npt.NDArray[np.float64]:
+    """UDR of each of some runs that differ in their seeds, by lasso."""
+    images = store.images[:UDR_IMAGES]
+    codes, informative = [], []
+    for run in runs:
+        means, log_variance = run.encode(images), run.log_variance(images)
+        if log_variance is None:
+            raise UserError(
+                f"run {run.run.name}: its codes are points, and UDR compares posteriors; "
+                "leave the model out of studies with the figure disentanglement"
+            )
+        both = (torch.from_numpy(array).double() for array in (means, log_variance))
+        codes.append(means)
+        informative.append(kl_to_standard_normal(*both).mean(0).numpy() > INFORMATIVE)
+    return udr(codes, informative, similarity="lasso", alpha=UDR_ALPHA).scores
+
+
+def markdown(outcome: Outcome, rows: pd.DataFrame) -> str:
+    """A line an objective, ``mean ± sd`` over its seeds."""
+    shown = [name for name in SHOWN if name in rows]
+    data = next(iter(outcome.stores))
+    lines = [
+        f"# {outcome.study.title}",
+        "",
+        f"{data}: {outcome.size(data)}. Mean ± sample standard deviation over seeds; losses are "
+        "nats a validation image, means of the last five epochs. The metrics are of posterior "
+        "means of all images, with the settings of disentanglement_lib; UDR compares the seeds. "
+        "`results.csv` has every cell, with bootstrap intervals.",
+        "",
+        f"| {' | '.join(['objective', 'seeds', *[SHOWN[name] for name in shown]])} |",
+        f"| :--- |{' ---: |' * (1 + len(shown))}",
+    ]
+    for objective, group in rows.groupby("objective", sort=True, observed=True):
+        cells = [str(objective), str(len(group)), *[_mean(group[name]) for name in shown]]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def _mean(values: pd.Series) -> str:
+    if values.isna().all():
+        return "–"
+    mean = f"{values.mean():.3g}"
+    return mean if len(values) < 2 else f"{mean} ± {values.std(ddof=1):.2g}"
+
+
+def _objective(outcome: Outcome, cell: Cell) -> str:
+    grid = outcome.study.tables[cell.tables[0]]
+    beta = f" β {cell.run.beta:g}" if len(grid.beta) > 1 else ""
+    size = f" z {cell.run.latent_dim}" if len(grid.latent_dim) > 1 else ""
+    return f"{cell.tables[0]}{beta}{size}"
+
+
+def _place(outcome: Outcome) -> Callable[[Cell], int]:
+    """Where the table of a cell stands in the study's file."""
+    return lambda cell: list(outcome.study.tables).index(cell.tables[0])
+
+
+def _figure(outcome: Outcome, rows: pd.DataFrame, path: Path) -> None:
+    """A panel a metric: a point a seed, a bar for their mean."""
+    names = list(rows["objective"].cat.categories)
+    drawn = [name for name in DRAWN if rows[name].notna().any()]
+    figure = Figure(figsize=(2.1 * len(drawn) + 1.6, 0.42 * len(names) + 1.5), layout="constrained")
+    for axes, name in zip(np.atleast_1d(figure.subplots(1, len(drawn))), drawn, strict=True):
+        places = -rows["objective"].cat.codes
+        means = rows.groupby("objective", observed=True)[name].mean()
+        axes.barh(-np.arange(len(names)), means[names], height=0.62, color="C0", alpha=0.35)
+        axes.plot(rows[name], places, "o", color="C0", markersize=3.5)
+        axes.set(xlim=(0, 1), title=SHOWN[name])
+        axes.set_yticks(-np.arange(len(names)), names if name == drawn[0] else [], fontsize=8)
+        axes.tick_params(axis="x", labelsize=7)
+        axes.grid(alpha=0.3, axis="x")
+    data = next(iter(outcome.stores))
+    figure.suptitle(
+        f"{outcome.study.title}, {outcome.scale} scale: {data}, {outcome.size(data)}\n"
+        "a point a seed, a bar for their mean",
+        fontsize=9,
+    )
+    save_figure(path, figure)

@@ -1,0 +1,50 @@
+"""A page of latents: what stands where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.lib import factors, latent_map, loop, measure
+from stages.lib.disentanglement import QUICK
+from stages.lib.params import Run
+from stages.lib.run import TrainedRun, open_run
+from stages.lib.store import Store
+
+
+@pytest.fixture
+def store(make_store: Callable[..., Store]) -> Store:
+    return make_store(count=200)
+
+
+@pytest.fixture
+def trained(make_run: Callable[..., Run], store: Store, tmp_path: Path) -> TrainedRun:
+    loop.train(make_run(epochs=1), store, tmp_path / "model", tmp_path / "state.pt")
+    return open_run(tmp_path / "model")
+
+
+def test_a_page_repeats(trained: TrainedRun, store: Store, tmp_path: Path) -> None:
+    truth = factors.factors_of(store)
+    assert truth is not None
+    matrices = factors.examine(trained.encode(store.images), truth, 0, QUICK).table
+    latents = measure.latents(trained, store, 0.01)
+    for name in ("a", "b"):
+        latent_map.draw(trained, matrices, latents, 2.0, 5, tmp_path / f"{name}.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def matrices(share: list[list[float]]) -> pd.DataFrame:
+    rows = [(i, f"f{j}", value) for i, row in enumerate(share) for j, value in enumerate(row)]
+    return pd.DataFrame(rows, columns=["latent", "factor", "share"])
+
+
+def test_labels_say_what_a_latent_holds() -> None:
+    latents = pd.DataFrame({"latent": [1, 2], "kl": [2.34, 0.01]})
+    labels = latent_map._labels(latents, matrices([[0.1, 0.8], [0.02, 0.01]]))
+    assert labels == ["z1: f1\n2.3 nats", "z2: nothing\n0.0 nats"]
+    points = latents.assign(kl=np.nan)
+    assert latent_map._labels(points, matrices([[0.1, 0.8], [0.5, 0.01]])) == ["z1: f1", "z2: f0"]

@@ -1,0 +1,146 @@
+"""Objectives side by side: rows by table, agreement between seeds, and a study from end to end."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.lib.console import UserError
+from stages.study import disentangling, plan, results
+from stages.study.__main__ import main
+from tests.study.conftest import Writer
+
+# Two objectives of one β and latent size, so that only model and knobs tell the cells apart.
+CHANGES: dict[str, Any] = {
+    "seeds": {"sample": 2, "full": 2},
+    "tables": {
+        "5.1": {
+            "model": "factor_vae",
+            "network": "broadcast_small",
+            "beta": [1],
+            "latent_dim": [2],
+            "options": {"gamma": 5.0, "units": 8, "layers": 1},
+        },
+        "5.10": {
+            "model": "factor_vae",
+            "network": "broadcast_small",
+            "beta": [1],
+            "latent_dim": [2],
+            "options": {"gamma": 6.5, "units": 8, "layers": 1},
+            "loss_weights": {"generation": 0.5},
+        },
+    },
+    "train": {"epochs": {"sample": 1, "full": 1}},
+    "figures": ["disentanglement"],
+    "examine": True,
+}
+
+
+def test_knobs_name_what_is_not_ordinary(tiny: Writer) -> None:
+    tiny(CHANGES)
+    study = plan.load("tiny")
+    assert study.tables["5.1"].knobs == "gamma 5, units 8, layers 1"
+    assert study.tables["5.10"].knobs == "gamma 6.5, units 8, layers 1, generation 0.5"
+    cells = plan.cells(study, "small")
+    assert [plan.knobs(cell.run) for cell in cells[:2]] == [
+        study.tables["5.1"].knobs,
+        study.tables["5.10"].knobs,
+    ]
+    assert len({cell.run.name for cell in cells}) == 4
+
+
+def test_ordinary_cells_keep_their_names(tiny: Writer) -> None:
+    tiny()
+    study = plan.load("tiny")
+    assert study.tables["5.1"].knobs == ""
+    assert plan.cells(study, "small")[0].run.name == "circles_mono_beta_vae_conv_b1_z2_s0"
+
+
+def outcome(values: dict[str, dict[str, float]]) -> results.Outcome:
+    study = plan.load("tiny")
+    cells = plan.cells(study, "small")
+    tidy = results.tidy(cells, values)
+    return results.Outcome("tiny", "small", study, cells, {}, tidy, results.read_published("tiny"))
+
+
+def test_conditions_that_differ_in_their_knobs_are_two(tiny: Writer) -> None:
+    tiny(CHANGES)
+    cells = plan.cells(plan.load("tiny"), "small")
+    found = outcome({cell.run.name: {"mig": float(number)} for number, cell in enumerate(cells)})
+    summary = found.summary()
+    assert summary["mig"].to_list() == [1, 2]
+    assert summary["seeds"].to_list() == [2, 2]
+    metrics = results._metrics(found, results.beside(found))["circles_mono"]
+    assert metrics == {
+        f"factor_vae broadcast_small bernoulli {knobs} beta 1 latent_dim 2": {"mig": value}
+        for knobs, value in zip(summary["knobs"], (1.0, 2.0), strict=True)
+    }
+
+
+def test_without_examined_cells_there_is_nothing_to_compare(tiny: Writer) -> None:
+    tiny(CHANGES)
+    cells = plan.cells(plan.load("tiny"), "small")
+    some = outcome({cells[0].run.name: {"mig": 0.5}})
+    assert disentangling.table(some, {cells[0].run.name: Path("x")}).empty
+    assert disentangling.table(outcome({}), {}).empty
+
+
+class Known:
+    """A run that encodes an image as its mean and its spread, turned by an angle."""
+
+    def __init__(self, angle: float, known: bool = True) -> None:
+        self.turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        self.known = known
+        self.run = type("Run", (), {"name": "known"})
+
+    def encode(self, images: Any) -> Any:
+        return (images.reshape(len(images), -1)[:, :2] / 255 * 2 - 1) @ self.turn * 1.7
+
+    def log_variance(self, images: Any) -> Any:
+        return np.full((len(images), 2), -4.0) if self.known else None
+
+
+class Noise:
+    """A store of noise."""
+
+    images = np.random.default_rng(0).integers(0, 256, (3000, 2, 1, 1), np.uint8)
+
+
+def test_agreement_is_high_for_equal_latents_and_low_for_turned_ones() -> None:
+    same = disentangling.agreement([Known(0.0), Known(np.pi / 2)], Noise())  # type: ignore[arg-type, list-item]
+    turned = disentangling.agreement([Known(0.0), Known(np.pi / 4)], Noise())  # type: ignore[arg-type, list-item]
+    assert same.min() > 0.85
+    assert turned.max() < 0.6
+
+
+def test_points_have_no_agreement() -> None:
+    with pytest.raises(UserError, match=r"^run known: its codes are points"):
+        disentangling.agreement([Known(0.0, known=False)] * 2, Noise())  # type: ignore[arg-type, list-item]
+
+
+@pytest.mark.slow
+def test_a_study_of_objectives(tiny: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tiny(CHANGES) / "results" / "small"
+    monkeypatch.setattr(sys, "argv", ["study", "tiny"])
+    main()
+    assert {file.name for file in folder.iterdir()} == {
+        "results.csv",
+        "metrics.json",
+        "table.md",
+        "disentanglement.md",
+        "disentanglement.png",
+        "latents_s0.png",
+        "latents_s1.png",
+    }
+    cells = pd.read_csv(folder / "results.csv")
+    assert {"mig", "mig_low", "sap", "dci_trees_disentanglement", "beta_vae_score"} <= set(cells)
+    lines = (folder / "disentanglement.md").read_text().splitlines()
+    assert [line.split(" | ")[:2] for line in lines if line.startswith("| 5.")] == [
+        ["| 5.1", "2"],
+        ["| 5.10", "2"],
+    ]
