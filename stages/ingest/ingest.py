@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from stages.ingest.decode import Images, Target, decode, resize
-from stages.ingest.items import Item, Rejected, RejectedError, Source
+from stages.ingest.items import Item, Rejected, RejectedError, Source, Value
 from stages.ingest.pool import blocks, cores, in_order
 from stages.lib.console import Progress, UserError
 from stages.lib.params import DataSet
@@ -102,7 +102,7 @@ def ingest(
             kept = list(_keep(block, made, rejected, seen))
             if kept:
                 rows = [row for item, one in kept for row in _rows(item, one.sha256, share)]
-                columns = [*COLUMNS, *source.attributes]
+                columns = [*COLUMNS, *source.attributes, *source.factors]
                 writer.append(
                     np.concatenate([one.images for _, one in kept]),
                     pd.DataFrame(rows, columns=columns, dtype=object),
@@ -113,6 +113,7 @@ def ingest(
             name=name,
             source=shown(data.source),
             licence=data.licence,
+            factors=source.factors,
             attributes=source.attributes,
             rejected=[{"origin": one.origin, "reason": one.reason} for one in rejected],
             notes={
@@ -208,6 +209,9 @@ def _keep(
         if isinstance(one, Rejected):
             rejected.append(one)
             continue
+        if item.number is not None:
+            yield item, one
+            continue
         first = seen.setdefault(bytes.fromhex(one.sha256), item.origin)
         if first != item.origin:
             rejected.append(Rejected(item.origin, f"duplicate of {first}"))
@@ -215,14 +219,15 @@ def _keep(
             yield item, one
 
 
-def _rows(item: Item, sha256: str, valid_share: float) -> Iterator[dict[str, str | None]]:
+def _rows(item: Item, sha256: str, valid_share: float) -> Iterator[dict[str, Value]]:
     """The index rows of an item, one for each view."""
     split = item.split
     if split is None or (split == "train" and valid_share > 0):
         split = split_of(sha256, valid_share)
+    name = sha256[:16] if item.number is None else f"{sha256[:16]}-{item.number:07d}"
     for view in item.views:
-        row: dict[str, str | None] = {
-            "id": sha256[:16] + (f"-{view.name}" if view.name else ""),
+        row: dict[str, Value] = {
+            "id": name + (f"-{view.name}" if view.name else ""),
             "split": split,
             "label": item.label,
             "origin": item.origin,
@@ -231,5 +236,5 @@ def _rows(item: Item, sha256: str, valid_share: float) -> Iterator[dict[str, str
             **view.attributes,
         }
         if view.name:
-            row["parent"] = sha256[:16]
+            row["parent"] = name
         yield row

@@ -25,6 +25,10 @@ SPLIT_NAMES = {
 }
 
 
+Value = str | float | None
+"""What a further column of the index holds."""
+
+
 class RejectedError(Exception):
     """This file cannot become an image; the message is the reason, for the card."""
 
@@ -140,6 +144,8 @@ class Item:
         attributes: further columns of the index.
         pixels: H×W or H×W×3 if the content is raw uint8 pixels; None for an image file.
         size: width and height that the source promises; None if it promises none.
+        number: of the image in a source whose equal pictures all stay; None where a picture that
+            came before is left out.
         views: the rows to make of it.
     """
 
@@ -147,9 +153,10 @@ class Item:
     content: Content
     split: str | None = None
     label: str | None = None
-    attributes: Mapping[str, str | None] = field(default_factory=dict)
+    attributes: Mapping[str, Value] = field(default_factory=dict)
     pixels: tuple[int, ...] | None = None
     size: tuple[int, int] | None = None
+    number: int | None = None
     views: tuple[View, ...] = (View(),)
 
 
@@ -168,12 +175,14 @@ class Source:
     Attributes:
         kind: what it was recognised as, for the card.
         items: starts a pass over it, in an order that depends on its content alone.
-        attributes: names of all columns that items and views add to the index.
+        attributes: names of the columns that items and views add to the index.
+        factors: names of those that are true factors, which every item has.
     """
 
     kind: str
     items: Callable[[], Iterator[Item | Rejected]]
     attributes: tuple[str, ...] = ()
+    factors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,13 @@
 
 A folder, or what is in an archive, is taken for the first of these that it can be:
 
-1. COCO instances: a json with images, annotations and categories, at the top or in
+1. an npz of images and their factors, as dSprites comes;
+2. COCO instances: a json with images, annotations and categories, at the top or in
    ``annotations/``;
-2. IDX files: named as MNIST's are;
-3. a table: a CSV at the top with the configured columns — unless all images lie in class folders
+3. IDX files: named as MNIST's are;
+4. a table: a CSV at the top with the configured columns — unless all images lie in class folders
    within split folders;
-4. folders of images, with or without splits and classes.
+5. folders of images, with or without splits and classes.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-from stages.ingest import bundled, coco, folders, idx, tables
+from stages.ingest import bundled, coco, folders, idx, npz, tables
 from stages.ingest.archives import tar_tree, unpack, zip_tree
 from stages.ingest.items import Asked, Content, FileContent, Source
 from stages.ingest.trees import Tree, folder_tree, is_image_name
@@ -27,6 +28,7 @@ from stages.lib.urls import is_url, shown
 
 # A new kind of source is a file beside this one and a line here.
 RECOGNISERS: tuple[Callable[[Tree, Asked], Source | None], ...] = (
+    npz.recognise,
     coco.recognise,
     idx.recognise,
     tables.recognise,
@@ -95,7 +97,7 @@ def _file(path: Path, asked: Asked) -> Source:
 
 def _unknown(path: Path, head: bytes, asked: Asked) -> str:
     what = f"{asked.key}: {shown(asked.data.source)}"
-    expected = "expected a folder, a zip or tar archive, a CSV, a COCO json or an IDX file"
+    expected = "expected a folder, a zip or tar archive, an npz, a CSV, a COCO json or an IDX file"
     if not head:
         return f"{what} is an empty file; {expected}"
     if path.suffix and is_image_name(path.name):

@@ -96,7 +96,7 @@ class DataSet(Section):
 
     Attributes:
         source: ``drawn:<name>``, ``sklearn:digits``, ``torchvision:<name>``, or a path or URL of a
-            folder, archive, CSV, COCO json or IDX file.
+            folder, archive, npz, CSV, COCO json or IDX file.
         height, width: of the stored images, in pixels.
         channels: 1 (grey) or 3 (RGB).
         fit: how another aspect ratio is made to fit.
