@@ -16,7 +16,7 @@ from matplotlib.ticker import LogFormatter, MaxNLocator, NullLocator
 from stages.lib import plane
 from stages.lib.picture import enlargement, save_figure, save_grid
 from stages.lib.run import TrainedRun, open_run
-from stages.study import disentangling, experts, recognition, retrieval
+from stages.study import disentangling, experts, latents, plan, recognition, retrieval
 from stages.study.results import JUDGED, Outcome, beside
 
 PICTURES = "pictures"
@@ -145,6 +145,22 @@ def _retrieval(outcome: Outcome, models: Models, folder: Path) -> None:
         retrieval.draw(runs, outcome.stores[data], outcome.study.title, folder)
 
 
+def _latents(outcome: Outcome, models: Models, folder: Path) -> None:
+    """The latent spaces of the first run of each model, on each data set."""
+    settings = outcome.study.cartography
+    assert settings is not None  # noqa: S101 - the schema asks for it
+    for data, store in outcome.stores.items():
+        first: dict[str, Path] = {}
+        for cell in outcome.cells:
+            if cell.run.data == data and cell.run.name in models:
+                first.setdefault(cell.run.model, models[cell.run.name])
+        if first:
+            runs = [open_run(path) for path in first.values()]
+            published = plan.STUDIES / outcome.name
+            seed, title = outcome.study.seed, outcome.study.title
+            latents.write(runs, store, settings, seed, title, published, folder)
+
+
 def _experts(outcome: Outcome, models: Models, folder: Path) -> None:
     """At each latent size that the models of all classes and of every single one have."""
     found = _first_seed(outcome, models)
@@ -242,4 +258,5 @@ _FIGURES: dict[str, Callable[[Outcome, Models, Path], None]] = {
     "experts": _experts,
     "retrieval": _retrieval,
     "disentanglement": disentangling.draw,
+    "latents": _latents,
 }

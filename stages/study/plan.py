@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from stages.lib import params
 from stages.lib.console import UserError
 from stages.lib.params import (
+    Cartography,
     DataSet,
     Likelihood,
     ModelName,
@@ -41,6 +42,7 @@ Chart = Literal[
     "experts",
     "retrieval",
     "disentanglement",
+    "latents",
 ]
 
 _SCALED = {"small": "sample", "full": "full"}
@@ -121,6 +123,7 @@ class Study(Section):
         bins: of a latent, where its information about a true factor is counted.
         examine: measure all of `stages.lib.disentanglement`, where there are true factors.
         figures: what to draw; ``mesh`` and ``scatter`` need cells with two latents.
+        cartography: what is measured of latent spaces, for ``latents``.
     """
 
     title: str
@@ -134,6 +137,7 @@ class Study(Section):
     examine: bool = False
     figures: list[Chart]
     plane: Plane | None = None
+    cartography: Cartography | None = None
 
     @model_validator(mode="after")
     def _tables_have_data(self) -> Study:
@@ -149,6 +153,8 @@ class Study(Section):
             )
         if self.plane is None and {"mesh", "scatter"} & set(self.figures):
             raise ValueError("figures: mesh and scatter need the section plane; add it")
+        if self.cartography is None and "latents" in self.figures:
+            raise ValueError("figures: latents need the section cartography; add it")
         return self
 
 

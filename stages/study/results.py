@@ -222,6 +222,8 @@ def _markdown(outcome: Outcome, rows: pd.DataFrame) -> str:
 
 
 def _judgement(outcome: Outcome, rows: pd.DataFrame) -> str:
+    if "latents" in outcome.study.figures:
+        return "The published figures stand beside ours in the tables of latent spaces."
     if outcome.published.empty:
         return "The document gives no figures to compare with."
     low, known = verdict(rows)
