@@ -61,6 +61,17 @@ class Scaled(Section):
     full: Positive
 
 
+MIN_REFERENCE = 10
+"""Images that stand for the data: the distance from them is a mean over the nearest five."""
+
+
+def _enough_reference(scaled: Scaled) -> Scaled:
+    fewest = min(scaled.sample, scaled.full)
+    if fewest < MIN_REFERENCE:
+        raise ValueError(f"found {fewest}, expected at least {MIN_REFERENCE}")
+    return scaled
+
+
 class LossWeights(Section):
     """Weights of the terms of a loss.
 
@@ -552,6 +563,39 @@ class Cartography(Section):
         return self
 
 
+class Paths(Section):
+    """Walks from one code to another, for runs on one data set.
+
+    Attributes:
+        runs: names of runs; each is measured with its own data set.
+        pairs: random pairs of each style, and of each two styles.
+        compared: random pairs that every kind of path joins.
+        steps, long_steps: into which a path is cut; the longer for the farthest pairs alone.
+        iterations: of a geodesic.
+        reference: training images that stand for the data.
+        neighbours: edges of a code in the graph of the data.
+        separated: images that tell whether the style loss separates styles.
+        backbone: name of the network whose maps style and content are measured on.
+        layers: its blocks → weight of their style loss.
+        size: side to which images are stretched for it; null takes the backbone's own.
+        examples: pairs that are drawn as strips.
+    """
+
+    runs: Annotated[list[Name], Field(min_length=1)]
+    pairs: Scaled
+    compared: Scaled
+    steps: Annotated[int, Field(ge=4)]
+    long_steps: Annotated[int, Field(ge=4)]
+    iterations: Scaled
+    reference: Annotated[Scaled, AfterValidator(_enough_reference)]
+    neighbours: Positive
+    separated: Scaled
+    backbone: Annotated[str, Field(min_length=1)]
+    layers: Annotated[dict[str, Annotated[float, Field(ge=0)]], Field(min_length=1)]
+    size: Annotated[int, Field(ge=16, le=4096)] | None
+    examples: Positive
+
+
 class Tolerance(Section):
     """What `gate` and `verify` accept of a metric.
 
@@ -607,6 +651,8 @@ class Params(Section):
     neighbours: QuadrantNeighbours
     scenes: Scenes
     cartography: Cartography
+
+    paths: Paths
     gate: dict[str, Tolerance]
 
     @model_validator(mode="after")

@@ -24,6 +24,7 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 Codes = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating]
 Numbers = npt.NDArray[np.float64]
 Decode = Callable[[Tensor], Tensor]
 """B×D codes to B×… outputs, differentiable where geodesics are asked."""
@@ -328,7 +329,22 @@ def off_manifold(paths: Codes, data: Codes, neighbours: int = 5) -> Numbers:
     return found
 
 
-def cross_dissolve(pictures: Numbers, data: Numbers) -> Numbers:
+def off_pictures(pictures: Floats, data: Floats) -> Numbers:
+    """How far the inner pictures of each path are from those of the data.
+
+    Args:
+        pictures: P×K×… with K ≥ 3, decoded paths.
+        data: N×…, decoded codes of images, so that both are as blurred as the model makes them.
+
+    Returns:
+        P means over inner points of the distance to the nearest picture, in the units of the
+        decoder's output.
+    """
+    found: Numbers = _away(_inner(pictures), data).mean(1)
+    return found
+
+
+def cross_dissolve(pictures: Floats, data: Floats) -> Numbers:
     """Whether a path shows blends of its end pictures rather than pictures of its own.
 
     Each inner picture is d from the nearest blend (1 − s) · first + s · last, s in [0, 1], and e
@@ -337,26 +353,34 @@ def cross_dissolve(pictures: Numbers, data: Numbers) -> Numbers:
     other.
 
     Args:
-        pictures: P×K×… with K ≥ 3, decoded paths.
-        data: N×…, decoded codes of images, so that both are as blurred as the model makes them.
+        pictures, data: as for `off_pictures`.
 
     Returns:
         P numbers in [0, 1]; NaN where a path's pictures are both.
     """
-    flat = pictures.reshape(*pictures.shape[:2], -1).astype(np.float64)
-    first, inner = flat[:, :1], flat[:, 1:-1]
-    whole = flat[:, -1:] - first
+    first, inner = pictures[:, :1].reshape(len(pictures), 1, -1), _inner(pictures)
+    whole = pictures[:, -1:].reshape(first.shape) - first
     squared = np.square(whole).sum(2, keepdims=True)
     along = ((inner - first) * whole).sum(2, keepdims=True)
     share = np.divide(along, squared, out=np.zeros_like(along), where=squared > 0).clip(0, 1)
-    blend = np.linalg.norm(inner - first - share * whole, axis=2)
-    known = data.reshape(len(data), -1).astype(np.float32)
-    asked = inner.reshape(-1, flat.shape[2]).astype(np.float32)
-    away = NearestNeighbors(n_neighbors=1).fit(known).kneighbors(asked)[0].reshape(blend.shape)
-    total = blend + away
+    blend = np.linalg.norm(inner - first - share * whole, axis=2).astype(np.float64)
+    total = blend + _away(inner, data)
     shares = np.divide(blend, total, out=np.full_like(total, np.nan), where=total > 0)
     index: Numbers = shares.mean(1)
     return index
+
+
+def _inner(pictures: Floats) -> Floats:
+    """P×K×… to P×(K−2)×M."""
+    return pictures[:, 1:-1].reshape(*pictures[:, 1:-1].shape[:2], -1)
+
+
+def _away(inner: Floats, data: Floats) -> Numbers:
+    """P×(K−2) distances of pictures, flat, to the nearest of the data."""
+    known = data.reshape(len(data), -1)
+    near = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(known)
+    found: Numbers = near.kneighbors(inner.reshape(-1, inner.shape[2]))[0]
+    return found.reshape(inner.shape[:2])
 
 
 class Curvature(NamedTuple):

@@ -80,6 +80,13 @@ CHAPTERS = (
         "space is ordered by style or by content. A map says how far its neighbourhoods can be "
         "believed.",
     ),
+    Chapter(
+        "art-paths",
+        "Walks from one painting's code to another's. First: does the style loss tell the styles "
+        "of real images apart? Then how it changes on the way; the same pairs joined by straight "
+        "lines, arcs, geodesics of the decoder's metric and shortest paths from datum to datum; "
+        "and whether a path shows pictures of its own or dissolves one end into the other.",
+    ),
 )
 """In reading order; a stage that joins adds a line."""
 

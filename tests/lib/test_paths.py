@@ -213,6 +213,12 @@ def test_a_path_of_data_has_cross_dissolve_index_one() -> None:
     assert np.isnan(paths.cross_dissolve(np.zeros((1, 4, 8)), np.zeros((3, 8)))[0])
 
 
+def test_pictures_are_as_far_from_data_as_the_nearest() -> None:
+    line = np.linspace(0, 1, 5)[None, :, None] * np.ones(4)  # inner pictures: ¼, ½, ¾, all over
+    data = np.stack([np.zeros(4), np.full(4, 0.5), np.full(4, 2.0)])
+    assert paths.off_pictures(line, data)[0] == pytest.approx((0.5 + 0 + 0.5) / 3)
+
+
 @pytest.mark.parametrize("points", [10, 4])
 def test_the_curvature_of_a_parabola_is_known(points: int) -> None:
     u = np.linspace(-1, 1, points)

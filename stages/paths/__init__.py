@@ -1,0 +1,1 @@
+"""Walk from one code to another, and measure what changes on the way."""
