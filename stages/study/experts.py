@@ -41,7 +41,7 @@ def draw(
     labels = np.asarray(store.classes)[store.labels()[valid]]
     table = compare(squared_errors(whole, images), errors, names, labels)
     stem = f"{store.name}_z{whole.run.latent_dim}_experts"
-    write_bytes(folder / f"{stem}.csv", table.to_csv(index=False).encode())
+    write_bytes(folder / f"{stem}.csv", table.to_csv(index=False, float_format="%.6g").encode())
     _confusion(table, names, whole, store, title, folder / f"{stem}.png")
 
 
