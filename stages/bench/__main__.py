@@ -10,7 +10,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from stages.bench import drawings, ingestion, machine, neighbours, training, workspace
+from stages.bench import drawings, ingestion, machine, neighbours, paths, training, workspace
 from stages.bench.figures import Figure, table
 from stages.bench.size import FULL, QUICK, Size
 from stages.lib.console import door
@@ -42,6 +42,7 @@ def measure(size: Size, repository: Path) -> list[Figure]:
             *ingestion.measure(size, folder),
             *drawings.measure(size),
             *neighbours.measure(size),
+            *paths.measure(size),
             workspace.measure(min(size.rounds, 3), repository),
         ]
 

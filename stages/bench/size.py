@@ -21,6 +21,8 @@ class Size:
         reads: groups of five images that are read at random.
         quadrants: how many of them have their neighbours found, in turn.
         searches: rounds of that.
+        walks: paths whose style is measured.
+        geodesics: pairs of codes.
     """
 
     rounds: int
@@ -34,6 +36,8 @@ class Size:
     reads: int
     quadrants: tuple[int, ...]
     searches: int
+    walks: int
+    geodesics: int
 
 
 FULL = Size(
@@ -48,6 +52,8 @@ FULL = Size(
     reads=200,
     quadrants=(10_000, 30_000, 100_000),
     searches=5,
+    walks=40,
+    geodesics=100,
 )
 QUICK = Size(
     rounds=3,
@@ -61,4 +67,6 @@ QUICK = Size(
     reads=40,
     quadrants=(10_000,),
     searches=3,
+    walks=12,
+    geodesics=10,
 )

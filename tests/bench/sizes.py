@@ -16,4 +16,6 @@ TINY = Size(
     reads=3,
     quadrants=(700,),
     searches=2,
+    walks=4,
+    geodesics=2,
 )
