@@ -119,9 +119,9 @@ def _confusion(
         f"{title}: an expert a class, chosen by its error\n"
         f"accuracy {every['routing_accuracy']:.3f} · PSNR one model {every['one_model']:.2f}, "
         f"routed {every['routed']:.2f}, right expert {every['right_expert']:.2f} dB\n"
-        f"{whole.run.title()} · {store.name} ({store.card['source']}), "
+        f"{whole.run.title()}\n{store.name} ({store.card['source']}), "
         f"{len(store.rows('valid')):,} validation images",
-        fontsize=8,
+        fontsize=7,
         loc="left",
     )
     save_figure(path, figure)

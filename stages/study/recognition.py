@@ -37,7 +37,10 @@ def draw(runs: Sequence[TrainedRun], store: Store, title: str, folder: Path) -> 
     if len(store.classes) < 2:
         return
     table = recognised(runs, store)
-    write_bytes(folder / f"{store.name}_recognition.csv", table.to_csv(index=False, float_format="%.6g").encode())
+    write_bytes(
+        folder / f"{store.name}_recognition.csv",
+        table.to_csv(index=False, float_format="%.6g").encode(),
+    )
     _curves(table, store, runs[0], title, folder / f"{store.name}_recognition.png")
 
 

@@ -66,7 +66,10 @@ def draw(runs: Sequence[TrainedRun], store: Store, title: str, folder: Path) -> 
         table.insert(0, "latent_dim", run.run.latent_dim)
         tables.append(table)
     found = pd.concat(tables, ignore_index=True)
-    write_bytes(folder / f"{store.name}_retrieval.csv", found.to_csv(index=False, float_format="%.6g").encode())
+    write_bytes(
+        folder / f"{store.name}_retrieval.csv",
+        found.to_csv(index=False, float_format="%.6g").encode(),
+    )
     _chart(found, runs[0], store, title, folder / f"{store.name}_retrieval.png")
 
 
