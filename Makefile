@@ -41,7 +41,8 @@ study: setup ## a document's tables: make study STUDY=circles SCALE=full JOBS=2
 	  $(if $(ONLY),--only '$(ONLY)') $(if $(SOURCE),--source '$(SOURCE)')
 
 crawl: setup ## a shop of your own: make crawl SHOP=shop.yaml CONTACT=me@example.org
-	@$(BIN)/dvc exp run -S 'scrape.shop=$(SHOP)' -S 'scrape.contact=$(CONTACT)' scrape
+	@test -n '$(SHOP)' || { echo 'error: make crawl SHOP=shop.yaml, the path of a shop file; see docs/scraping.md' >&2; exit 1; }
+	@$(BIN)/dvc exp run --force -S 'scrape.shop=$(SHOP)' $(if $(CONTACT),-S 'scrape.contact=$(CONTACT)') scrape
 
 report: setup ## write report/index.html, and what it needs
 	@$(BIN)/dvc repro report

@@ -73,7 +73,7 @@ def export(
         entries = list(ledger.entries())
         table = _table(ledger, shop, {entry.url: entry for entry in entries}, paths)
         if table.empty:
-            raise EmptyCrawlError(_nothing(shop, entries))
+            raise EmptyCrawlError(_nothing(shop, entries, note))
         table.to_parquet(part / "products.parquet", index=False)
         _csv(table).to_csv(part / "products.csv", index=False, lineterminator="\n")
         _ledger_table(entries).to_csv(part / "ledger.csv", index=False, lineterminator="\n")
@@ -198,7 +198,9 @@ def _card(
     }
 
 
-def _nothing(shop: Shop, entries: list[Entry]) -> str:
+def _nothing(shop: Shop, entries: list[Entry], note: str) -> str:
+    if note:
+        return f"{shop.name}: {note} before a product was found; run again to go on"
     reasons = Counter(entry.reason for entry in entries if entry.reason)
     if reasons:
         reason, count = reasons.most_common(1)[0]

@@ -129,7 +129,7 @@ def crawl(errand: Errand, ledger: Ledger) -> Tally:
     """
     tally = Tally()
     process = CrawlerProcess(_settings(errand))
-    with Progress(f"scrape {errand.shop.name}", None, "requests") as progress:
+    with Progress(f"scrape {errand.shop.name}", None, "URLs") as progress:
         process.crawl(ShopSpider, errand=errand, ledger=ledger, tally=tally, progress=progress)
         process.start()
     if not tally.stopped and ledger.queued():
@@ -470,24 +470,25 @@ class ShopSpider(Spider):
 
     def _on_product(self, response: Response) -> Iterator[Request]:
         url = response.meta["entry"]
-        self._count(pages=1)
         if response.status == 304:
             self._ledger.unchanged(url)
+            self._count(pages=1)
             return
         page = response.selector if isinstance(response, TextResponse) else None
         product = page and read_product(page, response.url, self.errand.shop.fields)
         if not product:
-            self._fail(url, "no product on the page", lasting=True)
+            self._fail(url, "no product on the page", lasting=True, pages=1)
             return
         data = {**product.as_dict(), "final_url": response.url}
         new = self._ledger.product(url, _answer(response), data, product.images)
-        self._count(products=1)
+        self._count(pages=1, products=1)
         yield from self._requests(new, "image")
 
     async def _on_image(self, response: Response) -> None:
         url = response.meta["entry"]
         if response.status == 304:
             self._ledger.unchanged(url)
+            self._count()
             return
         content = response.body
         try:
@@ -553,11 +554,12 @@ class ShopSpider(Spider):
             self.silence()
             self._fail(url, _network_reason(error), lasting=False)
 
-    def _fail(self, url: str, reason: str, lasting: bool) -> None:
+    def _fail(self, url: str, reason: str, lasting: bool, pages: int = 0) -> None:
         self._ledger.failed(url, reason, lasting)
-        self._count(failures=1)
+        self._count(pages=pages, failures=1)
 
     def _count(self, pages: int = 0, products: int = 0, images: int = 0, failures: int = 0) -> None:
+        """Count one URL as dealt with."""
         tally = self._tally
         tally.pages += pages
         tally.products += products

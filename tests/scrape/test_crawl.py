@@ -17,6 +17,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from stages.drawing.registry import DRAWINGS
 from stages.scrape.drawn import catalogue, server
 from tests.scrape import crawls
 
@@ -39,6 +40,14 @@ def crawled(
         crawls.prepare(folder, crawls.shop_file(folder), proxy)
         crawls.run(folder)
     return folder, running
+
+
+def test_the_shop_sells_the_first_garments_of_the_store_of_its_seed(
+    shop: catalogue.Catalogue,
+) -> None:
+    stored = DRAWINGS["garments"].factors(COUNT + 40, seed=3)[: len(shop.offers)]
+    for offer, row in zip(shop.offers, stored.to_dict("records"), strict=True):
+        assert offer.truth == {column: row[column] for column in catalogue.ATTRIBUTES}
 
 
 def test_every_offered_product_arrives_as_it_was_offered(
@@ -205,7 +214,7 @@ def test_the_next_crawl_asks_only_for_what_changed(
     assert crawls.files(tmp_path) == before
 
 
-def test_a_page_limit_ends_the_run_and_the_next_one_goes_on(
+def test_limits_end_the_run_and_the_next_one_goes_on(
     tmp_path: Path, shop: catalogue.Catalogue
 ) -> None:
     small = catalogue.Catalogue(shop.offers[:12])
@@ -216,10 +225,17 @@ def test_a_page_limit_ends_the_run_and_the_next_one_goes_on(
         assert "the limit of 8 pages is reached" in said
         fetched = [v for v in running.visits if v.status == 200 and "/fotos/" not in v.url]
         assert len(fetched) <= 8 + 16 + 1  # what was under way, and robots.txt
+        crawls.prepare(tmp_path, crawls.shop_file(tmp_path), proxy, limits={"bytes": 50_000})
+        assert "the limit of 50000 bytes is reached" in crawls.run(tmp_path)
+        shards = {name: data for name, data in crawls.files(tmp_path).items() if ".tar" in name}
+        assert shards
         crawls.prepare(tmp_path, crawls.shop_file(tmp_path), proxy)
         crawls.run(tmp_path)
     table = pd.read_parquet(tmp_path / "data/crawl/products.parquet")
     assert len(table) == 12
+    now = crawls.files(tmp_path)
+    assert {name: now[name] for name in shards} == shards
+    assert len(list((tmp_path / "data/crawl/shards").iterdir())) > len(shards)
 
 
 @contextmanager
