@@ -37,7 +37,7 @@ def crawled(
     folder = tmp_path_factory.mktemp("crawl")
     running = server.Shop(shop)
     with server.serve(running) as proxy:
-        crawls.prepare(folder, crawls.shop_file(folder), proxy)
+        crawls.prepare(folder, crawls.shop_file(folder), proxy, contact="me@example.org")
         crawls.run(folder)
     return folder, running
 
@@ -67,6 +67,13 @@ def test_nothing_that_robots_txt_forbids_is_fetched(crawled: tuple[Path, server.
     assert len(visits) > 300
     assert [visit.url for visit in visits if "/intern/" in visit.url] == []
     assert [visit.url for visit in visits if "/geheim/" in visit.url] == []
+
+
+def test_every_request_names_the_project_and_the_contact(
+    crawled: tuple[Path, server.Shop],
+) -> None:
+    agents = {visit.agent for visit in crawled[1].visits}
+    assert agents == {"latent-atlas/0.1 (+me@example.org)"}
 
 
 def test_robots_txt_is_the_first_request_to_each_host(crawled: tuple[Path, server.Shop]) -> None:
