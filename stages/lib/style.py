@@ -28,6 +28,7 @@ from stages.models.base import to_images
 Floats = npt.NDArray[np.float32]
 
 _TINY = 1e-10
+_COLUMNS = 2**14
 
 
 @dataclass(frozen=True)
@@ -166,9 +167,13 @@ def content_code(maps: Tensor) -> Tensor:
 
 def squared_distances(codes: Floats) -> npt.NDArray[np.float64]:
     """N×D to N×N squared Euclidean distances, exact 0 on the diagonal."""
-    centred = codes.astype(np.float64) - codes.mean(0, dtype=np.float64)
-    squares = np.square(centred).sum(1)
-    found = squares[:, None] + squares - 2 * centred @ centred.T
+    products = np.zeros((len(codes), len(codes)))
+    for start in range(0, codes.shape[1], _COLUMNS):  # content codes are too long to be copied
+        block = codes[:, start : start + _COLUMNS].astype(np.float64)
+        block -= block.mean(0)
+        products += block @ block.T
+    squares = np.diag(products)
+    found: npt.NDArray[np.float64] = squares[:, None] + squares - 2 * products
     np.fill_diagonal(found, 0)
     return found.clip(0)
 

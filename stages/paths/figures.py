@@ -25,6 +25,7 @@ LABELS = {
     "off_pictures": "distance of pictures from data",
     "cross_dissolve": "cross-dissolve index\n(0: a blend, 1: data)",
 }
+_ACROSS = 3
 STRIP_KINDS = ("linear", "geodesic", "graph")
 
 Floats = npt.NDArray[np.floating]
@@ -80,13 +81,12 @@ def draw_separation(table: pd.DataFrame, about: str, path: Path) -> None:
 
 
 def _curves(joined: list[Joined], names: list[str], title: str, path: Path) -> None:
-    figure = Figure(figsize=(max(6.4, 4.2 * len(names)), 4.4))
-    for at, name in enumerate(names):
-        axes = figure.add_subplot(1, len(names), at + 1)
+    figure, panels = _panels(len(names), 3.6)
+    for at, (name, axes) in enumerate(zip(names, panels, strict=True)):
         own = [one for one in joined if one.run == name]
         for number, one in enumerate(own):
             _band(axes, one.walk.style, f"C{number}", one.pairs.group)
-        axes.set(title=name, xlabel="step", ylabel="style loss" if at == 0 else None)
+        axes.set(title=name, xlabel="step", ylabel="style loss" if at % _ACROSS == 0 else None)
         axes.set_ylim(bottom=0)
         axes.title.set_fontsize(8)
     axes.legend(frameon=False, fontsize=7)
@@ -161,9 +161,8 @@ def _kinds(joined: list[Joined], names: list[str], seed: int, about: str, path: 
 
 
 def _claim(joined: list[Joined], names: list[str], seed: int, about: str, path: Path) -> None:
-    figure = Figure(figsize=(max(6.4, 4.2 * len(names)), 4.6))
-    for at, name in enumerate(names):
-        axes = figure.add_subplot(1, len(names), at + 1)
+    figure, panels = _panels(len(names), 3.8)
+    for at, (name, axes) in enumerate(zip(names, panels, strict=True)):
         for experiment, colour in zip(RANDOM, ("C0", "C1"), strict=True):
             tables = [
                 one.walk.table
@@ -178,7 +177,7 @@ def _claim(joined: list[Joined], names: list[str], seed: int, about: str, path: 
         axes.axhline(0, color="0.6", lw=1, zorder=0)
         axes.set_title(f"{name}: Spearman's ρ {rho}", fontsize=8)
         axes.set_xlabel("cross-dissolve index (0: a blend, 1: data)")
-        if at == 0:
+        if at % _ACROSS == 0:
             axes.set_ylabel("curvature of the style loss\n(− horseshoe, + wave)")
     axes.legend(frameon=False, fontsize=7)
     _title(
@@ -240,6 +239,13 @@ def _save_strips(
         row_labels=labels,
         enlarge=enlargement(height, width, 72),
     )
+
+
+def _panels(count: int, height: float) -> tuple[Figure, list[Any]]:
+    """A figure of so many panels, at most `_ACROSS` in a row of `height` inches."""
+    across, down = min(count, _ACROSS), -(-count // _ACROSS)
+    figure = Figure(figsize=(max(6.4, 4.2 * across), height * down + 0.8))
+    return figure, [figure.add_subplot(down, across, at + 1) for at in range(count)]
 
 
 def _title(figure: Figure, text: str) -> None:

@@ -19,6 +19,10 @@ AUTHOR = "artist"
 CONTENT = "content"
 """The column that says what is painted, where it is known apart from the style."""
 
+BAR = 0.6
+"""Of ten times that a pair of one style meets a pair of two, it is to be the nearer in six: with
+many images, a difference from chance is soon significant that nobody could use."""
+
 COLUMNS = ["distance", "layer", "of", "auc", "low", "high"]
 
 
@@ -89,13 +93,13 @@ class Verdict(NamedTuple):
 def verdict(table: pd.DataFrame) -> Verdict | None:
     """What `separations` found; None where there were no two styles.
 
-    The measure separates styles if its interval lies above 0.5 and above the AUC of pixels.
+    The measure separates styles if its interval lies above `BAR` and above the AUC of pixels.
     """
     if not len(table):
         return None
     rows = table[table["of"] == "style"].set_index(["distance", "layer"])
     style, pixels = rows.loc[("style", "all")], rows.loc[("pixels", "")]
-    separates = style["low"] > max(0.5, pixels["auc"])
+    separates = style["low"] > max(BAR, pixels["auc"])
     metrics = {"separates": float(separates)}
     for row in table.to_dict("records"):
         name = "_".join(part for part in (row["distance"], row["layer"]) if part)

@@ -169,6 +169,24 @@ def test_parts_of_a_graph_are_joined_where_they_are_nearest() -> None:
     np.testing.assert_allclose(found[0], paths.linear(starts, ends, 14)[0], atol=1e-5)
 
 
+def test_no_graph_path_leads_through_the_end_points_of_another() -> None:
+    """The second pair stands in the hole, where a shorter way would lead through it."""
+    data = ring(60)
+    starts = np.array([[1.05, 0], [0.3, 0]], np.float32)
+    ends = np.array([[-1.05, 0], [-0.3, 0]], np.float32)
+    together = paths.graph_geodesics(nn.Identity(), data, starts, ends, 10, neighbours=25)
+    for number in range(2):
+        pair = slice(number, number + 1)
+        alone = paths.graph_geodesics(nn.Identity(), data, starts[pair], ends[pair], 10, 25)
+        np.testing.assert_array_equal(together[pair], alone)
+
+
+def test_near_end_points_are_joined_without_a_detour() -> None:
+    start, end = np.array([[1.5, 0.01]], np.float32), np.array([[1.5, -0.01]], np.float32)
+    found = paths.graph_geodesics(nn.Identity(), ring(60), start, end, 4, neighbours=5)
+    np.testing.assert_allclose(found, paths.linear(start, end, 4), atol=1e-6)
+
+
 def test_a_graph_path_between_a_code_and_itself() -> None:
     data = ring(30)
     found = paths.graph_geodesics(nn.Identity(), data, data[:1], data[:1], 5, neighbours=4)

@@ -10,6 +10,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
+from stages.lib import style
 from stages.lib.console import UserError
 from stages.lib.store import Images
 from stages.lib.style import (
@@ -75,16 +76,18 @@ def test_content_distance_is_of_directions_at_each_position() -> None:
 def test_steps_of_paths_are_distances_of_codes(measure: Measure, images: Images) -> None:
     paths = images.reshape(3, 4, *images.shape[1:])
     found = measure.along(paths)
-    style, content = measure.codes(images)
+    styles, content = measure.codes(images)
     for path in range(3):
         for step in range(3):
             a, b = 4 * path + step, 4 * path + step + 1
-            loss = sum(w * np.square(style[k][a] - style[k][b]).sum() for k, w in LAYERS.items())
+            loss = sum(w * np.square(styles[k][a] - styles[k][b]).sum() for k, w in LAYERS.items())
             assert found.style[path, step] == pytest.approx(loss, rel=1e-3)
             away = sum(np.square(content[k][a] - content[k][b]).sum() for k in LAYERS)
             assert found.content[path, step] == pytest.approx(away, rel=1e-3)
         first, last = 4 * path, 4 * path + 3
-        ends = sum(w * np.square(style[k][first] - style[k][last]).sum() for k, w in LAYERS.items())
+        ends = sum(
+            w * np.square(styles[k][first] - styles[k][last]).sum() for k, w in LAYERS.items()
+        )
         way = np.sqrt(found.style[path]).sum()
         assert found.smoothness[path] == pytest.approx(ends**0.5 / way, rel=1e-3)
         assert 0 < found.smoothness[path] < 1
@@ -127,7 +130,8 @@ def test_an_unknown_layer_is_refused(measure: Measure) -> None:
         Measure(measure.backbone, {})
 
 
-def test_squared_distances() -> None:
+def test_squared_distances(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(style, "_COLUMNS", 2)
     codes = RANDOM.normal(size=(6, 5)).astype(np.float32) + 100
     expected = np.square(codes[:, None] - codes).sum(2)
     np.testing.assert_allclose(squared_distances(codes), expected, rtol=1e-4, atol=1e-6)

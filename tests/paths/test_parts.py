@@ -126,6 +126,7 @@ def test_a_measure_that_separates_nothing_is_reported_as_such() -> None:
     for frame, separates in (
         (table(0.8, 0.7, 0.5), 1.0),
         (table(0.53, 0.49, 0.4), 0.0),
+        (table(0.55, 0.53, 0.4), 0.0),  # more than chance, and of no use
         (table(0.8, 0.7, 0.75), 0.0),  # pixels know as much
     ):
         said = separation.verdict(frame)
