@@ -447,7 +447,12 @@ def curvatures(curves: Numbers) -> Numbers:
 
 
 def curvature(curves: Numbers, seed: int, draws: int = 1000) -> Curvature:
-    """`curvatures` of the mean over P×N curves, and its interval by drawing curves again."""
+    """`curvatures` of the mean over P×N curves, and its interval by drawing curves again.
+
+    NaN, and so undecided, where nothing changes on any curve: the codes have collapsed.
+    """
+    if not curves.any():
+        return Curvature(np.nan, np.nan, np.nan)
     random = np.random.default_rng(seed)
     drawn = random.multinomial(len(curves), np.full(len(curves), 1 / len(curves)), draws)
     found = curvatures(drawn @ curves)

@@ -73,6 +73,7 @@ def draw_separation(table: pd.DataFrame, about: str, path: Path) -> None:
     axes.axvline(0.5, color="0.6", lw=1, zorder=0)
     axes.set_yticks(range(len(order)), [" ".join(filter(None, key)) for key in order], fontsize=8)
     axes.invert_yaxis()
+    axes.set_xlim(min(0.45, table["low"].min() - 0.02), 1.01)  # so that little looks little
     axes.set_xlabel("AUC of pairs that are alike in … against pairs that are not (0.5: chance)")
     axes.legend(frameon=False, fontsize=8)
     found = verdict(table)

@@ -149,22 +149,25 @@ def relative(values: Numbers, base: Numbers, seed: int) -> Interval:
     Pairs are drawn, with both of their numbers.
     """
     both = np.isfinite(values) & np.isfinite(base)
-    if not both.any():
+    if not both.any() or not base[both].any():
         return Interval(math.nan, math.nan, math.nan)
     weights = _drawn(int(both.sum()), seed)
-    drawn = (weights @ values[both]) / (weights @ base[both]) - 1
+    divisors = weights @ base[both]
+    drawn = (weights @ values[both])[divisors != 0] / divisors[divisors != 0] - 1
     value = float(values[both].mean() / base[both].mean() - 1)
     return Interval(value, *np.percentile(drawn, [2.5, 97.5]).tolist())
 
 
 def _correlation(both: Numbers, seed: int) -> Interval:
     """Spearman's ρ of the columns of P×2, and its interval."""
-    if len(both) < 3:
+    if len(both) < 3 or not np.ptp(both, axis=0).all():
         return Interval(math.nan, math.nan, math.nan)
     random = np.random.default_rng(seed)
 
     def rho(rows: Numbers) -> float:
-        return float(np.corrcoef(rankdata(rows[:, 0]), rankdata(rows[:, 1]))[0, 1])
+        ranks = [rankdata(column) - (len(rows) + 1) / 2 for column in rows.T]
+        norm = np.linalg.norm(ranks[0]) * np.linalg.norm(ranks[1])
+        return float(ranks[0] @ ranks[1] / norm) if norm else math.nan
 
     drawn = [rho(both[random.integers(len(both), size=len(both))]) for _ in range(_DRAWS)]
     return Interval(rho(both), *np.nanpercentile(drawn, [2.5, 97.5]).tolist())

@@ -212,3 +212,12 @@ def test_changes_are_of_pairs() -> None:
     found = summary.kind_metrics(both, "run", 0)
     assert found["geodesic"]["cross_dissolve_change"] == pytest.approx(-0.5)
     assert "cross_dissolve_change" not in found["linear"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_collapsed_model_has_no_shape_and_no_correlation() -> None:
+    """All of its pictures are the same: nothing changes, and no curvature is known."""
+    still = joined("linear", "intra", "a", np.zeros((5, 10)), np.full(5, 0.5))
+    assert summary.group_table([still], 0)["shape"].tolist() == ["undecided"]
+    assert np.isnan(summary.claim([still], "run", 0).value)
+    assert np.isnan(summary.relative(np.zeros(5), np.zeros(5), 0).value)
