@@ -181,3 +181,17 @@ def test_noise_separates_nothing() -> None:
     distances = squared_distances(random.normal(size=(60, 3)).astype(np.float32))
     _, low, high = separation(distances, random.integers(0, 3, 60), every_pair(60), 0)
     assert low < 0.5 < high
+
+
+def test_the_interval_is_as_wide_as_the_value_varies() -> None:
+    """Over sets that share no image; weighing pairs by one of their images would say too little."""
+    random = np.random.default_rng(2)
+    labels = np.arange(40) % 2
+    values, widths = [], []
+    for _ in range(60):
+        codes = random.normal(size=(40, 3)) + 0.8 * labels[:, None]
+        distances = squared_distances(codes.astype(np.float32))
+        value, low, high = separation(distances, labels, every_pair(40), 0, draws=100)
+        values.append(value)
+        widths.append((high - low) / 3.92)
+    assert 0.75 < np.mean(widths) / np.std(values) < 1.4
