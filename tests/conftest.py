@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from stages.lib import params
+from stages.lib import loop, params
 from stages.lib.params import Run
 from stages.lib.store import Store, StoreWriter, open_store, split_of
 
@@ -70,6 +70,27 @@ def make_run() -> Callable[..., Run]:
         base |= {"data": "blobs", "latent_dim": 3, "epochs": 3, "beta": 2.0}
         base["train"] |= {"batch_size": 16, "accelerator": "cpu", **(train or {})}
         return Run.model_validate(base | changes)
+
+    return make
+
+
+@pytest.fixture
+def train_dense(
+    make_run: Callable[..., Run], make_store: Callable[..., Store], tmp_path: Path
+) -> Callable[[str], None]:
+    """``train_dense("models/x")``: a narrow dense autoencoder of blobs, trained for an epoch."""
+
+    def make(folder: str) -> None:
+        run = make_run(
+            model="dense_ae",
+            network="dense",
+            likelihood="laplace",
+            latent_dim=32,
+            loss_weights={"reconstruction": 1.0},
+            options={"width": 0.06, "depth": 0.125},
+            epochs=1,
+        )
+        loop.train(run, make_store(), tmp_path / folder, tmp_path / "resume.pt")
 
     return make
 

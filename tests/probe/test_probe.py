@@ -13,16 +13,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from stages.lib import loop
 from stages.lib.console import UserError
-from stages.lib.params import Run
-from stages.lib.store import Store
 from stages.probe import __main__ as command
 from stages.probe import linear, training
 from stages.probe.sources import open_source
 from tests.conftest import ROOT
-
-TINY = {"width": 0.06, "depth": 0.125}
 
 
 def test_folds_have_every_class_as_often() -> None:
@@ -79,21 +74,11 @@ def test_a_copy_is_tuned_and_the_network_stays() -> None:
 @pytest.fixture
 def place(
     tmp_path: Path,
-    make_run: Callable[..., Run],
-    make_store: Callable[..., Store],
+    train_dense: Callable[[str], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     """Pictures smooth or rough, and a run of an encoder without a discriminator."""
-    run = make_run(
-        model="dense_ae",
-        network="dense",
-        likelihood="laplace",
-        latent_dim=32,
-        loss_weights={"reconstruction": 1.0},
-        options=TINY,
-        epochs=1,
-    )
-    loop.train(run, make_store(), tmp_path / "models/ae", tmp_path / "resume.pt")
+    train_dense("models/ae")
     random = np.random.default_rng(0)
     for split, count in (("train", 30), ("test", 20)):
         for number, name in enumerate(("rough", "smooth")):

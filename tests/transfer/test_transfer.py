@@ -10,31 +10,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.lib import loop
 from stages.lib.console import UserError
-from stages.lib.params import Run
-from stages.lib.store import Store
 from stages.transfer import __main__ as command
 
 
 @pytest.fixture
 def pictures(
     tmp_path: Path,
-    make_run: Callable[..., Run],
-    make_store: Callable[..., Store],
+    train_dense: Callable[[str], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     """A folder with a run, and two pictures of other sizes than it was trained on."""
-    run = make_run(
-        model="dense_ae",
-        network="dense",
-        likelihood="laplace",
-        latent_dim=32,
-        loss_weights={"reconstruction": 1.0},
-        options={"width": 0.06, "depth": 0.125},
-        epochs=1,
-    )
-    loop.train(run, make_store(), tmp_path / "models/scenes_mixing", tmp_path / "resume.pt")
+    train_dense("models/scenes_mixing")
     Image.new("RGB", (80, 50), (200, 0, 0)).save(tmp_path / "a.png")
     Image.new("L", (40, 70), 255).save(tmp_path / "b.png")
     monkeypatch.chdir(tmp_path)
