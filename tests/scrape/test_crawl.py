@@ -6,12 +6,10 @@ import collections
 import random
 import signal
 import tarfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +18,7 @@ import pytest
 from stages.drawing.registry import DRAWINGS
 from stages.scrape.drawn import catalogue, server
 from tests.scrape import crawls
+from tests.scrape.answers import answering
 
 COUNT = 62
 
@@ -248,30 +247,11 @@ def test_limits_end_the_run_and_the_next_one_goes_on(
 @contextmanager
 def _small_server(robots: int, page: bytes) -> Iterator[tuple[str, list[str]]]:
     """A server with one page, whose robots.txt answers with the status `robots`."""
-    asked: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            status, body = (robots, b"") if self.path == "/robots.txt" else (200, page)
-            self.send_response(status)
-            self.send_header("Content-Type", "text/html")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{httpd.server_address[1]}", asked
-    finally:
-        httpd.shutdown()
-        httpd.server_close()
-        thread.join()
+    with answering(
+        "127.0.0.1",
+        lambda path: (robots, "", b"") if path == "/robots.txt" else (200, "", page),
+    ) as served:
+        yield served
 
 
 def test_a_broken_robots_txt_closes_the_shop(tmp_path: Path) -> None:

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +11,7 @@ import pytest
 
 from stages.scrape.drawn import catalogue, server
 from tests.scrape import crawls
+from tests.scrape.answers import answering
 
 DEAD = "http://127.0.0.1:9"
 GONE = "http://127.0.0.3:9"
@@ -65,39 +62,6 @@ def test_a_network_that_dies_and_comes_back(tmp_path: Path, shop: catalogue.Cata
     assert crawls.files(folder) == crawls.files(whole)
 
 
-@contextmanager
-def _server(
-    address: str, reply: Callable[[str], tuple[int, str, bytes]]
-) -> Iterator[tuple[str, list[str]]]:
-    """A server; `reply` gives status, Location or "", and body; yields its URL and its log."""
-    asked: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            status, location, body = reply(self.path)
-            self.send_response(status)
-            if location:
-                self.send_header("Location", location)
-            self.send_header("Content-Type", "text/html")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    httpd = ThreadingHTTPServer((address, 0), Handler)
-    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://{address}:{httpd.server_address[1]}", asked
-    finally:
-        httpd.shutdown()
-        httpd.server_close()
-        thread.join()
-
-
 def _product(sku: str, *images: str) -> bytes:
     tags = "".join(f'<meta property="og:image" content="{image}">' for image in images)
     return (
@@ -118,7 +82,7 @@ def test_a_dead_photo_host_does_not_stop_the_shop(tmp_path: Path) -> None:
             return 200, "", _links("/de/p/1", "/de/p/2")
         return 200, "", _product(path[-1], *(f"{GONE}/{path[-1]}-{n}.jpg" for n in range(15)))
 
-    with _server("127.0.0.1", reply) as (root, asked):
+    with answering("127.0.0.1", reply) as (root, asked):
         path = crawls.shop_file(tmp_path, start=[f"{root}/liste"], sitemaps=[])
         crawls.prepare(tmp_path, path, None, retries=0)
         crawls.run(tmp_path)
@@ -165,7 +129,7 @@ def test_a_public_shop_does_not_lead_into_the_private_network(tmp_path: Path) ->
     def inside(path: str) -> tuple[int, str, bytes]:
         return 200, "", _product("secret")
 
-    with _server("127.0.0.1", inside) as (private, entered):
+    with answering("127.0.0.1", inside) as (private, entered):
         named = private.replace("127.0.0.1", "innen.example")
 
         def shop(path: str) -> tuple[int, str, bytes]:
@@ -178,7 +142,7 @@ def test_a_public_shop_does_not_lead_into_the_private_network(tmp_path: Path) ->
                 return 302, "http://169.254.169.254/latest/meta-data", b""
             return 200, "", _product("1", "/i", f"{private}/j", f"{named}/k", "file:///etc/hosts")
 
-        with _server("127.0.0.2", shop) as (root, _):
+        with answering("127.0.0.2", shop) as (root, _):
             path = crawls.shop_file(tmp_path, start=[f"{root}/liste"], sitemaps=[])
             crawls.prepare(tmp_path, path, None, retries=0, contact="me@example.org")
             process = subprocess.run(
