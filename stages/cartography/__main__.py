@@ -6,17 +6,15 @@ All runs of the family ``art`` that were trained on the data set are measured si
 from __future__ import annotations
 
 import argparse
-import math
 from pathlib import Path
 
 from stages.lib import params
-from stages.lib.console import Progress, UserError, door
-from stages.lib.files import write_bytes, write_json
+from stages.lib.console import Progress, door
+from stages.lib.files import write_bytes
 from stages.lib.latents import figures
 from stages.lib.latents.survey import Survey, partitions, survey, table
-from stages.lib.params import Params
-from stages.lib.run import TrainedRun, open_run
-from stages.lib.store import Store, open_store
+from stages.lib.run import TrainedRun, open_runs, write_metrics
+from stages.lib.store import open_store
 
 TABLES = ("losses", "components", "styles", "silhouettes", "clusters", "pairs")
 
@@ -28,7 +26,8 @@ def main() -> None:
     settings, name = params.load(), parser.parse_args().data
     settings.data_set(name)
     store = open_store(Path("data") / name)
-    runs = _open_runs(settings, store)
+    names = [run for run, spec in settings.runs.art.items() if spec.data == store.name]
+    runs = open_runs(names, store, "runs.art")
     surveys: list[Survey] = []
     with Progress(f"map {name}", len(runs), "runs") as progress:
         for run in runs:
@@ -48,23 +47,8 @@ def main() -> None:
         out,
         out,
     )
-    rounded = {
-        one.run: {
-            key: float(f"{value:.4g}") for key, value in one.numbers.items() if math.isfinite(value)
-        }
-        for one in surveys
-    }
-    write_json(Path("metrics") / f"{name}-cartography.json", rounded)
-
-
-def _open_runs(settings: Params, store: Store) -> list[TrainedRun]:
-    names = [name for name, spec in settings.runs.art.items() if spec.data == store.name]
-    if not names:
-        raise UserError(f"runs.art: no run on data {store.name!r}; add one")
-    runs = [open_run(Path("models") / name) for name in names]
-    for run in runs:
-        run.check(store)
-    return runs
+    numbers = {one.run: one.numbers for one in surveys}
+    write_metrics(Path("metrics") / f"{name}-cartography.json", numbers)
 
 
 def _common(runs: list[TrainedRun]) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from stages.lib.console import UserError
+from stages.lib.files import write_json
 from stages.lib.loop import new_model
 from stages.lib.params import Run
 from stages.lib.store import Images, Store
@@ -110,3 +112,41 @@ def open_run(path: Path, batch_size: int = 200) -> TrainedRun:
     except RuntimeError as error:
         raise UserError(f"{path}: weights of another network ({error}); run `dvc repro`") from None
     return TrainedRun(run, model.eval(), config, history, batch_size)
+
+
+MODELS = Path("models")
+"""The checkpoint folders of the pipeline, by the names of its runs."""
+
+
+def open_runs(
+    names: Sequence[str],
+    store: Store,
+    where: str,
+    opener: Callable[[Path], TrainedRun] = open_run,
+) -> list[TrainedRun]:
+    """Open runs that were trained on `store`, in the order of `names`.
+
+    Args:
+        names: of the runs on this data set.
+        store: its images.
+        where: the section of params.yaml that the names were chosen from.
+        opener: for runs that must be able to do more.
+
+    Raises:
+        UserError: if there are none, or one cannot be opened, or saw other images.
+    """
+    if not names:
+        raise UserError(f"{where}: no run on data {store.name!r}; add one")
+    runs = [opener(MODELS / name) for name in names]
+    for run in runs:
+        run.check(store)
+    return runs
+
+
+def write_metrics(path: Path, values: Mapping[str, Mapping[str, float]]) -> None:
+    """Write the numbers of runs, row → metric → value, to four digits; leave out what is none."""
+    rounded = {
+        row: {key: float(f"{value:.4g}") for key, value in found.items() if math.isfinite(value)}
+        for row, found in values.items()
+    }
+    write_json(path, rounded)

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stages.models.base import Shape
-from stages.models.networks import Decoder
+from stages.models.networks import TransposedDecoder
 
 PUBLISHED_CODE = 4096
 """Numbers in a code of the report, chosen there from the reconstruction loss of 128 to 4,096."""
@@ -59,32 +58,15 @@ class Conv4Encoder(nn.Module):
         return [head(features) for head in self.heads]
 
 
-class Conv4Decoder(Decoder):
+class Conv4Decoder(TransposedDecoder):
     """The mirror of `Conv4Encoder`: linear with ReLU, then four transposed convolutions."""
 
     def __init__(self, shape: Shape, latent_dim: int = PUBLISHED_CODE, width: float = 1.0) -> None:
-        super().__init__()
-        self._start = _maps(shape, width)
-        self.linear = nn.Linear(latent_dim, self._start[0] * self._start[1] * self._start[2])
+        super().__init__(latent_dim, _maps(shape, width))
         self.convolutions = nn.ModuleList(
             nn.ConvTranspose2d(inner, outer, 4, stride=2, padding=1)
             for inner, outer in pairwise((*_channels(width)[::-1], shape[2]))
         )
-
-    def forward(self, codes: Tensor) -> Tensor:
-        """B×latent_dim codes to B×C×H×W outputs, unbounded."""
-        hidden = F.relu(self.linear(codes)).view(-1, *self._start)
-        hidden = hidden.contiguous(memory_format=torch.channels_last)
-        *inner, last = self.convolutions
-        for convolution in inner:
-            hidden = F.relu(convolution(hidden))
-        outputs: Tensor = last(hidden)
-        return outputs
-
-    @torch.no_grad()
-    def start_at(self, outputs: Tensor) -> None:
-        """Let the untrained decoder put out about `outputs`, C×H×W: their mean a channel."""
-        self.convolutions[-1].get_parameter("bias").copy_(outputs.mean((1, 2)))
 
 
 def _channels(width: float) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -21,6 +22,40 @@ class Decoder(nn.Module):
     def start_at(self, outputs: Tensor) -> None:
         """Let the untrained decoder put out about `outputs`, C×H×W."""
         raise NotImplementedError
+
+
+class TransposedDecoder(Decoder):
+    """Linear with ReLU to small maps, then transposed convolutions with ReLU between them.
+
+    A subclass sets `convolutions`. No activation follows the last one: the outputs are the
+    parameters of a `Likelihood`.
+
+    Args:
+        latent_dim: numbers in a code.
+        start: channels, height and width of the maps that the convolutions begin with.
+    """
+
+    convolutions: nn.ModuleList
+
+    def __init__(self, latent_dim: int, start: tuple[int, int, int]) -> None:
+        super().__init__()
+        self._start = start
+        self.linear = nn.Linear(latent_dim, math.prod(start))
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """B×latent_dim codes to B×C×H×W outputs, unbounded."""
+        hidden = F.relu(self.linear(codes)).view(-1, *self._start)
+        hidden = hidden.contiguous(memory_format=torch.channels_last)
+        *inner, last = self.convolutions
+        for convolution in inner:
+            hidden = F.relu(convolution(hidden))
+        outputs: Tensor = last(hidden)
+        return outputs
+
+    @torch.no_grad()
+    def start_at(self, outputs: Tensor) -> None:
+        """Let the untrained decoder put out about `outputs`, C×H×W: their mean a channel."""
+        self.convolutions[-1].get_parameter("bias").copy_(outputs.mean((1, 2)))
 
 
 class ConvEncoder(nn.Module):
@@ -77,39 +112,21 @@ class UpConvolution(nn.ConvTranspose2d):
         return rows.reshape(size, 2 * height, 2 * width, outer).permute(0, 3, 1, 2)
 
 
-class ConvDecoder(Decoder):
+class ConvDecoder(TransposedDecoder):
     """The mirror of `ConvEncoder`: linear with ReLU, then five transposed convolutions.
 
-    Source: fashion VAE thesis, table 4.2. No activation follows the last layer: the outputs are
-    the parameters of a `Likelihood`.
+    Source: fashion VAE thesis, table 4.2.
     """
 
     def __init__(self, shape: Shape, latent_dim: int) -> None:
-        super().__init__()
         height, width, channels = _divisible_by_32(shape)
-        self._start = (_CHANNELS[-1], height // 32, width // 32)
-        self.linear = nn.Linear(latent_dim, _CHANNELS[-1] * (height // 32) * (width // 32))
+        super().__init__(latent_dim, (_CHANNELS[-1], height // 32, width // 32))
         widths = (*_CHANNELS[::-1], channels)
         *deep, (first, second), (third, last) = pairwise(widths)
         self.convolutions = nn.ModuleList(
             nn.ConvTranspose2d(inner, outer, 5, stride=2, padding=2, output_padding=1)
             for inner, outer in deep
         ).extend([UpConvolution(first, second), UpConvolution(third, last)])
-
-    def forward(self, codes: Tensor) -> Tensor:
-        """B×latent_dim codes to B×C×H×W outputs, unbounded."""
-        hidden = F.relu(self.linear(codes)).view(-1, *self._start)
-        hidden = hidden.contiguous(memory_format=torch.channels_last)
-        *inner, last = self.convolutions
-        for convolution in inner:
-            hidden = F.relu(convolution(hidden))
-        outputs: Tensor = last(hidden)
-        return outputs
-
-    @torch.no_grad()
-    def start_at(self, outputs: Tensor) -> None:
-        """Let the untrained decoder put out about `outputs`, C×H×W: their mean a channel."""
-        self.convolutions[-1].get_parameter("bias").copy_(outputs.mean((1, 2)))
 
 
 class MlpEncoder(nn.Module):

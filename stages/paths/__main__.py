@@ -8,7 +8,6 @@ measured on the way. First it is shown whether the style loss tells the styles o
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,9 +15,9 @@ import pandas as pd
 
 from stages.lib import params
 from stages.lib.console import Progress, UserError, door
-from stages.lib.files import write_bytes, write_json
+from stages.lib.files import write_bytes
 from stages.lib.params import MIN_REFERENCE, Params
-from stages.lib.run import TrainedRun, open_run
+from stages.lib.run import TrainedRun, open_runs, write_metrics
 from stages.lib.store import Store, open_store
 from stages.lib.style import Measure
 from stages.models import backbones
@@ -49,20 +48,12 @@ def main() -> None:
     values = {f"{name}_separation": found.metrics} if found is not None else {}
     for run in runs:
         values |= _metrics(joined, run.run.name, settings.seed)
-    rounded = {
-        row: {key: float(f"{value:.4g}") for key, value in part.items() if math.isfinite(value)}
-        for row, part in values.items()
-    }
-    write_json(Path("metrics") / f"{name}-paths.json", rounded)
+    write_metrics(Path("metrics") / f"{name}-paths.json", values)
 
 
 def _open_runs(settings: Params, store: Store) -> list[TrainedRun]:
     names = [name for name in settings.paths.runs if settings.run(name).data == store.name]
-    if not names:
-        raise UserError(f"paths.runs: no run on data {store.name!r}; add one")
-    runs = [open_run(Path("models") / name) for name in names]
-    for run in runs:
-        run.check(store)
+    runs = open_runs(names, store, "paths.runs")
     if len(store.rows("train")) < MIN_REFERENCE:
         raise UserError(
             f"data {store.name}: {len(store.rows('train'))} training images, expected at least "

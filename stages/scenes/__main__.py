@@ -6,18 +6,16 @@ Each run of the family ``scenes`` renders the same mixes, beside quadrants that 
 from __future__ import annotations
 
 import argparse
-import math
 from pathlib import Path
 
 import numpy as np
 
 from stages.lib import measure, params
-from stages.lib.console import Progress, UserError, door
-from stages.lib.files import write_json
+from stages.lib.console import Progress, door
 from stages.lib.mixes import Mixes, of_neighbours, of_strangers, open_mixable, paste, render
 from stages.lib.neighbours import folder_of, open_neighbours
 from stages.lib.params import Params
-from stages.lib.run import TrainedRun
+from stages.lib.run import TrainedRun, open_runs, write_metrics
 from stages.lib.store import Store, open_store
 from stages.scenes.bench import Bench
 from stages.scenes.figures import draw_sheet
@@ -32,7 +30,8 @@ def main() -> None:
     settings, name = params.load(), parser.parse_args().data
     settings.data_set(name)
     store = open_store(Path("data") / name)
-    runs = _open_runs(settings, store)
+    names = [run for run, spec in settings.runs.scenes.items() if spec.data == store.name]
+    runs = open_runs(names, store, "runs.scenes", open_mixable)
     count = settings.number(settings.scenes.mixes)
     judged = settings.number(settings.scenes.judged)
     bench = Bench(store, settings.scenes, count, judged, settings.seed)
@@ -42,11 +41,7 @@ def main() -> None:
             values.setdefault(row, {}).update({f"{kind}_{key}": x for key, x in found.items()})
     if bench.judge is not None:
         values[f"{name}_judge"] = {"accuracy": bench.judge.accuracy}
-    rounded = {
-        row: {key: float(f"{value:.4g}") for key, value in found.items() if math.isfinite(value)}
-        for row, found in values.items()
-    }
-    write_json(Path("metrics") / f"{name}-scenes.json", rounded)
+    write_metrics(Path("metrics") / f"{name}-scenes.json", values)
 
 
 def _one_kind(
@@ -86,16 +81,6 @@ def _mixes(kind: str, settings: Params, store: Store) -> Mixes:
     neighbours = open_neighbours(folder_of(store.name))
     neighbours.check(store)
     return of_neighbours(rows, neighbours, settings.scenes.tau, random)
-
-
-def _open_runs(settings: Params, store: Store) -> list[TrainedRun]:
-    names = [name for name, spec in settings.runs.scenes.items() if spec.data == store.name]
-    if not names:
-        raise UserError(f"runs.scenes: no run on data {store.name!r}; add one")
-    runs = [open_mixable(Path("models") / name) for name in names]
-    for run in runs:
-        run.check(store)
-    return runs
 
 
 if __name__ == "__main__":

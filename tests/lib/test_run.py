@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import torch
 from stages.lib import loop
 from stages.lib.console import UserError
 from stages.lib.params import Run
-from stages.lib.run import TrainedRun, open_run
+from stages.lib.run import TrainedRun, open_run, open_runs, write_metrics
 from stages.lib.store import Store
 from stages.models.base import to_images
 
@@ -87,3 +88,30 @@ def test_weights_of_another_network_are_refused(trained: tuple[TrainedRun, Store
     (out / "config.json").write_text(json.dumps(config))
     with pytest.raises(UserError, match="weights of another network"):
         open_run(out)
+
+
+def test_runs_are_opened_in_order_and_checked(
+    trained: tuple[TrainedRun, Store, Path],
+    make_store: Callable[..., Store],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, store, out = trained
+    monkeypatch.chdir(out.parent.parent)
+    shutil.copytree(out, out.with_name("other"))
+    opened = []
+
+    def opener(path: Path) -> TrainedRun:
+        opened.append(path.name)
+        return open_run(path)
+
+    assert len(open_runs(["other", "run"], store, "runs.art", opener)) == 2
+    assert opened == ["other", "run"]
+    with pytest.raises(UserError, match=r"runs\.art: no run on data 'blobs'; add one"):
+        open_runs([], store, "runs.art")
+    with pytest.raises(UserError, match="not the images that run"):
+        open_runs(["run"], make_store(count=90), "runs.art")
+
+
+def test_metrics_have_four_digits_and_no_gaps(tmp_path: Path) -> None:
+    write_metrics(tmp_path / "m.json", {"run": {"a": 0.123456, "b": float("nan")}, "other": {}})
+    assert json.loads((tmp_path / "m.json").read_text()) == {"run": {"a": 0.1235}, "other": {}}
