@@ -21,7 +21,7 @@ def aae(**options: object) -> AAE:
 
 
 def test_three_phases_in_makhzanis_order() -> None:
-    phases = aae().phases()
+    phases = aae(joint=False).phases()
     assert list(phases) == ["reconstruction", "discrimination", "regularisation"]
     assert [phase.parts for phase in phases.values()] == [
         ("encoder", "decoder"),
@@ -31,12 +31,56 @@ def test_three_phases_in_makhzanis_order() -> None:
 
 
 def test_each_loss_depends_on_the_parts_of_its_phase() -> None:
-    model = aae()
+    model = aae(joint=False)
     given = sample(model)
     assert reached(model, given, "reconstruction") == {"encoder", "decoder"}
     # The discriminator's own loss never reaches the encoder that it judges.
     assert reached(model, given, "discrimination") == {"discriminator"}
     assert reached(model, given, "regularisation") == {"encoder", "discriminator"}
+
+
+def test_jointly_the_encoder_moves_once_by_the_weighted_sum() -> None:
+    model = aae(regularisation=7.0)
+    phases = model.phases()
+    assert [phase.parts for phase in phases.values()] == [
+        ("encoder", "decoder"),
+        ("discriminator",),
+    ]
+    given = sample(model)
+    both = model(given, "autoencoding")
+    generation = model(given, "reconstruction")["generation"]
+    regularisation = model(given, "regularisation")["regularisation_loss"]
+    torch.testing.assert_close(both["generation"], generation)
+    torch.testing.assert_close(both["loss"], generation + 7 * regularisation)
+    assert reached(model, given, "autoencoding") == {"encoder", "decoder", "discriminator"}
+
+
+@pytest.mark.parametrize("prior", ["normal", "mixture"])
+def test_the_penalty_is_of_the_slope_in_the_code(prior: str) -> None:
+    model = aae(prior=prior, penalty=3.0)
+    given = sample(model)
+    samples = model.prior(given).requires_grad_()
+    (slopes,) = torch.autograd.grad(model._judge(samples, given.labels).sum(), samples)
+    losses = model(given, "discrimination")
+    expected = losses["discriminator_loss"] + 1.5 * slopes.square().sum(1)
+    torch.testing.assert_close(losses["discrimination_loss"], expected)
+    with torch.no_grad():  # as in validation
+        again = model(given, "discrimination")["discrimination_loss"]
+    torch.testing.assert_close(again, expected)
+
+
+def test_codes_begin_about_the_origin_and_wide() -> None:
+    model, plain = small_model("aae", latent_dim=32), small_model("ae", latent_dim=32)
+    images = torch.rand(200, 3, 1, 1, generator=torch.Generator().manual_seed(2))
+    ramp = torch.linspace(0, 1, 32).expand(3, 32, 32)
+    images = images * ramp + (1 - images) * ramp.transpose(1, 2)
+    for one in (model, plain):
+        one.start_from(images.mean(0))
+    with torch.no_grad():
+        wide, narrow = model.encode(images), plain.encode(images)
+        assert model.encode(images.mean(0)[None]).abs().max() < 1e-5
+    assert wide.std(0).mean() > 0.05
+    assert wide.std(0).mean() > 10 * narrow.std(0).mean()
 
 
 def test_the_losses_are_cross_entropies_of_the_two_answers() -> None:
@@ -137,7 +181,7 @@ class Stretch(nn.Module):
 
 
 def test_codes_take_the_shape_of_the_prior_on_toy_data() -> None:
-    model = small_model("aae", latent_dim=2, hidden=64)
+    model = small_model("aae", latent_dim=2, hidden=64, joint=False, penalty=1.0)
     assert isinstance(model, AAE)
     model.encoder = Stretch()
     phases = model.phases()
