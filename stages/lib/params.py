@@ -563,11 +563,10 @@ class Cartography(Section):
         return self
 
 
-class Paths(Section):
-    """Walks from one code to another, for runs on one data set.
+class Walks(Section):
+    """Walks from one code to another, see docs/paths.md.
 
     Attributes:
-        runs: names of runs; each is measured with its own data set.
         pairs: random pairs of each style, and of each two styles.
         compared: random pairs that every kind of path joins.
         steps, long_steps: into which a path is cut; the longer for the farthest pairs alone.
@@ -581,7 +580,6 @@ class Paths(Section):
         examples: pairs that are drawn as strips.
     """
 
-    runs: Annotated[list[Name], Field(min_length=1)]
     pairs: Scaled
     compared: Scaled
     steps: Annotated[int, Field(ge=4)]
@@ -594,6 +592,16 @@ class Paths(Section):
     layers: Annotated[dict[str, Annotated[float, Field(ge=0)]], Field(min_length=1)]
     size: Annotated[int, Field(ge=16, le=4096)] | None
     examples: Positive
+
+
+class Paths(Walks):
+    """The walks of the pipeline.
+
+    Attributes:
+        runs: names of runs; each is measured with its own data set.
+    """
+
+    runs: Annotated[list[Name], Field(min_length=1)]
 
 
 class Tolerance(Section):

@@ -43,7 +43,8 @@ def main() -> None:
             for name in study.data
         }
         orders = {
-            cell.run.name: _order(cell, images[cell.run.data], study, cache) for cell in cells
+            cell.run.name: _order(cell, images[cell.run.data], study, asked.scale, cache)
+            for cell in cells
         }
         work = {
             name: order.run.epochs * len(images[order.run.data].rows("train"))
@@ -73,11 +74,20 @@ def main() -> None:
         raise UserError(f"{len(failures)} of {len(chosen)} cells failed: {first} ({reason}){more}")
 
 
-def _order(cell: plan.Cell, store: Store, study: plan.Study, cache: Path) -> Order:
+def _order(
+    cell: plan.Cell, store: Store, study: plan.Study, scale: plan.Scale, cache: Path
+) -> Order:
     mark = fingerprint(cell.run, store)
     folder = cache / "cells" / f"{cell.run.name}-{mark}"
     return Order(
-        cell.run, store.path, folder, mark, study.active_threshold, study.bins, study.examine
+        cell.run,
+        store.path,
+        folder,
+        mark,
+        study.active_threshold,
+        study.bins,
+        study.examine,
+        plan.walks(study, scale),
     )
 
 

@@ -27,14 +27,19 @@ from stages.lib import disentanglement, factors, loop, measure
 from stages.lib.console import Progress, UserError
 from stages.lib.files import write_bytes, write_json
 from stages.lib.params import Run
-from stages.lib.run import open_run
+from stages.lib.run import TrainedRun, open_run
 from stages.lib.store import Store, open_store
+from stages.lib.walks import experiments
+from stages.lib.walks.experiments import Asked
 
 TELL_SECONDS = 0.5
 """At most so often a worker tells of its progress."""
 
 MATRICES = "matrices.csv"
 """How each latent relates to each factor, as of `disentanglement.matrices`."""
+
+WALKS = "walks.npz"
+"""Paths between codes, as of `experiments.save`."""
 
 _RESULT = "result.json"
 
@@ -51,6 +56,7 @@ class Order:
         active_threshold: as in `measure.measure`.
         bins: as in `factors.measure`.
         examine: whether all metrics of disentanglement are wanted.
+        walks: paths between codes, if they are wanted.
     """
 
     run: Run
@@ -60,6 +66,7 @@ class Order:
     active_threshold: float
     bins: int
     examine: bool = False
+    walks: Asked | None = None
 
     @property
     def model(self) -> Path:
@@ -82,6 +89,7 @@ class Order:
                 "active_threshold": self.active_threshold,
                 "bins": self.bins,
                 "examine": self.examine,
+                "walks": self.walks and self.walks.dump(),
             }
         )
 
@@ -97,6 +105,7 @@ class Order:
             values["active_threshold"],
             values["bins"],
             values["examine"],
+            values["walks"] and Asked.read(values["walks"]),
         )
 
     def result(self) -> dict[str, float] | None:
@@ -133,6 +142,8 @@ class Order:
                 values |= found.metrics
                 table = found.table.to_csv(index=False, float_format="%.6g")
                 write_bytes(self.folder / MATRICES, table.encode())
+        if self.walks is not None:
+            _walk(self.walks, store, trained, self.folder / WALKS)
         rounded = {name: float(f"{value:.6g}") for name, value in values.items()}
         write_json(self.folder / _RESULT, {"measured_by": self._measured_by(), "values": rounded})
 
@@ -144,7 +155,20 @@ class Order:
             package = file.parent.glob("*.py") if file.name == "__init__.py" else [file]
             for part in sorted(package):
                 digest.update(part.read_bytes())
+        if self.walks is not None:
+            digest.update(json.dumps(self.walks.dump(), sort_keys=True).encode())
+            for part in sorted(Path(inspect.getfile(experiments)).parent.glob("*.py")):
+                digest.update(part.read_bytes())
         return digest.hexdigest()[:16]
+
+
+def _walk(asked: Asked, store: Store, trained: TrainedRun, path: Path) -> None:
+    """Measure and keep the paths between codes; the study's bar counts trainings alone."""
+    listener, Progress.listener = Progress.listener, None
+    try:
+        experiments.save(list(experiments.walk(asked, store, trained, asked.measure())), path)
+    finally:
+        Progress.listener = listener
 
 
 def fingerprint(run: Run, store: Store) -> str:

@@ -16,7 +16,7 @@ from matplotlib.ticker import LogFormatter, MaxNLocator, NullLocator
 from stages.lib import plane
 from stages.lib.picture import enlargement, save_figure, save_grid
 from stages.lib.run import TrainedRun, open_run
-from stages.study import disentangling, experts, latents, plan, recognition, retrieval
+from stages.study import disentangling, experts, latents, plan, recognition, retrieval, walks
 from stages.study.results import JUDGED, Outcome, beside
 
 PICTURES = "pictures"
@@ -150,15 +150,29 @@ def _latents(outcome: Outcome, models: Models, folder: Path) -> None:
     settings = outcome.study.cartography
     assert settings is not None  # noqa: S101 - the schema asks for it
     for data, store in outcome.stores.items():
-        first: dict[str, Path] = {}
-        for cell in outcome.cells:
-            if cell.run.data == data and cell.run.name in models:
-                first.setdefault(cell.run.model, models[cell.run.name])
-        if first:
+        if first := _first_of_each_model(outcome, models, data):
             runs = [open_run(path) for path in first.values()]
             published = plan.STUDIES / outcome.name
             seed, title = outcome.study.seed, outcome.study.title
             latents.write(runs, store, settings, seed, title, published, folder)
+
+
+def _walks(outcome: Outcome, models: Models, folder: Path) -> None:
+    """The paths through the latent space of the first run of each model, on each data set."""
+    asked = plan.walks(outcome.study, outcome.scale)
+    assert asked is not None  # noqa: S101 - the schema asks for it
+    for data, store in outcome.stores.items():
+        if first := _first_of_each_model(outcome, models, data):
+            walks.write(first, store, asked, outcome.study.title, folder, folder / PICTURES)
+
+
+def _first_of_each_model(outcome: Outcome, models: Models, data: str) -> dict[str, Path]:
+    """Model → checkpoint folder of its first finished cell on a data set."""
+    first: dict[str, Path] = {}
+    for cell in outcome.cells:
+        if cell.run.data == data and cell.run.name in models:
+            first.setdefault(cell.run.model, models[cell.run.name])
+    return first
 
 
 def _experts(outcome: Outcome, models: Models, folder: Path) -> None:
@@ -259,4 +273,5 @@ _FIGURES: dict[str, Callable[[Outcome, Models, Path], None]] = {
     "retrieval": _retrieval,
     "disentanglement": disentangling.draw,
     "latents": _latents,
+    "walks": _walks,
 }

@@ -25,8 +25,10 @@ from stages.lib.params import (
     Scaled,
     Section,
     Train,
+    Walks,
     nearest,
 )
+from stages.lib.walks.experiments import Asked
 from stages.models.registry import MODELS, Option
 
 STUDIES = Path("studies")
@@ -43,9 +45,10 @@ Chart = Literal[
     "retrieval",
     "disentanglement",
     "latents",
+    "walks",
 ]
 
-_SCALED = {"small": "sample", "full": "full"}
+_SCALED: dict[Scale, Literal["sample", "full"]] = {"small": "sample", "full": "full"}
 
 
 class StudyData(DataSet):
@@ -124,6 +127,7 @@ class Study(Section):
         examine: measure all of `stages.lib.disentanglement`, where there are true factors.
         figures: what to draw; ``mesh`` and ``scatter`` need cells with two latents.
         cartography: what is measured of latent spaces, for ``latents``.
+        paths: how codes are joined and what is measured on the way, for ``walks``.
     """
 
     title: str
@@ -138,6 +142,7 @@ class Study(Section):
     figures: list[Chart]
     plane: Plane | None = None
     cartography: Cartography | None = None
+    paths: Walks | None = None
 
     @model_validator(mode="after")
     def _tables_have_data(self) -> Study:
@@ -155,6 +160,8 @@ class Study(Section):
             raise ValueError("figures: mesh and scatter need the section plane; add it")
         if self.cartography is None and "latents" in self.figures:
             raise ValueError("figures: latents need the section cartography; add it")
+        if self.paths is None and "walks" in self.figures:
+            raise ValueError("figures: walks need the section paths; add it")
         return self
 
 
@@ -187,6 +194,13 @@ def load(name: str) -> Study:
 def number(scaled: Scaled, scale: Scale) -> int:
     """The value of `scaled`; a study's small scale is its ``sample``."""
     return int(getattr(scaled, _SCALED[scale]))
+
+
+def walks(study: Study, scale: Scale) -> Asked | None:
+    """The walks that are asked of every cell, if any."""
+    if study.paths is None or "walks" not in study.figures:
+        return None
+    return Asked(study.paths, _SCALED[scale], study.seed)
 
 
 def data_set(study: Study, name: str, scale: Scale, source: str | None) -> DataSet:

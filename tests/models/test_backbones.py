@@ -74,6 +74,33 @@ def test_downloads_are_checked_and_kept(
         backbones.download(f"{root}/missing-12345678.pth")
 
 
+@pytest.mark.slow  # half a gigabyte of weights
+def test_vgg19_is_fetched_once_and_is_torchvisions(
+    server: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    root, folder = server
+    network = torchvision.models.vgg19(weights=None).eval()
+    file = _put(folder, network.state_dict())
+    monkeypatch.setattr(backbones, "TORCHVISION", root)
+    fetched = partial(backbones._pretrained, backbones._vgg19, file)
+    monkeypatch.setitem(backbones.BACKBONES, "vgg19", fetched)
+    backbone = backbones.load("vgg19")
+    (folder / file).unlink()
+    assert backbones.load("vgg19").fingerprint() == backbone.fingerprint()  # from the cache
+    names = ["conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"]
+    images = torch.rand(1, 3, 64, 64)
+    maps = backbone.maps(images, names, size=64)
+    # Behind the ReLU of the first convolution of each block, as of torchvision's own layers.
+    with torch.no_grad():
+        for name, end in zip(names, (2, 7, 12, 21, 30), strict=True):
+            assert isinstance(network.features[end - 1], torch.nn.ReLU)
+            first = isinstance(network.features[max(end - 3, 0)], torch.nn.MaxPool2d)
+            assert first or end == 2
+            expected = network.features[:end](backbone.prepare(images, 64))
+            torch.testing.assert_close(maps[name], expected, rtol=1e-4, atol=1e-4)
+
+
 def test_downloads_run_no_code(
     server: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

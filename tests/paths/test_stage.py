@@ -17,9 +17,9 @@ from stages.lib.console import UserError
 from stages.lib.drawn import draw
 from stages.lib.params import DataSet, Scaled
 from stages.lib.store import open_store
+from stages.lib.walks import figures
+from stages.lib.walks.walk import KINDS
 from stages.paths import __main__ as stage
-from stages.paths import figures
-from stages.paths.walk import KINDS
 from tests.conftest import ROOT
 
 

@@ -1,4 +1,4 @@
-"""The parts of the stage paths: which pairs, what separates, and what is said of all paths."""
+"""The parts of walks: which pairs, what separates, and what is said of all paths."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pytest
 from stages.lib.console import UserError
 from stages.lib.store import Store
 from stages.lib.style import Measure
+from stages.lib.walks import pairs, separation, summary
+from stages.lib.walks.pairs import Pairs
+from stages.lib.walks.summary import Joined
+from stages.lib.walks.walk import Walk
 from stages.models import backbones
-from stages.paths import pairs, separation, summary
-from stages.paths.pairs import Pairs
-from stages.paths.summary import Joined
-from stages.paths.walk import Walk
 
 RANDOM = np.random.default_rng(0)
 

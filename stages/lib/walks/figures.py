@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,10 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from stages.lib.params import Params
 from stages.lib.picture import enlargement, save_figure, save_grid
-from stages.lib.run import TrainedRun
-from stages.paths import summary
-from stages.paths.separation import verdict
-from stages.paths.summary import AGAINST_LINEAR, RANDOM, Joined
+from stages.lib.walks import summary
+from stages.lib.walks.separation import verdict
+from stages.lib.walks.summary import AGAINST_LINEAR, RANDOM, Joined
 
 LABELS = {
     "style": "style loss, whole path",
@@ -32,31 +30,39 @@ Floats = npt.NDArray[np.floating]
 
 
 def draw(
-    joined: list[Joined], runs: list[TrainedRun], measure: str, settings: Params, out: Path
+    joined: list[Joined],
+    titles: Mapping[str, str],
+    measure: str,
+    examples: int,
+    seed: int,
+    out: Path,
+    pictures: Path,
 ) -> None:
-    """All pictures of the paths into the folder `out`.
+    """All figures of the paths.
 
     Args:
         joined: all paths of all runs.
-        runs: in the order of the rows and columns.
+        titles: name → title of each run, in the order of the rows and columns.
         measure: of style, in a line.
-        settings: how many examples, and the seed of the intervals.
-        out: the folder.
+        examples: pairs that are drawn as strips.
+        seed: of the intervals.
+        out: folder of the figures.
+        pictures: folder of those that show images.
     """
-    names = [run.run.name for run in runs]
-    about = " · ".join([*(run.title() for run in runs), f"style: {measure}"])
+    names = list(titles)
+    about = " · ".join([*titles.values(), f"style: {measure}"])
     for experiment, what in (("intra", "one style"), ("inter", "two styles")):
         chosen = [one for one in joined if one.pairs.experiment == experiment]
         if chosen:
             title = f"Style loss of each step, random pairs of {what}: mean ± sd · {about}"
             _curves(chosen, names, title, out / f"curves_{experiment}.png")
     _extreme_curves(joined, names, about, out / "curves_extremes.png")
-    _kinds(joined, names, settings.seed, about, out / "kinds.png")
-    _claim(joined, names, settings.seed, about, out / "claim.png")
-    for run in runs:
-        own = [one for one in joined if one.run == run.run.name]
-        _strips(own, settings.paths.examples, run.title(), out / f"strips_{run.run.name}.png")
-        _extremes(own, run.title(), out / f"extremes_{run.run.name}.png")
+    _kinds(joined, names, seed, about, out / "kinds.png")
+    _claim(joined, names, seed, about, out / "claim.png")
+    for name, title in titles.items():
+        own = [one for one in joined if one.run == name]
+        _strips(own, examples, title, pictures / f"strips_{name}.png")
+        _extremes(own, title, pictures / f"extremes_{name}.png")
 
 
 def draw_separation(table: pd.DataFrame, about: str, path: Path) -> None:

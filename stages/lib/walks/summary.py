@@ -11,8 +11,8 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from stages.lib.paths import curvature
-from stages.paths.pairs import Pairs
-from stages.paths.walk import Walk
+from stages.lib.walks.pairs import Pairs
+from stages.lib.walks.walk import Walk
 
 MEASURES = (
     "style",
@@ -116,6 +116,27 @@ def claim(joined: list[Joined], run: str, seed: int) -> Interval:
     return _correlation(both, seed)
 
 
+def between_within(joined: list[Joined], run: str, seed: int) -> Interval:
+    """Style loss of random linear paths between two styles, by that within one, and its interval.
+
+    Paths of both kinds are drawn, each on their own.
+    """
+    means = []
+    for number, experiment in enumerate(("inter", "intra")):
+        losses = [
+            one.walk.table["style"].to_numpy()
+            for one in _random_linear(joined)
+            if one.run == run and one.pairs.experiment == experiment
+        ]
+        known = np.concatenate([np.empty(0), *losses])
+        if not known.any():
+            return Interval(math.nan, math.nan, math.nan)
+        means.append((known.mean(), _drawn(len(known), seed + number) @ known))
+    (between, many_between), (within, many_within) = means
+    ratios = many_between[many_within > 0] / many_within[many_within > 0]
+    return Interval(float(between / within), *np.percentile(ratios, [2.5, 97.5]).tolist())
+
+
 def kind_metrics(joined: list[Joined], run: str, seed: int) -> dict[str, dict[str, float]]:
     """Kind of path → means over the compared pairs, and changes against the linear paths."""
     tables = {
@@ -132,6 +153,22 @@ def kind_metrics(joined: list[Joined], run: str, seed: int) -> dict[str, dict[st
             values[f"{name}_change_low"], values[f"{name}_change_high"] = change.low, change.high
         found[kind] = values
     return found
+
+
+def metrics(joined: list[Joined], run: str, seed: int) -> dict[str, dict[str, float]]:
+    """Row → metric → value: a row a kind of path, and one for the random pairs."""
+    kinds = kind_metrics(joined, run, seed)
+    groups = group_table(joined, seed)
+    shapes = groups["shape"][groups["run"] == run]
+    rho = claim(joined, run, seed)
+    return {f"{run}_{kind}": values for kind, values in kinds.items()} | {
+        run: {
+            "curvature_dissolve_rho": rho.value,
+            "curvature_dissolve_rho_low": rho.low,
+            "curvature_dissolve_rho_high": rho.high,
+            **{f"{shape}_groups": float((shapes == shape).sum()) for shape in SHAPES},
+        }
+    }
 
 
 def interval(values: Numbers, seed: int) -> Interval:
