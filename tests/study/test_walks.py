@@ -6,11 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from stages.lib.console import UserError
 from stages.lib.walks import experiments
 from stages.lib.walks.walk import KINDS
 from stages.study import __main__ as stage
@@ -80,26 +78,6 @@ def test_every_model_walks_between_the_same_pairs(
     before = [path.stat().st_mtime_ns for path in kept]
     stage.main()
     assert [path.stat().st_mtime_ns for path in kept] == before
-
-
-def test_walks_survive_on_disk(tmp_path: Path) -> None:
-    from tests.lib.walks.test_parts import joined
-
-    curves = np.random.default_rng(0).random((4, 10))
-    both = [
-        joined("linear", "intra", "a", curves, curves[:, 0]),
-        joined("graph", "compared", "any", curves, curves[:, 1]),
-    ]
-    experiments.save(both, tmp_path / "walks.npz")
-    again = experiments.load(tmp_path / "walks.npz")
-    for one, other in zip(both, again, strict=True):
-        assert (one.run, one.kind, one.pairs[:2]) == (other.run, other.kind, other.pairs[:2])
-        pd.testing.assert_frame_equal(one.walk.table, other.walk.table)
-        assert (one.walk.style == other.walk.style).all()
-        assert (one.pairs.second == other.pairs.second).all()
-    (tmp_path / "walks.npz").write_bytes(b"PK")
-    with pytest.raises(UserError, match=r"walks.npz: no walks to be read .*; run the study again"):
-        experiments.load(tmp_path / "walks.npz")
 
 
 def test_walks_need_their_section() -> None:

@@ -198,6 +198,22 @@ def test_groups_have_shapes_and_tables_have_rows() -> None:
     assert row["style"].item() == pytest.approx(both[0].walk.style[3, 6])
 
 
+def test_between_by_within_is_a_ratio_of_means() -> None:
+    curves = RANDOM.random((40, 10))
+    both = [
+        joined("linear", "intra", "a", curves, curves[:, 0]),
+        joined("linear", "intra", "b", curves, curves[:, 0]),
+        joined("linear", "inter", "a – b", curves, curves[:, 0]),
+        joined("geodesic", "inter", "a – b", curves, curves[:, 0]),
+    ]
+    for one, level in zip(both, (1.0, 3.0, 5.0, 100.0), strict=True):
+        one.walk.table["style"] = level
+    found = summary.between_within(both, "run", 0)
+    assert found.value == pytest.approx(2.5)
+    assert 2.0 < found.low < 2.5 < found.high < 3.2
+    assert np.isnan(summary.between_within(both[:2], "run", 0).value)
+
+
 def test_changes_are_of_pairs() -> None:
     base = RANDOM.random(50) * 100
     change = summary.relative(base * 1.5, base, 0)

@@ -1,0 +1,51 @@
+"""Walks that are kept on disk, and settings that travel with an order."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.lib import params
+from stages.lib.console import UserError
+from stages.lib.walks import experiments
+from stages.lib.walks.experiments import Asked
+from tests.conftest import ROOT
+from tests.lib.walks.test_parts import joined
+
+
+def test_walks_survive_on_disk(tmp_path: Path) -> None:
+    curves = np.random.default_rng(0).random((4, 10))
+    both = [
+        joined("linear", "intra", "a", curves, curves[:, 0]),
+        joined("graph", "compared", "any", curves, curves[:, 1]),
+    ]
+    experiments.save(both, tmp_path / "walks.npz")
+    again = experiments.load(tmp_path / "walks.npz")
+    for one, other in zip(both, again, strict=True):
+        assert (one.run, one.kind, one.pairs[:2]) == (other.run, other.kind, other.pairs[:2])
+        pd.testing.assert_frame_equal(one.walk.table, other.walk.table)
+        assert (one.walk.style == other.walk.style).all()
+        assert (one.pairs.second == other.pairs.second).all()
+    (tmp_path / "walks.npz").write_bytes(b"PK")
+    with pytest.raises(UserError, match=r"walks.npz: no walks to be read .*; run the study again"):
+        experiments.load(tmp_path / "walks.npz")
+
+
+def test_what_is_asked_survives_as_json() -> None:
+    settings = params.load(ROOT / "params.yaml").paths
+    fields = settings.model_dump(exclude={"runs"})
+    asked = Asked(params.Walks.model_validate(fields), "full", 3)
+    again = Asked.read(json.loads(json.dumps(asked.dump())))
+    assert again == asked
+    assert again.number(settings.pairs) == settings.pairs.full
+
+
+def test_an_unknown_backbone_is_named_where_it_stands() -> None:
+    fields = params.load(ROOT / "params.yaml").paths.model_dump(exclude={"runs"})
+    asked = Asked(params.Walks.model_validate(fields | {"backbone": "vgg99"}), "sample", 0)
+    with pytest.raises(UserError, match=r"paths\.backbone: no backbone 'vgg99'"):
+        asked.measure()
