@@ -107,7 +107,8 @@ def copied_repository(tmp_path: Path) -> Path:
     )
     folder = tmp_path / "repository"
     for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith("metrics/"):
+        recorded = name.endswith("dvc.lock") or name.startswith("metrics/")
+        if (ROOT / name).is_file() and not recorded:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     overlay = params.read(ROOT / "ci" / "params.yaml")

@@ -15,7 +15,13 @@ from stages.lib.compare import flatten, judge
 from stages.verify.clone import outputs
 from tests.conftest import ROOT, run_in
 
-DAG: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+FILES = ("dvc.yaml", "stages/sources/dvc.yaml")
+DAG: dict[str, Any] = {
+    name: stage
+    for file in FILES
+    for name, stage in yaml.safe_load((ROOT / file).read_text())["stages"].items()
+}
+SOURCES = "stages/sources/dvc.yaml:sources"
 PARAMS = params.load(ROOT / "params.yaml")
 
 
@@ -50,7 +56,7 @@ def stages_run(output: str) -> set[str]:
 def test_the_whole_dag_and_then_one_knob(copied_repository: Path) -> None:
     first = run_in(copied_repository, "dvc", "repro")
     ran = stages_run(first.stdout)
-    assert {"sources", "report"} <= ran
+    assert {SOURCES, "report"} <= ran
     for name in PARAMS.latent_run_names():
         folder = copied_repository / "plots" / name
         assert (folder / "strip.png").stat().st_size > 1000
@@ -62,7 +68,7 @@ def test_the_whole_dag_and_then_one_knob(copied_repository: Path) -> None:
     assert (copied_repository / "report" / "index.html").stat().st_size > 10_000
 
     again = run_in(copied_repository, "dvc", "repro")
-    assert stages_run(again.stdout) == {"sources"}, "an unchanged DAG runs nothing else"
+    assert stages_run(again.stdout) == {SOURCES}, "an unchanged DAG runs nothing else"
     assert run_in(copied_repository, "git", "status", "--short", "--", "data").stdout == ""
 
     run_in(copied_repository, "git", "add", "--all")
@@ -73,7 +79,7 @@ def test_the_whole_dag_and_then_one_knob(copied_repository: Path) -> None:
     turned = run_in(copied_repository, "dvc", "exp", "run", "-S", "beta=9")
     family = set(PARAMS.runs.beta)
     expected = {f"{stage}_beta@{name}" for stage in ("train", "evaluate") for name in family}
-    assert stages_run(turned.stdout) == expected | {"sources", "report"}
+    assert stages_run(turned.stdout) == expected | {SOURCES, "report"}
     after = outputs(copied_repository)
     changed = {path for path in before if before[path] != after[path]}
     assert {f"models/{name}" for name in family} <= changed

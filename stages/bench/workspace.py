@@ -31,8 +31,8 @@ def measure(rounds: int, repository: Path) -> Figure:
 
 
 def _not_up_to_date(repository: Path) -> str:
-    """Why not, or nothing; a stage that always runs, as `sources` does, is no reason."""
-    status = _dvc("status --json", repository)
+    """Why not, or nothing; a stage that always runs is no reason, nor are the studies."""
+    status = _dvc("status --json dvc.yaml", repository)
     if status.returncode:
         return f"not measured: {_last_line(status.stderr)}"
     changed = [

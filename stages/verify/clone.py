@@ -15,6 +15,9 @@ from stages.lib import params
 from stages.lib.console import UserError
 from stages.lib.files import write_bytes
 
+LOCKS = ("dvc.lock", "stages/sources/dvc.lock")
+"""What DVC recorded of the DAG."""
+
 
 def clone(repository: Path, folder: Path, overlay: Path | None) -> None:
     """Clone HEAD of `repository` into `folder`, and lay `overlay` over its params.yaml.
@@ -45,14 +48,12 @@ def reproduce(folder: Path, repository: Path) -> None:
 
 
 def outputs(folder: Path) -> dict[str, str]:
-    """The hash of every output in ``dvc.lock``, by path; empty if there is no lock."""
-    lock = folder / "dvc.lock"
-    if not lock.is_file():
-        return {}
-    stages: Mapping[str, Any] = params.read(lock).get("stages", {})
-    return {
-        out["path"]: str(out["md5"]) for stage in stages.values() for out in stage.get("outs", [])
-    }
+    """The hash of every output in the lock files of the DAG, by path; empty if there are none."""
+    locks = [lock for lock in (folder / name for name in LOCKS) if lock.is_file()]
+    stages: list[Mapping[str, Any]] = [
+        stage for lock in locks for stage in params.read(lock).get("stages", {}).values()
+    ]
+    return {out["path"]: str(out["md5"]) for stage in stages for out in stage.get("outs", [])}
 
 
 def _run(command: list[str], folder: Path, environment: Mapping[str, str]) -> None:

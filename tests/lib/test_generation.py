@@ -1,4 +1,4 @@
-"""Fréchet distance, KID and the shares: analytic cases, and torchmetrics on the same features."""
+"""Fréchet distance, KID and the shares: analytic cases, and torch-fidelity on the same features."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from torch import Tensor, nn
-from torchmetrics.image.fid import FrechetInceptionDistance
-from torchmetrics.image.kid import KernelInceptionDistance
+from torch import Tensor
+from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+from torch_fidelity.metric_kid import kid_features_to_metric
+from torch_fidelity.metric_prc import prc_features_to_metric
 
 from stages.lib import generation
 from stages.lib.generation import frechet, kid, shares
@@ -20,17 +21,8 @@ def cloud(count: int, mean: float = 0.0, scale: float = 1.0, seed: int = 0) -> F
     return mean + scale * np.random.default_rng(seed).standard_normal((count, 8))
 
 
-class Flat(nn.Module):
-    """The features are the image's own numbers: B×1×1×8 to B×8."""
-
-    num_features = 8
-
-    def forward(self, images: Tensor) -> Tensor:
-        return images.flatten(1)
-
-
-def images(features: Features) -> Tensor:
-    return torch.from_numpy(features).float()[:, None, None, :]
+def tensor(features: Features) -> Tensor:
+    return torch.from_numpy(features)
 
 
 def test_frechet_of_two_gaussians_with_known_moments() -> None:
@@ -44,22 +36,33 @@ def test_frechet_of_two_gaussians_with_known_moments() -> None:
     assert frechet(few, few) == pytest.approx(0, abs=1e-6)
 
 
-def test_frechet_agrees_with_torchmetrics() -> None:
+def test_frechet_agrees_with_torch_fidelity() -> None:
     real, fake = cloud(300), cloud(200, mean=0.5, scale=1.5, seed=1)
-    metric = FrechetInceptionDistance(feature=Flat(), input_img_size=(1, 1, 8))
-    metric.set_dtype(torch.float64)
-    for part in torch.split(images(real), 70):
-        metric.update(part, real=True)
-    metric.update(images(fake), real=False)
-    assert frechet(real, fake) == pytest.approx(metric.compute().item(), rel=1e-4)
+    statistics = [fid_features_to_statistics(tensor(part)) for part in (real, fake)]
+    theirs = fid_statistics_to_metric(*statistics, verbose=False)["frechet_inception_distance"]
+    assert frechet(real, fake) == pytest.approx(theirs, rel=1e-9)
 
 
-def test_kid_agrees_with_torchmetrics() -> None:
+def test_kid_agrees_with_torch_fidelity() -> None:
     real, fake = cloud(200), cloud(200, mean=0.5, seed=1)
-    metric = KernelInceptionDistance(feature=Flat(), subsets=1, subset_size=200)
-    metric.update(images(real), real=True)
-    metric.update(images(fake), real=False)
-    assert kid(real, fake, 0) == pytest.approx(metric.compute()[0].item(), rel=1e-4)
+    theirs = kid_features_to_metric(
+        tensor(real), tensor(fake), kid_subsets=1, kid_subset_size=200, verbose=False
+    )
+    expected = theirs["kernel_inception_distance_mean"]
+    assert kid(real, fake, 0) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("neighbours", [3, 5])
+def test_precision_and_recall_agree_with_torch_fidelity(neighbours: int) -> None:
+    real, fake = cloud(300), cloud(200, mean=0.5, scale=1.5, seed=1)
+    # There the first set is the generated one.
+    theirs = prc_features_to_metric(
+        tensor(fake), tensor(real), prc_neighborhood=neighbours, verbose=False
+    )
+    found = shares(real, fake, neighbours)
+    assert 0.1 < found["precision"] < 0.9
+    assert found["precision"] == pytest.approx(theirs["precision"])
+    assert found["recall"] == pytest.approx(theirs["recall"])
 
 
 def test_kid_of_equal_distributions_is_near_zero_and_unbiased() -> None:

@@ -24,6 +24,10 @@ def test_outputs_of_a_lock(tmp_path: Path) -> None:
     assert outputs(tmp_path) == {}
     (tmp_path / "dvc.lock").write_text(LOCK)
     assert outputs(tmp_path) == {"data/a": "1.dir", "models/a": "2"}
+    notes = tmp_path / "stages" / "sources" / "dvc.lock"
+    notes.parent.mkdir(parents=True)
+    notes.write_text("stages: {s: {outs: [{path: data/a.source.json, md5: '3'}]}}")
+    assert outputs(tmp_path) == {"data/a": "1.dir", "models/a": "2", "data/a.source.json": "3"}
 
 
 def test_a_clone_has_the_commit_and_the_overlay(copied_repository: Path, tmp_path: Path) -> None:
