@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE, trustworthiness
 
@@ -16,6 +18,14 @@ from stages.lib.store import Images
 Pixels = npt.NDArray[np.uint8]
 
 TRUST_NEIGHBOURS = 10
+
+UMAP_NEIGHBOURS = 15
+UMAP_CURVE = 1.577, 0.895
+"""a and b of 1 / (1 + a d^2b), which says how near places at a distance d are: the curve that is 1
+up to a distance of 0.1 and falls as e^(0.1 − d) beyond, as UMAP fits it."""
+UMAP_REPULSED = 5
+"""Pairs that UMAP draws at random to push apart, for each that it pulls together."""
+UMAP_STEPS = 300
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,67 @@ def t_sne(codes: Codes, perplexity: float, seed: int) -> Floats:
     return found.astype(np.float64)
 
 
-MAPS: dict[str, Callable[[Codes, float, int], Floats]] = {"PCA": principal, "t-SNE": t_sne}
+def umap(codes: Codes, perplexity: float, seed: int) -> Floats:
+    """UMAP (McInnes et al. 2018) from a principal start, with 15 neighbours.
+
+    UMAP pulls neighbours together in turn, and pushes pairs apart that it draws at random. Here all
+    pairs are pushed at once with the weight that they have in the mean of all draws (Damrich &
+    Hamprecht 2021, theorem 1), so that nothing is random; that takes N² numbers a step.
+    """
+    if len(codes) < 3:
+        return principal(codes, perplexity, seed)
+    weights = torch.from_numpy(fuzzy_neighbours(codes, UMAP_NEIGHBOURS))
+    degrees = weights.sum(1)
+    apart = (degrees[:, None] + degrees[None]) * (UMAP_REPULSED / (2 * len(codes)))
+    apart.fill_diagonal_(0)
+    start = principal(codes, perplexity, seed)
+    places = torch.from_numpy(start * (10 / max(np.abs(start).max(), 1e-12))).requires_grad_()
+    optimizer = torch.optim.Adam([places], lr=1.0)
+    a, b = UMAP_CURVE
+    for step in range(UMAP_STEPS):
+        optimizer.param_groups[0]["lr"] = 1 - step / UMAP_STEPS
+        squares = (places[:, None] - places[None]).square().sum(2)
+        far = a * (squares + 1e-3) ** b
+        # −log v = log(1 + far) and −log(1 − v) = log(1 + 1 / far).
+        loss = (weights * torch.log1p(far) + apart * torch.log1p(1 / far)).sum()
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    found: Floats = places.detach().numpy()
+    return found
+
+
+def fuzzy_neighbours(codes: Codes, neighbours: int) -> Floats:
+    """N×N: how surely two codes are neighbours, as either of them sees it (section 3.1 there).
+
+    The nearest neighbour of a code is one surely, whatever its distance; the sureness of the others
+    falls so that it sums to the binary logarithm of their number.
+    """
+    count = len(codes)
+    near = min(neighbours, count - 1)
+    distances = cdist(codes.astype(np.float64), codes.astype(np.float64))
+    np.fill_diagonal(distances, np.inf)
+    order = np.argsort(distances, axis=1, kind="stable")[:, :near]
+    known = np.take_along_axis(distances, order, axis=1)
+    beyond = known - known[:, :1]
+    low, high = np.zeros(count), np.full(count, 1e3 * max(known.max(), 1e-12))
+    for _ in range(64):
+        widths = (low + high) / 2
+        total = np.exp(-beyond / np.maximum(widths, 1e-300)[:, None]).sum(1)
+        more = total > np.log2(max(near, 2))
+        low, high = np.where(more, low, widths), np.where(more, widths, high)
+    seen = np.zeros((count, count))
+    sureness = np.exp(-beyond / np.maximum(high, 1e-300)[:, None])
+    np.put_along_axis(seen, order, sureness, axis=1)
+    either: Floats = seen + seen.T - seen * seen.T
+    return either
+
+
+MAPS: dict[str, Callable[[Codes, float, int], Floats]] = {
+    "PCA": principal,
+    "t-SNE": t_sne,
+    "UMAP": umap,
+}
 
 
 def lay_out(codes: Codes, name: str, perplexity: float, seed: int) -> Map:

@@ -26,15 +26,52 @@ def test_places_at_random_are_trusted_by_half() -> None:
     assert np.isnan(maps.trust(codes[:2], codes[:2, :2].astype(np.float64)))
 
 
-def test_t_sne_keeps_blobs_apart_and_repeats() -> None:
+@pytest.mark.parametrize("name", ["t-SNE", "UMAP"])
+def test_blobs_stay_apart_and_maps_repeat(name: str) -> None:
     random = np.random.default_rng(0)
     codes = random.standard_normal((40, 3)).astype(np.float32)
     codes[20:] += 30
-    first, second = (maps.lay_out(codes, "t-SNE", 5, 1) for _ in range(2))
+    first, second = (maps.lay_out(codes, name, 5, 1) for _ in range(2))
     np.testing.assert_array_equal(first.places, second.places)
     gap = np.linalg.norm(first.places[:20].mean(0) - first.places[20:].mean(0))
     assert gap > 2 * first.places[:20].std(0).max()
     assert first.trust > 0.9
+
+
+def test_the_sureness_of_neighbours_is_as_umap_says() -> None:
+    codes = np.random.default_rng(0).standard_normal((50, 4)).astype(np.float32)
+    either = maps.fuzzy_neighbours(codes, 8)
+    np.testing.assert_array_equal(either, either.T)
+    assert either.min() >= 0
+    assert either.max() <= 1 + 1e-12
+    assert (either.diagonal() == 0).all()
+    nearest = np.linalg.norm(codes[:, None] - codes[None], axis=2)
+    np.fill_diagonal(nearest, np.inf)
+    assert (either[np.arange(50), nearest.argmin(1)] > 1 - 1e-9).all()
+    # Three at 1, 2 and 4 beyond the first: e^−0 + e^−1/s + e^−3/s = log₂ 3 for the end of the line.
+    line = np.array([[0.0], [1], [2], [4]], dtype=np.float32)
+    seen = maps.fuzzy_neighbours(line, 3)
+    width = 1 / -np.log(0.476662)  # where x + x³ = log₂ 3 − 1
+    assert seen[0, 3] >= np.exp(-3 / width) - 1e-3
+    assert np.exp(-1 / width) + np.exp(-3 / width) == pytest.approx(np.log2(3) - 1, abs=1e-3)
+
+
+def test_umap_unrolls_what_pca_flattens() -> None:
+    random = np.random.default_rng(1)
+    turn = np.linspace(1.5 * np.pi, 4.5 * np.pi, 300)
+    roll = np.stack([turn * np.cos(turn), turn * np.sin(turn), 20 * random.random(300)], 1)
+    codes = roll.astype(np.float32)
+    flat, rolled = (maps.lay_out(codes, name, 30, 0) for name in ("PCA", "UMAP"))
+    assert rolled.trust > 0.97
+    assert rolled.trust > flat.trust + 0.05
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered")  # of PCA, on equal codes
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_umap_of_few_or_equal_codes(count: int) -> None:
+    assert np.isfinite(maps.umap(np.eye(5, 3, dtype=np.float32)[:count], 30, 0)).all()
+    same = maps.umap(np.ones((count, 3), np.float32), 30, 0)
+    assert np.isfinite(same).all()
 
 
 def test_a_line_has_a_map_too() -> None:
