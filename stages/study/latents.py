@@ -80,11 +80,11 @@ def write(
     numbers = pd.DataFrame([{"model": one.run, **one.numbers} for one in surveys])
     text = numbers.to_csv(index=False, float_format="%.4g")
     write_bytes(folder / f"{store.name}_numbers.csv", text.encode())
-    first = runs[0]
+    first, epochs = runs[0], sorted({len(run.history) for run in runs})
     about = (
         f"{len(store.rows('valid'))} validation images of {store.name} ({store.card['source']}); "
-        f"{first.run.network}, latent_dim {first.run.latent_dim}, {len(first.history)} epochs, "
-        f"seed {first.run.seed}"
+        f"{first.run.network}, latent_dim {first.run.latent_dim}, "
+        f"{' or '.join(map(str, epochs))} epochs, seed {first.run.seed}"
     )
     pictures = folder / "pictures"
     figures.draw(surveys, store, sorted_by, settings.thumbnails, about, folder, pictures)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -71,6 +71,8 @@ class Table(Section):
         loss_weights: of the terms of the model's loss; 1 for those left out.
         options: knobs of the model alone; those left out have the defaults of the registry.
         seeds: how many, counted from 0; null for as many as the study says.
+        epochs: null for as many as the study says.
+        schedule: of the learning rate, epoch → factor; null for the study's.
     """
 
     data: Name
@@ -82,11 +84,29 @@ class Table(Section):
     loss_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     options: dict[str, Option] = Field(default_factory=dict)
     seeds: Scaled | None = None
+    epochs: Scaled | None = None
+    schedule: dict[Positive, Annotated[float, Field(gt=0)]] | None = None
 
-    @property
-    def knobs(self) -> str:
-        """As of `knobs`."""
-        return _knobs(self.model, self.options, self.loss_weights)
+    def knobs(self, scale: Scale) -> str:
+        """What tells the cells from others of their model, β and latent size; or nothing.
+
+        Options that are not the registry's, weights of the loss that are not 1, and how long and at
+        which rates the table trains if it says so itself, e.g. ``gamma 20, 500 epochs``.
+        """
+        ordinary = {**MODELS[self.model].options, **dict.fromkeys(MODELS[self.model].weights, 1.0)}
+        values = {**ordinary, **self.options, **self.loss_weights}
+        parts = [
+            f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}"
+            for key, value in values.items()
+            if value != ordinary[key]
+        ]
+        if self.epochs is not None:
+            parts.append(f"{number(self.epochs, scale)} epochs")
+        parts += [
+            f"rate × {factor:g} from epoch {epoch}"
+            for epoch, factor in sorted((self.schedule or {}).items())
+        ]
+        return ", ".join(parts)
 
     @model_validator(mode="after")
     def _beta_of_the_model(self) -> Table:
@@ -167,10 +187,11 @@ class Study(Section):
 
 @dataclass(frozen=True)
 class Cell:
-    """One training of a study, and the tables that it stands in."""
+    """One training of a study, the tables that it stands in, and `Table.knobs` of those."""
 
     run: Run
     tables: tuple[str, ...]
+    knobs: str
 
 
 def names() -> list[str]:
@@ -225,7 +246,10 @@ def cells(study: Study, scale: Scale) -> list[Cell]:
         runs[key] = run
         tables.setdefault(key, []).append(title)
     ordered = sorted(runs.items(), key=lambda item: item[1].seed)
-    return [Cell(run, tuple(tables[key])) for key, run in ordered]
+    return [
+        Cell(run, tuple(tables[key]), study.tables[tables[key][0]].knobs(scale))
+        for key, run in ordered
+    ]
 
 
 def _runs(study: Study, scale: Scale) -> Iterator[tuple[str, Run]]:
@@ -237,7 +261,7 @@ def _runs(study: Study, scale: Scale) -> Iterator[tuple[str, Run]]:
 
 
 def _run(study: Study, table: Table, scale: Scale, seed: int, beta: float, latent_dim: int) -> Run:
-    own = "_".join(["", *table.knobs.replace(",", "").split()])
+    own = "_".join(["", *re.findall(r"[\w.]+", table.knobs(scale))])
     name = f"{table.data}_{table.model}_{table.network}{own}_b{beta:g}_z{latent_dim}_s{seed}"
     return Run.model_validate(
         {
@@ -252,28 +276,14 @@ def _run(study: Study, table: Table, scale: Scale, seed: int, beta: float, laten
             "loss_weights": dict.fromkeys(MODELS[table.model].weights, 1.0) | table.loss_weights,
             "options": params.check_options(table.model, table.options),
             "seed": seed,
-            "epochs": number(study.train.epochs, scale),
-            "train": study.train,
+            "epochs": number(table.epochs or study.train.epochs, scale),
+            "train": study.train if table.schedule is None else _at(study.train, table.schedule),
         }
     )
 
 
-def knobs(run: Run) -> str:
-    """What tells `run` from others of its model, β and latent size, e.g. ``gamma 20``; or nothing.
-
-    Options that are not the registry's, and weights of the loss that are not 1.
-    """
-    return _knobs(run.model, run.options, run.loss_weights)
-
-
-def _knobs(model: str, options: Mapping[str, Option], weights: Mapping[str, float]) -> str:
-    ordinary = {**MODELS[model].options, **dict.fromkeys(MODELS[model].weights, 1.0)}
-    values = {**ordinary, **options, **weights}
-    return ", ".join(
-        f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}"
-        for key, value in values.items()
-        if value != ordinary[key]
-    )
+def _at(train: Train, schedule: dict[int, float]) -> Train:
+    return train.model_copy(update={"schedule": schedule})
 
 
 _KEYS: dict[str, Callable[[Cell], tuple[str, ...]]] = {

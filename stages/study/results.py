@@ -11,9 +11,8 @@ import pandas as pd
 
 from stages.lib.console import UserError
 from stages.lib.files import write_bytes, write_json
-from stages.lib.params import Run
 from stages.lib.store import Store
-from stages.study.plan import STUDIES, Cell, Scale, Study, knobs
+from stages.study.plan import STUDIES, Cell, Scale, Study
 
 TERMS = ("train_generation", "valid_generation", "train_latent", "valid_latent")
 """The columns of a published table: losses in nats an image, means of the last five epochs."""
@@ -53,8 +52,8 @@ class Outcome:
     def size(self, data: str) -> str:
         """How much a cell of `data` was trained on, in words."""
         rows = len(self.stores[data].rows("train"))
-        epochs = next(cell.run.epochs for cell in self.cells if cell.run.data == data)
-        return f"{rows:,} training images, {epochs} epochs"
+        epochs = sorted({cell.run.epochs for cell in self.cells if cell.run.data == data})
+        return f"{rows:,} training images, {' or '.join(map(str, epochs))} epochs"
 
     def numbers(self) -> list[str]:
         """The columns of `results` that were measured."""
@@ -78,15 +77,13 @@ class Outcome:
 
 def tidy(cells: Sequence[Cell], values: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
     """A row for each cell that has `values`, which go by the names of the runs."""
-    rows = [
-        _names(cell.run) | dict(values[cell.run.name]) for cell in cells if cell.run.name in values
-    ]
+    rows = [_names(cell) | dict(values[cell.run.name]) for cell in cells if cell.run.name in values]
     return pd.DataFrame(rows, columns=None if rows else list(CELL))
 
 
-def _names(run: Run) -> dict[str, Any]:
-    """The columns `CELL` of a run."""
-    own = run.model_dump(include=set(CELL)) | {"knobs": knobs(run)}
+def _names(cell: Cell) -> dict[str, Any]:
+    """The columns `CELL` of a cell."""
+    own = cell.run.model_dump(include=set(CELL)) | {"knobs": cell.knobs}
     return {name: own[name] for name in CELL}
 
 
@@ -133,7 +130,7 @@ def beside(outcome: Outcome) -> pd.DataFrame:
             "model": table.model,
             "network": table.network,
             "likelihood": table.likelihood,
-            "knobs": table.knobs,
+            "knobs": table.knobs(outcome.scale),
             "beta": float(beta),
             "latent_dim": latent_dim,
         }
@@ -207,13 +204,13 @@ def _markdown(outcome: Outcome, rows: pd.DataFrame) -> str:
         "",
     ]
     for number, table in outcome.study.tables.items():
-        store = outcome.stores[table.data]
+        store, knobs = outcome.stores[table.data], table.knobs(outcome.scale)
         part = rows[rows["table"] == number]
         lines += [
             f"## Table {number}",
             "",
             f"{table.data} ({store.card['source']}): {outcome.size(table.data)}; {table.model}, "
-            f"{table.network}, {table.likelihood}{f', {table.knobs}' if table.knobs else ''}.",
+            f"{table.network}, {table.likelihood}{f', {knobs}' if knobs else ''}.",
             "",
             *_rows(part, table.data),
             "",

@@ -44,12 +44,12 @@ CHANGES: dict[str, Any] = {
 def test_knobs_name_what_is_not_ordinary(tiny: Writer) -> None:
     tiny(CHANGES)
     study = plan.load("tiny")
-    assert study.tables["5.1"].knobs == "gamma 5, units 8, layers 1"
-    assert study.tables["5.10"].knobs == "gamma 6.5, units 8, layers 1, generation 0.5"
+    assert study.tables["5.1"].knobs("small") == "gamma 5, units 8, layers 1"
+    assert study.tables["5.10"].knobs("small") == "gamma 6.5, units 8, layers 1, generation 0.5"
     cells = plan.cells(study, "small")
-    assert [plan.knobs(cell.run) for cell in cells[:2]] == [
-        study.tables["5.1"].knobs,
-        study.tables["5.10"].knobs,
+    assert [cell.knobs for cell in cells[:2]] == [
+        study.tables["5.1"].knobs("small"),
+        study.tables["5.10"].knobs("small"),
     ]
     assert len({cell.run.name for cell in cells}) == 4
 
@@ -57,7 +57,7 @@ def test_knobs_name_what_is_not_ordinary(tiny: Writer) -> None:
 def test_ordinary_cells_keep_their_names(tiny: Writer) -> None:
     tiny()
     study = plan.load("tiny")
-    assert study.tables["5.1"].knobs == ""
+    assert study.tables["5.1"].knobs("small") == ""
     assert plan.cells(study, "small")[0].run.name == "circles_mono_beta_vae_conv_b1_z2_s0"
 
 

@@ -173,3 +173,15 @@ def test_a_selection_keeps_the_order_and_nothing_else(values: set[str]) -> None:
 def test_a_wrong_selection_is_one_line(only: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         plan.select(_cells(), only)
+
+
+def test_a_table_can_train_longer_and_at_other_rates(tiny: Writer) -> None:
+    tiny({"tables": {"5.10": {"epochs": {"sample": 7, "full": 9}, "schedule": {5: 0.1}}}})
+    cells = plan.cells(plan.load("tiny"), "small")
+    own = [cell for cell in cells if "5.10" in cell.tables]
+    assert len(cells) == 6  # β 4 with 3 latents stands in both tables, and is no longer one
+    assert {(cell.run.epochs, cell.knobs) for cell in own} == {
+        (7, "7 epochs, rate × 0.1 from epoch 5")
+    }
+    assert all(cell.run.train.schedule == {5: 0.1} for cell in own)
+    assert len({cell.run.name for cell in cells}) == 6
