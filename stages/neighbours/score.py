@@ -7,9 +7,9 @@ import numpy.typing as npt
 
 from stages.lib import search
 from stages.lib.clusters import Labels, Points
+from stages.lib.nearest import Crowd
 from stages.lib.neighbours import NEIGHBOURS, QUADRANTS, Ids
 from stages.lib.quadrants import Objects
-from stages.neighbours.find import Crowd
 
 QUERIES = 2000
 """At most so many images are compared with all others, evenly spread over the store."""

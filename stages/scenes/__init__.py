@@ -1,1 +1,1 @@
-"""Measure mixed scenes: against the true picture, by a judge of objects, and by their features."""
+"""Measure and draw the mixed scenes of all runs on a data set."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
 from filelock import FileLock, Timeout
 
 from stages.lib.console import UserError, door, say
+from stages.lib.neighbours import Neighbours
 from stages.lib.store import Store
 from stages.study import crew, figures, plan, results, stores
 from stages.study.cell import Order, fingerprint
@@ -42,8 +44,16 @@ def main() -> None:
             )
             for name in study.data
         }
+        company = _neighbours(study, images, asked.scale, cache)
         orders = {
-            cell.run.name: _order(cell, images[cell.run.data], study, asked.scale, cache)
+            cell.run.name: _order(
+                cell,
+                images[cell.run.data],
+                company.get(cell.run.data),
+                study,
+                asked.scale,
+                cache,
+            )
             for cell in cells
         }
         work = {
@@ -63,6 +73,7 @@ def main() -> None:
             images,
             results.tidy(cells, finished),
             published,
+            company,
         )
         folder = plan.STUDIES / asked.name / "results" / out
         results.write(outcome, folder)
@@ -74,10 +85,28 @@ def main() -> None:
         raise UserError(f"{len(failures)} of {len(chosen)} cells failed: {first} ({reason}){more}")
 
 
+def _neighbours(
+    study: plan.Study, images: Mapping[str, Store], scale: plan.Scale, cache: Path
+) -> dict[str, Neighbours]:
+    """The neighbours of each data set, where the study asks for any."""
+    options = plan.looked_for(study, scale)
+    if study.neighbours is None or options is None:
+        return {}
+    return {
+        name: stores.neighbours(store, study.neighbours, options, cache)
+        for name, store in images.items()
+    }
+
+
 def _order(
-    cell: plan.Cell, store: Store, study: plan.Study, scale: plan.Scale, cache: Path
+    cell: plan.Cell,
+    store: Store,
+    neighbours: Neighbours | None,
+    study: plan.Study,
+    scale: plan.Scale,
+    cache: Path,
 ) -> Order:
-    mark = fingerprint(cell.run, store)
+    mark = fingerprint(cell.run, store, neighbours)
     folder = cache / "cells" / f"{cell.run.name}-{mark}"
     return Order(
         cell.run,
@@ -88,6 +117,8 @@ def _order(
         study.bins,
         study.examine,
         plan.walks(study, scale),
+        neighbours.path if neighbours is not None else None,
+        plan.mixes(study, scale),
     )
 
 

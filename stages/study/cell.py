@@ -17,20 +17,26 @@ import shutil
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
 import torch
 
-from stages.lib import disentanglement, factors, loop, measure
+from stages.lib import disentanglement, factors, generation, loop, measure
 from stages.lib.console import Progress, UserError
 from stages.lib.files import write_bytes, write_json
+from stages.lib.neighbours import Neighbours, open_neighbours
 from stages.lib.params import Run
 from stages.lib.run import TrainedRun, open_run
+from stages.lib.scenes import bench
 from stages.lib.store import Store, open_store
 from stages.lib.walks import experiments
 from stages.lib.walks.experiments import Asked
+from stages.models.mixing import DenseAE
+from stages.models.registry import MODELS
 
 TELL_SECONDS = 0.5
 """At most so often a worker tells of its progress."""
@@ -57,6 +63,8 @@ class Order:
         bins: as in `factors.measure`.
         examine: whether all metrics of disentanglement are wanted.
         walks: paths between codes, if they are wanted.
+        neighbours: folder of the neighbours of the images, if there are any.
+        mixes: measures of mixed scenes, if they are wanted.
     """
 
     run: Run
@@ -67,6 +75,8 @@ class Order:
     bins: int
     examine: bool = False
     walks: Asked | None = None
+    neighbours: Path | None = None
+    mixes: bench.Asked | None = None
 
     @property
     def model(self) -> Path:
@@ -90,6 +100,8 @@ class Order:
                 "bins": self.bins,
                 "examine": self.examine,
                 "walks": self.walks and self.walks.dump(),
+                "neighbours": self.neighbours and str(self.neighbours),
+                "mixes": self.mixes and self.mixes.dump(),
             }
         )
 
@@ -106,6 +118,8 @@ class Order:
             values["bins"],
             values["examine"],
             values["walks"] and Asked.read(values["walks"]),
+            values["neighbours"] and Path(values["neighbours"]),
+            values["mixes"] and bench.Asked.read(values["mixes"]),
         )
 
     def result(self) -> dict[str, float] | None:
@@ -125,10 +139,13 @@ class Order:
         for part in self.folder.glob(".*.part"):  # of a worker that was killed while it wrote
             shutil.rmtree(part) if part.is_dir() else part.unlink()
         store = open_store(self.store)
-        if fingerprint(self.run, store) != self.fingerprint:
+        neighbours = open_neighbours(self.neighbours) if self.neighbours else None
+        if fingerprint(self.run, store, neighbours) != self.fingerprint:
             raise UserError("code or images changed while the study was running; start it again")
         if not self.model.is_dir():
-            loop.train(self.run, store, self.model, self.folder / "training.pt")
+            company = neighbours if MODELS[self.run.model].company else None
+            # The loop reads a company's digest, which is fixed here.
+            loop.train(self.run, store, self.model, self.folder / "training.pt", company)  # type: ignore[arg-type]
         trained = open_run(self.model)
         trained.check(store)
         values = measure.measure(trained, store, self.active_threshold)
@@ -144,6 +161,8 @@ class Order:
                 write_bytes(self.folder / MATRICES, table.encode())
         if self.walks is not None:
             _walk(self.walks, store, trained, self.folder / WALKS)
+        if self.mixes is not None and neighbours is not None:
+            values |= _mix(self.mixes, store, self.model, neighbours)
         rounded = {name: float(f"{value:.6g}") for name, value in values.items()}
         write_json(self.folder / _RESULT, {"measured_by": self._measured_by(), "values": rounded})
 
@@ -159,25 +178,48 @@ class Order:
             digest.update(json.dumps(self.walks.dump(), sort_keys=True).encode())
             for part in sorted(Path(inspect.getfile(experiments)).parent.glob("*.py")):
                 digest.update(part.read_bytes())
+        if self.mixes is not None:
+            digest.update(json.dumps(self.mixes.dump(), sort_keys=True).encode())
+            parts = [*Path(inspect.getfile(bench)).parent.glob("*.py")]
+            for part in sorted([*parts, Path(inspect.getfile(generation))]):
+                digest.update(part.read_bytes())
         return digest.hexdigest()[:16]
 
 
 def _walk(asked: Asked, store: Store, trained: TrainedRun, path: Path) -> None:
     """Measure and keep the paths between codes; the study's bar counts trainings alone."""
+    with _unheard():
+        experiments.save(list(experiments.walk(asked, store, trained, asked.measure())), path)
+
+
+def _mix(asked: bench.Asked, store: Store, model: Path, neighbours: Neighbours) -> dict[str, float]:
+    """Measure mixed scenes, where the codes of the model can be mixed."""
+    trained = open_run(model)
+    if not isinstance(trained.model, DenseAE):
+        return {}
+    with _unheard():
+        return bench.Bench(store, asked, neighbours).of_run(trained)
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Let nobody hear of the progress in this block."""
     listener, Progress.listener = Progress.listener, None
     try:
-        experiments.save(list(experiments.walk(asked, store, trained, asked.measure())), path)
+        yield
     finally:
         Progress.listener = listener
 
 
-def fingerprint(run: Run, store: Store) -> str:
+def fingerprint(run: Run, store: Store, neighbours: Neighbours | None = None) -> str:
     """What the weights of a cell follow from: its parameters, its images, and the code at work."""
     parameters = run.model_dump(mode="json", exclude={"name": True, "family": True})
     for key in ("epochs", "checkpoint_seconds", "accelerator"):  # run.epochs holds the number
         del parameters["train"][key]
     digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
     digest.update(store.digest.encode())
+    if neighbours is not None and MODELS[run.model].company:
+        digest.update(neighbours.digest.encode())
     for file in loop.code(loop.new_model(run, store.shape)):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]

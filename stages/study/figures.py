@@ -16,7 +16,16 @@ from matplotlib.ticker import LogFormatter, MaxNLocator, NullLocator
 from stages.lib import plane
 from stages.lib.picture import enlargement, save_figure, save_grid
 from stages.lib.run import TrainedRun, open_run
-from stages.study import disentangling, experts, latents, plan, recognition, retrieval, walks
+from stages.study import (
+    disentangling,
+    experts,
+    latents,
+    mixing,
+    plan,
+    recognition,
+    retrieval,
+    walks,
+)
 from stages.study.results import JUDGED, Outcome, beside
 
 PICTURES = "pictures"
@@ -166,6 +175,13 @@ def _walks(outcome: Outcome, models: Models, folder: Path) -> None:
             walks.write(first, store, asked, outcome.study.title, folder, folder / PICTURES)
 
 
+def _mixing(outcome: Outcome, models: Models, folder: Path) -> None:
+    """The mixed scenes of every table's first run, beside the published ablation."""
+    asked = plan.mixes(outcome.study, outcome.scale)
+    assert asked is not None  # noqa: S101 - the schema asks for it
+    mixing.write(outcome, asked, models, folder, folder / PICTURES)
+
+
 def _first_of_each_model(outcome: Outcome, models: Models, data: str) -> dict[str, Path]:
     """Model → checkpoint folder of its first finished cell on a data set."""
     first: dict[str, Path] = {}
@@ -274,4 +290,5 @@ _FIGURES: dict[str, Callable[[Outcome, Models, Path], None]] = {
     "disentanglement": disentangling.draw,
     "latents": _latents,
     "walks": _walks,
+    "mixing": _mixing,
 }

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from stages.lib import params
 from stages.lib.console import UserError
+from stages.lib.nearest import Options
 from stages.lib.params import (
     Cartography,
     DataSet,
@@ -21,14 +22,18 @@ from stages.lib.params import (
     Name,
     NetworkName,
     Positive,
+    QuadrantNeighbours,
     Run,
     Scaled,
+    Scenes,
     Section,
     Train,
     Walks,
     nearest,
 )
+from stages.lib.scenes import bench
 from stages.lib.walks.experiments import Asked
+from stages.models.backbones import DEEPCLUSTER
 from stages.models.registry import MODELS, Option
 
 STUDIES = Path("studies")
@@ -46,6 +51,7 @@ Chart = Literal[
     "disentanglement",
     "latents",
     "walks",
+    "mixing",
 ]
 
 _SCALED: dict[Scale, Literal["sample", "full"]] = {"small": "sample", "full": "full"}
@@ -121,8 +127,6 @@ class Table(Section):
             )
         params.check_options(self.model, self.options)
         params.check_suits(self.model, self.network, self.likelihood)
-        if MODELS[self.model].company:
-            raise ValueError(f"model {self.model!r} sees neighbours, which studies do not make yet")
         return self
 
 
@@ -148,6 +152,8 @@ class Study(Section):
         figures: what to draw; ``mesh`` and ``scatter`` need cells with two latents.
         cartography: what is measured of latent spaces, for ``latents``.
         paths: how codes are joined and what is measured on the way, for ``walks``.
+        neighbours: of the quadrants, for models that mix scenes.
+        scenes: what is measured of mixed scenes, for ``mixing``.
     """
 
     title: str
@@ -163,6 +169,8 @@ class Study(Section):
     plane: Plane | None = None
     cartography: Cartography | None = None
     paths: Walks | None = None
+    neighbours: QuadrantNeighbours | None = None
+    scenes: Scenes | None = None
 
     @model_validator(mode="after")
     def _tables_have_data(self) -> Study:
@@ -173,15 +181,29 @@ class Study(Section):
                     f"expected one of {', '.join(self.data)}{nearest(table.data, self.data)}"
                 )
             data = self.data[table.data]
+            where = f"tables.{number}"
             params.check_network(
-                table.network, data.height, data.width, f"tables.{number}", f"data.{table.data}"
+                table.network, data.height, data.width, where, f"data.{table.data}"
             )
+            for size in table.latent_dim:
+                params.check_cells(table.network, data.height, data.width, size, where)
+            if self.neighbours is None and MODELS[table.model].company:
+                raise ValueError(
+                    f"{where}: model {table.model!r} sees neighbours; add the section neighbours"
+                )
         if self.plane is None and {"mesh", "scatter"} & set(self.figures):
             raise ValueError("figures: mesh and scatter need the section plane; add it")
         if self.cartography is None and "latents" in self.figures:
             raise ValueError("figures: latents need the section cartography; add it")
         if self.paths is None and "walks" in self.figures:
             raise ValueError("figures: walks need the section paths; add it")
+        if "mixing" in self.figures and (self.scenes is None or self.neighbours is None):
+            raise ValueError("figures: mixing needs the sections scenes and neighbours; add them")
+        if self.neighbours is not None and self.neighbours.backbone == DEEPCLUSTER:
+            raise ValueError(
+                f"neighbours.backbone: {DEEPCLUSTER} is learnt by a stage of the pipeline; write "
+                f"{DEEPCLUSTER}@<folder>, or choose efficientnet_lite0"
+            )
         return self
 
 
@@ -222,6 +244,20 @@ def walks(study: Study, scale: Scale) -> Asked | None:
     if study.paths is None or "walks" not in study.figures:
         return None
     return Asked(study.paths, _SCALED[scale], study.seed)
+
+
+def mixes(study: Study, scale: Scale) -> bench.Asked | None:
+    """What is measured of mixed scenes in every cell, if anything."""
+    if study.scenes is None or "mixing" not in study.figures:
+        return None
+    return bench.Asked(study.scenes, _SCALED[scale], study.seed)
+
+
+def looked_for(study: Study, scale: Scale) -> Options | None:
+    """How the neighbours of every quadrant are looked for, if they are wanted."""
+    if study.neighbours is None:
+        return None
+    return Options.of(study.neighbours, _SCALED[scale], study.seed)
 
 
 def data_set(study: Study, name: str, scale: Scale, source: str | None) -> DataSet:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from stages.lib.console import UserError
 from stages.lib.files import write_bytes, write_json
+from stages.lib.neighbours import Neighbours
 from stages.lib.store import Store
 from stages.study.plan import STUDIES, Cell, Scale, Study
 
@@ -39,6 +40,7 @@ class Outcome:
         stores: the images by the name of the data set.
         results: a row a finished cell, `CELL` and then the numbers of `measure.measure`.
         published: rows of `PUBLISHED`, or none.
+        neighbours: of the quadrants of each data set, where the study asks for any.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Outcome:
     stores: Mapping[str, Store]
     results: pd.DataFrame
     published: pd.DataFrame
+    neighbours: Mapping[str, Neighbours] = field(default_factory=dict)
 
     def size(self, data: str) -> str:
         """How much a cell of `data` was trained on, in words."""
@@ -221,6 +224,8 @@ def _markdown(outcome: Outcome, rows: pd.DataFrame) -> str:
 def _judgement(outcome: Outcome, rows: pd.DataFrame) -> str:
     if "latents" in outcome.study.figures:
         return "The published figures stand beside ours in the tables of latent spaces."
+    if "mixing" in outcome.study.figures:
+        return "The published figures stand beside ours in the tables of mixed scenes."
     if outcome.published.empty:
         return "The document gives no figures to compare with."
     low, known = verdict(rows)

@@ -1,4 +1,7 @@
-"""The image stores of a study: drawn ones are kept, any other source is read anew each time."""
+"""The image stores of a study, and the neighbours of their quadrants.
+
+Drawn images are kept, any other source is read anew each time; neighbours are kept.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,16 @@ import hashlib
 from pathlib import Path
 
 from stages import drawing
-from stages.lib import drawn
+from stages.lib import clusters, drawn, features, nearest, quadrants, search
 from stages.lib import store as stores
+from stages.lib.console import UserError
 from stages.lib.drawn import PREFIX, draw
 from stages.lib.ingested import ingest
-from stages.lib.params import DataSet
+from stages.lib.nearest import Options, searched
+from stages.lib.neighbours import Neighbours, open_neighbours, write_neighbours
+from stages.lib.params import DataSet, QuadrantNeighbours
 from stages.lib.store import Store, open_store
+from stages.models import backbones
 from stages.study.plan import Scale, number
 
 
@@ -32,6 +39,28 @@ def make(name: str, data: DataSet, scale: Scale, seed: int, folder: Path) -> Sto
             draw(name, data, count, seed, path)
         return open_store(path)
     return ingest(name, data, folder / "read" / scale)
+
+
+def neighbours(
+    store: Store, spec: QuadrantNeighbours, options: Options, folder: Path
+) -> Neighbours:
+    """The neighbours of the quadrants of `store`, below `folder`.
+
+    Raises:
+        UserError: if they cannot be had.
+    """
+    digest = hashlib.sha256(f"{store.digest} {spec.model_dump_json()} {options}".encode())
+    for module in (backbones, clusters, features, nearest, quadrants, search):
+        digest.update(Path(str(module.__file__)).read_bytes())
+    path = folder / "neighbours" / digest.hexdigest()[:16] / store.name
+    if not path.is_dir():
+        try:
+            backbone = backbones.load(spec.backbone, options.seed)
+        except backbones.BackboneError as error:
+            raise UserError(f"neighbours.backbone: {error}") from None
+        with searched(store, spec, options, backbone) as found:
+            write_neighbours(path, found.ids, found.distances, found.card)
+    return open_neighbours(path)
 
 
 def _fingerprint(data: DataSet, count: int, seed: int) -> str:

@@ -15,11 +15,11 @@ import yaml
 
 from stages.lib import params
 from stages.lib.console import UserError
+from stages.lib.nearest import Crowd, Options, crowd_of, find
 from stages.lib.neighbours import open_neighbours
 from stages.lib.quadrants import Objects
 from stages.lib.store import Store, open_store
 from stages.neighbours import __main__ as stage
-from stages.neighbours.find import Crowd, Options, crowd_of, find
 from stages.neighbours.score import agreement, chance, score
 from tests.conftest import ROOT
 

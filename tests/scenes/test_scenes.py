@@ -11,18 +11,13 @@ import pytest
 import yaml
 from PIL import Image
 
-from stages.drawing.scenes import scenes
 from stages.lib import loop, params
 from stages.lib.console import UserError
 from stages.lib.drawn import draw
-from stages.lib.mixes import Mixes, of_strangers, paste
 from stages.lib.neighbours import folder_of, write_neighbours
 from stages.lib.params import DataSet, Scaled
 from stages.lib.store import Store, open_store
-from stages.models import backbones
 from stages.scenes import __main__ as stage
-from stages.scenes import judge
-from stages.scenes.truth import Truth, classes_of, is_drawn, transfer, truth_of
 from tests.conftest import ROOT
 
 
@@ -37,47 +32,6 @@ def store(tmp_path: Path) -> Store:
     )
     draw("coco", data, 60, 0, tmp_path / "data" / "coco")
     return open_store(tmp_path / "data" / "coco")
-
-
-def test_the_true_mix_is_the_picture_of_the_mixed_factors(store: Store) -> None:
-    assert is_drawn(store)
-    mixes = of_strangers(np.arange(20), np.random.default_rng(0))
-    truth = truth_of(store, mixes)
-    for number in range(20):
-        for quadrant in range(4):
-            source = (
-                mixes.donors[number, quadrant]
-                if mixes.replaced[number, quadrant]
-                else mixes.references[number]
-            )
-            assert truth.after[number, quadrant] == store.index[f"q{quadrant + 1}_class"][source]
-    kept = Mixes(mixes.references, mixes.donors, np.zeros_like(mixes.replaced))
-    assert np.array_equal(truth_of(store, kept).pictures, store.images[:20][mixes.references])
-    assert (truth.pictures != paste(store.images, mixes)).any()  # the donors' land stays away
-
-
-def test_transfer_counts_only_what_is_in_question() -> None:
-    before = np.array([["car", "car", "star", "none"]])
-    after = np.array([["fish", "car", "star", "none"]])
-    mixes = Mixes(np.array([0]), np.zeros((1, 4), int), np.array([[True, True, False, False]]))
-    truth = Truth(np.zeros((1, 2, 2, 3), np.uint8), before, after)
-    assert transfer(truth, mixes, after) == {"transferred": 1.0, "kept": 1.0}
-    seen = np.array([["car", "tree", "none", "ball"]])
-    assert transfer(truth, mixes, seen) == {"transferred": 0.0, "kept": 0.0}
-    nothing = Mixes(np.array([0]), np.zeros((1, 4), int), np.zeros((1, 4), bool))
-    assert np.isnan(transfer(truth, nothing, after)["transferred"])
-
-
-def test_a_judge_knows_objects_and_not_noise() -> None:
-    backbone = backbones.load("efficientnet_lite0")
-    judged = judge.train(backbone, 64, 150, (64, 64), 7)
-    assert judged.accuracy > 0.75
-    factors = scenes.factors(20, 99)
-    seen = judged.see(scenes.render(factors, 64, 64))
-    assert seen.shape == (20, 4)
-    assert (seen == classes_of(factors)).mean() > 0.7
-    noise = np.random.default_rng(0).integers(0, 256, (20, 64, 64, 3), np.uint8)
-    assert (judged.see(noise) == classes_of(factors)).mean() < 0.5
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from sklearn.preprocessing import StandardScaler
 
 from stages.drawing.scenes import scenes
 from stages.lib.quadrants import COUNT, cut
+from stages.lib.scenes.truth import Classes, classes_of
 from stages.lib.store import Images
 from stages.models.backbones import Backbone
 from stages.models.base import to_images
-from stages.scenes.truth import Classes, classes_of
 
 HELD_OUT = 0.2
 

@@ -6,19 +6,30 @@ a validation image enters a training.
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from stages.lib import clusters, search
 from stages.lib.clusters import Labels, Points
 from stages.lib.console import Progress, UserError
+from stages.lib.features import extract
 from stages.lib.loop import seed_for
 from stages.lib.neighbours import NEIGHBOURS, QUADRANTS, Distances, Ids
+from stages.lib.params import QuadrantNeighbours
 from stages.lib.search import Found
 from stages.lib.store import Store
+from stages.models.backbones import Backbone
+
+SCRATCH = Path(".cache/scratch-features")
+"""Where features lie while they are needed: many are larger than a temporary disk."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +43,12 @@ class Options:
     distinct: bool
     seed: int
 
+    @staticmethod
+    def of(spec: QuadrantNeighbours, scale: Literal["sample", "full"], seed: int) -> Options:
+        """What a section of params.yaml or of a study asks for at `scale`."""
+        clusters = int(getattr(spec.clusters, scale))
+        return Options(spec.search, clusters, spec.iterations, spec.probes, spec.distinct, seed)
+
 
 @dataclass(frozen=True)
 class Crowd:
@@ -44,6 +61,72 @@ class Crowd:
 
     candidates: npt.NDArray[np.bool_]
     groups: Labels
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A store whose neighbours were found.
+
+    Attributes:
+        features: float32 N×4×D, a memory map that is gone after the block.
+        ids, distances: N×4×10, as `stages.lib.neighbours.write_neighbours` takes them.
+        crowd: who could be whose neighbour.
+        card: provenance, likewise.
+    """
+
+    features: Points
+    ids: Ids
+    distances: Distances
+    crowd: Crowd
+    card: dict[str, Any]
+
+
+@contextmanager
+def searched(
+    store: Store,
+    spec: QuadrantNeighbours,
+    options: Options,
+    backbone: Backbone,
+    device: torch.device | None = None,
+) -> Iterator[Searched]:
+    """Take the features of all quadrants and look for the neighbours of each.
+
+    Args:
+        store: the images.
+        spec: names the backbone, and the size and number of the images that it sees at once.
+        options: how to look.
+        backbone: on `device`.
+        device: the CPU by default.
+
+    Raises:
+        UserError: as `crowd_of`.
+    """
+    crowd = crowd_of(store, options)
+    SCRATCH.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=SCRATCH) as scratch:
+        features = extract(
+            store,
+            np.arange(len(store.images)),
+            lambda images: backbone.features(images, spec.size),
+            Path(scratch) / "features.npy",
+            quadrants=True,
+            batch_size=spec.batch_size,
+            device=device,
+        )
+        ids, distances, found = find(features, crowd, options, store.name)
+        card = {
+            "store": {"name": store.name, "source": store.card["source"], "digest": store.digest},
+            "features": {
+                "backbone": spec.backbone,
+                "fingerprint": backbone.fingerprint(),
+                "side": spec.size or backbone.input_size,
+                "numbers": features.shape[-1],
+            },
+            "options": vars(options),
+            "candidates": int(crowd.candidates.sum()),
+            **found,
+        }
+        yield Searched(features, ids, distances, crowd, card)
 
 
 def crowd_of(store: Store, options: Options) -> Crowd:

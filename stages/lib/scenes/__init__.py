@@ -1,0 +1,1 @@
+"""Measure mixed scenes: against the true picture, by a judge of objects, and by their features."""

@@ -1,0 +1,133 @@
+"""The measures of mixed scenes: true pictures, the judge, and what codes tell of objects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages.drawing.scenes import scenes
+from stages.lib.drawn import draw
+from stages.lib.mixes import Mixes, of_strangers, paste
+from stages.lib.neighbours import write_neighbours
+from stages.lib.params import DataSet, Scaled, Scenes
+from stages.lib.scenes import judge, objects
+from stages.lib.scenes.bench import KINDS, Asked, Bench
+from stages.lib.scenes.truth import Truth, classes_of, is_drawn, transfer, truth_of
+from stages.lib.store import Store, open_store
+from stages.models import backbones
+from stages.models.mixing import cells
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    data = DataSet(
+        source="drawn:scenes",
+        height=32,
+        width=32,
+        valid_share=0.3,
+        count=Scaled(sample=60, full=60),
+    )
+    draw("coco", data, 60, 0, tmp_path / "data" / "coco")
+    return open_store(tmp_path / "data" / "coco")
+
+
+def test_the_true_mix_is_the_picture_of_the_mixed_factors(store: Store) -> None:
+    assert is_drawn(store)
+    mixes = of_strangers(np.arange(20), np.random.default_rng(0))
+    truth = truth_of(store, mixes)
+    for number in range(20):
+        for quadrant in range(4):
+            source = (
+                mixes.donors[number, quadrant]
+                if mixes.replaced[number, quadrant]
+                else mixes.references[number]
+            )
+            assert truth.after[number, quadrant] == store.index[f"q{quadrant + 1}_class"][source]
+    kept = Mixes(mixes.references, mixes.donors, np.zeros_like(mixes.replaced))
+    assert np.array_equal(truth_of(store, kept).pictures, store.images[:20][mixes.references])
+    assert (truth.pictures != paste(store.images, mixes)).any()  # the donors' land stays away
+
+
+def test_transfer_counts_only_what_is_in_question() -> None:
+    before = np.array([["car", "car", "star", "none"]])
+    after = np.array([["fish", "car", "star", "none"]])
+    mixes = Mixes(np.array([0]), np.zeros((1, 4), int), np.array([[True, True, False, False]]))
+    truth = Truth(np.zeros((1, 2, 2, 3), np.uint8), before, after)
+    assert transfer(truth, mixes, after) == {"transferred": 1.0, "kept": 1.0}
+    seen = np.array([["car", "tree", "none", "ball"]])
+    assert transfer(truth, mixes, seen) == {"transferred": 0.0, "kept": 0.0}
+    nothing = Mixes(np.array([0]), np.zeros((1, 4), int), np.zeros((1, 4), bool))
+    assert np.isnan(transfer(truth, nothing, after)["transferred"])
+
+
+def test_a_judge_knows_objects_and_not_noise() -> None:
+    backbone = backbones.load("efficientnet_lite0")
+    judged = judge.train(backbone, 64, 150, (64, 64), 7)
+    assert judged.accuracy > 0.75
+    factors = scenes.factors(20, 99)
+    seen = judged.see(scenes.render(factors, 64, 64))
+    assert seen.shape == (20, 4)
+    assert (seen == classes_of(factors)).mean() > 0.7
+    noise = np.random.default_rng(0).integers(0, 256, (20, 64, 64, 3), np.uint8)
+    assert (judged.see(noise) == classes_of(factors)).mean() < 0.5
+
+
+class _Knows:
+    """A run whose codes hold, cell by cell of an 8×8 grid, the class of the cell's quadrant."""
+
+    def __init__(self, store: Store, quadrants: list[int]) -> None:
+        self.config = {"shape": [256, 256, 3]}  # a grid of 4×4 cells
+        classes = classes_of(store.index)
+        _, numbers = np.unique(classes, return_inverse=True)
+        told = np.eye(numbers.max() + 1, dtype=np.float32)[numbers.reshape(classes.shape)]
+        quadrant = np.asarray(quadrants)[cells((4, 4)).numpy()]
+        self._codes = told[:, quadrant].reshape(len(classes), -1)
+        self._images = store.images
+
+    def encode(self, images: np.ndarray) -> np.ndarray:
+        rows = [int((self._images == image).all(axis=(1, 2, 3)).argmax()) for image in images]
+        codes: np.ndarray = self._codes[rows]
+        return codes
+
+
+def test_objects_are_named_from_the_cells_of_their_own_quadrant(store: Store) -> None:
+    knows = _Knows(store, [0, 1, 2, 3])
+    assert objects.named_from_codes(knows, store, 60, 60) == 1.0  # type: ignore[arg-type]
+    elsewhere = _Knows(store, [1, 2, 3, 0])
+    assert objects.named_from_codes(elsewhere, store, 60, 60) < 0.5  # type: ignore[arg-type]
+
+
+def test_the_truth_measures_best_and_pasting_next(store: Store, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    train = store.rows("train")
+    ids = np.array([random.choice(train[train != row], 10, replace=False) for row in range(60)])
+    neighbours = write_neighbours(
+        tmp_path / "neighbours",
+        np.repeat(ids[:, None].astype(np.int32), 4, axis=1),
+        np.sort(random.random((60, 4, 10), np.float32), axis=2),
+        {"store": {"name": "coco", "digest": store.digest}},
+    )
+    spec = Scenes(
+        mixes=Scaled(sample=12, full=12),
+        tau=0.5,
+        judged=Scaled(sample=60, full=60),
+        backbone="efficientnet_lite0",
+        size=32,
+        examples=2,
+    )
+    asked = Asked(spec, "sample", 0)
+    assert Asked.read(asked.dump()) == asked
+    bench = Bench(store, asked, neighbours)
+    for kind in KINDS:
+        truth = bench.truth[kind]
+        assert truth is not None
+        best = bench.measure(kind, truth.pictures)
+        pasted = bench.measure(kind, bench.paste(kind))
+        grey = bench.measure(kind, np.full_like(truth.pictures, 128))
+        assert best[f"{kind}_psnr"] == 100
+        assert pasted[f"{kind}_psnr"] > grey[f"{kind}_psnr"]
+        distance = f"{kind}_frechet_efficientnet_lite0"
+        assert best[distance] < grey[distance]
+        assert best.keys() == pasted.keys()

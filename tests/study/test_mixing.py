@@ -1,0 +1,123 @@
+"""A study of mixing models: neighbours for its cells, and its tables beside the published one."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from stages.lib.console import UserError
+from stages.study import __main__ as stage
+from stages.study import plan, stores
+from stages.study.cell import fingerprint
+from tests.study.conftest import Writer
+
+SCALED = {"sample": 12, "full": 12}
+MIXING: dict[str, Any] = {
+    "model": "mixing",
+    "network": "dense",
+    "likelihood": "laplace",
+    "beta": [0],
+    "latent_dim": [32],
+    "options": {"width": 0.06, "depth": 0.125},
+}
+CHANGES: dict[str, Any] = {
+    "data": {"circles_mono": {"source": "drawn:scenes", "channels": 3, "count": {"sample": 120}}},
+    "tables": {
+        "5.1": {**MIXING, "loss_weights": {"adversarial": 0.0}},
+        "5.10": {**MIXING, "model": "dense_ae"},
+    },
+    "train": {"epochs": {"sample": 1, "full": 1}},
+    "figures": ["mixing"],
+    "neighbours": {
+        "backbone": "efficientnet_lite0",
+        "size": 32,
+        "search": "clusters",
+        "clusters": {"sample": 3, "full": 3},
+        "iterations": 5,
+        "probes": 1,
+        "distinct": True,
+        "batch_size": 50,
+    },
+    "scenes": {
+        "mixes": SCALED,
+        "tau": 0.5,
+        "judged": {"sample": 60, "full": 60},
+        "backbone": "efficientnet_lite0",
+        "size": 32,
+        "examples": 2,
+    },
+}
+PUBLISHED = "table,fid,inception_score,stl10_accuracy_percent\n5.1,222.7,4.2,35.7\n"
+
+
+def test_models_are_trained_with_neighbours_and_measured_on_the_same_mixes(
+    tiny: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tiny(CHANGES)
+    (folder / "published_ablation.csv").write_text(PUBLISHED)
+    monkeypatch.setattr(sys, "argv", ["study", "tiny"])
+    stage.main()
+    results = folder / "results" / "small"
+    table: Any = pd.read_csv(results / "circles_mono_mixing.csv", index_col="run")
+    assert list(table.index) == ["5.1", "5.10", "pasted", "true"]
+    assert table.loc["true", "near_psnr"] == 100
+    assert table.loc["pasted", "any_psnr"] > table.loc["5.10", "any_psnr"]
+    cells: Any = pd.read_csv(results / "results.csv").set_index("model")
+    for model, row in (("mixing", "5.1"), ("dense_ae", "5.10")):
+        expected = cells.loc[model, "any_frechet_efficientnet_lite0"]
+        assert table.loc[row, "any_frechet_efficientnet_lite0"] == pytest.approx(expected, rel=1e-3)
+        assert 0 <= table.loc[row, "named_from_codes"] <= 1
+    text = (results / "circles_mono_mixing.md").read_text()
+    row = next(line for line in text.splitlines() if line.startswith("| 5.1 | 222.7 |"))
+    assert "| 4.2 | 35.7 % |" in row
+    assert "FID, best first: 5.1." in text
+    assert "in the tables of mixed scenes" in (results / "table.md").read_text()
+    for kind in ("near", "any"):
+        assert (results / "pictures" / f"circles_mono_mixing_{kind}.png").stat().st_size > 1000
+
+
+def test_neighbours_are_kept_and_only_their_model_follows_from_them(
+    tiny: Writer, tmp_path: Path
+) -> None:
+    tiny(CHANGES)
+    study = plan.load("tiny")
+    data = plan.data_set(study, "circles_mono", "small", None)
+    store = stores.make("circles_mono", data, "small", 0, tmp_path)
+    options = plan.looked_for(study, "small")
+    assert study.neighbours is not None and options is not None
+    found = stores.neighbours(store, study.neighbours, options, tmp_path)
+    again = stores.neighbours(store, study.neighbours, options, tmp_path)
+    assert again.path == found.path
+    exact = dataclasses.replace(options, search="exact")
+    other = stores.neighbours(store, study.neighbours, exact, tmp_path)
+    assert other.path != found.path
+    assert other.digest != found.digest
+    mixing, autoencoder = (cell.run for cell in plan.cells(study, "small"))
+    assert fingerprint(mixing, store, found) != fingerprint(mixing, store, other)
+    assert fingerprint(autoencoder, store, found) == fingerprint(autoencoder, store, other)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"neighbours": None}, "'mixing' sees neighbours; add the section neighbours"),
+        ({"scenes": None}, "mixing needs the sections scenes and neighbours"),
+        ({"neighbours": {"backbone": "deepcluster"}}, "write deepcluster@<folder>, or choose"),
+        ({"tables": {"5.1": {"latent_dim": [30]}}}, "latent_dim: found 30, expected a multiple"),
+    ],
+)
+def test_a_study_that_cannot_mix_is_one_line(
+    tiny: Writer, changes: dict[str, Any], message: str
+) -> None:
+    from stages.lib.params import merge
+
+    tiny(merge(CHANGES, changes))
+    with pytest.raises(UserError) as error:
+        plan.load("tiny")
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
