@@ -177,7 +177,7 @@ class _Learning:
                 self.rows,
                 lambda images: self.network(self._normalise(images)),
                 Path(scratch) / "features.npy",
-                quadrants=self.plan.quadrants,
+                tiles=2 if self.plan.quadrants else 1,
                 batch_size=FEATURE_BATCH,
                 device=self.fabric.device,
                 quiet=True,

@@ -1,4 +1,4 @@
-"""Features of a whole store, or of its quadrants, in one pass into a memory-mapped array."""
+"""Features of a whole store, or of its tiles, in one pass into a memory-mapped array."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from stages.lib.console import Progress
-from stages.lib.quadrants import COUNT, cut
+from stages.lib.quadrants import cut
 from stages.lib.store import Store
 from stages.models.base import to_images
 
@@ -25,7 +25,7 @@ def extract(
     network: Callable[[Tensor], Tensor],
     path: Path,
     *,
-    quadrants: bool,
+    tiles: int = 1,
     batch_size: int,
     device: torch.device | None = None,
     quiet: bool = False,
@@ -38,26 +38,24 @@ def extract(
         network: B×C×H×W in [0, 1] to B×D; in evaluation mode, so that no image's features depend
             on the others in its batch.
         path: is replaced.
-        quadrants: of the four quadrants rather than of the whole images.
-        batch_size: images, or groups of four quadrants, at once; changes no result but rounding.
+        tiles: 2 for the four quadrants, 3 for nine tiles, rather than the whole images.
+        batch_size: images, or all tiles of so many, at once; changes no result but rounding.
         device: where the network is; the CPU by default.
         quiet: show no bar.
 
     Returns:
-        float32 N×D, or N×4×D for quadrants; a memory map.
+        float32 N×D, or N×tiles²×D; a memory map.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     out: Features | None = None
     with Progress(f"features {store.name}", len(rows), "images", quiet=quiet) as progress:
         for start in range(0, len(rows), batch_size):
             block = store.images[rows[start : start + batch_size]]
-            if quadrants:
-                block = cut(block).reshape(
-                    -1, block.shape[1] // 2, block.shape[2] // 2, block.shape[3]
-                )
+            pieces = cut(block, tiles)
+            block = pieces.reshape(-1, *pieces.shape[2:])
             features = network(to_images(torch.from_numpy(block).to(device))).float().cpu().numpy()
             if out is None:
-                count = (len(rows), COUNT) if quadrants else (len(rows),)
+                count = (len(rows),) if tiles == 1 else (len(rows), tiles**2)
                 shape = (*count, features.shape[1])
                 out = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
             out[start : start + batch_size] = features.reshape(-1, *out.shape[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,15 +11,20 @@ import numpy.typing as npt
 import torch
 
 from stages.lib.console import UserError
-from stages.lib.neighbours import QUADRANTS, Neighbours
+from stages.lib.neighbours import Neighbours
 from stages.lib.quadrants import cut, join
-from stages.lib.run import Codes, TrainedRun, open_run
+from stages.lib.run import TrainedRun, open_run
 from stages.lib.store import Images
-from stages.models.grid import grid_of
-from stages.models.mixing import DenseAE, choose, gather, mix
+from stages.models import segments
+from stages.models.base import to_images
+from stages.models.grid import check_tiles
+from stages.models.mixing import DenseAE, cells, choose, gather, mix
 
 Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+
+_LIGHT, _DARK = 215, 60
+_BATCH = 200
 
 
 @dataclass(frozen=True)
@@ -27,30 +33,45 @@ class Mixes:
 
     Attributes:
         references: N rows.
-        donors: N×4 rows, one for each quadrant.
-        replaced: N×4, whether the quadrant comes from its donor.
+        donors: N×K rows, one for each of K = 4 quadrants or of more tiles.
+        replaced: N×K, whether the quadrant comes from its donor.
+        segments: of the replaced quadrants only the figures are exchanged.
     """
 
     references: Rows
     donors: Rows
     replaced: Mask
+    segments: bool = False
+
+    @property
+    def tiles(self) -> int:
+        """Rows and columns of tiles: 2 for quadrants."""
+        return math.isqrt(self.replaced.shape[1])
 
 
 def of_neighbours(
-    rows: Rows, neighbours: Neighbours, tau: float, random: np.random.Generator
+    rows: Rows,
+    neighbours: Neighbours,
+    tau: float,
+    random: np.random.Generator,
+    segments: bool = False,
 ) -> Mixes:
     """Mixes as the mixing model is trained on: neighbours as donors, and its rule with τ."""
     donors, quantiles = neighbours.draw(rows, random)
-    return Mixes(rows, donors, choose(torch.from_numpy(quantiles), tau).numpy())
+    replaced = choose(torch.from_numpy(quantiles), tau).numpy()
+    return Mixes(rows, donors, replaced, segments)
 
 
-def of_strangers(rows: Rows, random: np.random.Generator) -> Mixes:
-    """Mixes of any images among `rows`: donors at random, one to three quadrants at random."""
-    ahead = random.integers(1, len(rows), size=(len(rows), QUADRANTS))
+def of_strangers(
+    rows: Rows, random: np.random.Generator, tiles: int = 2, segments: bool = False
+) -> Mixes:
+    """Mixes of any images among `rows`: donors at random, one to all but one tiles at random."""
+    number = tiles**2
+    ahead = random.integers(1, len(rows), size=(len(rows), number))
     donors = rows[(np.arange(len(rows))[:, None] + ahead) % len(rows)]
-    bits = random.integers(1, 2**QUADRANTS - 1, size=len(rows))
-    replaced = (bits[:, None] >> np.arange(QUADRANTS)) & 1 == 1
-    return Mixes(rows, donors, replaced)
+    bits = random.integers(1, 2**number - 1, size=len(rows))
+    replaced = (bits[:, None] >> np.arange(number)) & 1 == 1
+    return Mixes(rows, donors, replaced, segments)
 
 
 def open_mixable(path: Path, batch_size: int = 200) -> TrainedRun:
@@ -71,33 +92,63 @@ def render(trained: TrainedRun, images: Images, mixes: Mixes) -> Images:
         trained: of `open_mixable`.
         images: of the store that `mixes` names rows of.
         mixes: what to render.
+
+    Raises:
+        UserError: if its codes have no cells for so many tiles.
     """
+    grid, tiles = _grid_of(trained), mixes.tiles
+    try:
+        check_tiles(grid, tiles)
+    except ValueError as error:
+        raise UserError(f"run {trained.run.name}: {error}") from None
     used, place = np.unique(np.c_[mixes.references, mixes.donors], return_inverse=True)
-    codes = trained.encode(images[used])[place.reshape(-1, 1 + QUADRANTS)]
-    return trained.decode(mixed_codes(trained, codes[:, 0], codes[:, 1:], mixes.replaced))
+    codes = torch.from_numpy(trained.encode(images[used])[place.reshape(len(mixes.donors), -1)])
+    where = torch.from_numpy(mixes.replaced)[:, cells(grid, tiles)]
+    if mixes.segments:
+        where &= segments.in_cells(_figures(images, mixes), grid, tiles)
+    mixed = mix(codes[:, 0], gather(codes[:, 1:], grid), where)
+    return trained.decode(mixed.numpy())
 
 
-def mixed_codes(trained: TrainedRun, references: Codes, donors: Codes, replaced: Mask) -> Codes:
-    """N×latent_dim codes of references, N×4×latent_dim of donors, to N×latent_dim of mixes."""
-    grid = grid_of(*trained.config["shape"][:2])
-    given = gather(torch.from_numpy(donors), grid)
-    mixed: Codes = mix(
-        torch.from_numpy(references), given, torch.from_numpy(replaced), grid
-    ).numpy()
-    return mixed
+def _grid_of(trained: TrainedRun) -> tuple[int, int]:
+    assert isinstance(trained.model, DenseAE)  # noqa: S101 - `open_mixable` saw to it
+    return trained.model.grid
 
 
 def paste(images: Images, mixes: Mixes) -> Images:
-    """The same mixes of pixels: quadrants cut out and laid on, uint8 N×H×W×C."""
-    quadrants = cut(images[mixes.references])
-    for number in range(QUADRANTS):
-        rows = mixes.replaced[:, number]
-        quadrants[rows, number] = cut(images[mixes.donors[rows, number]])[:, number]
-    return join(quadrants)
+    """The same mixes of pixels: what is replaced, cut out and laid on, uint8 N×H×W×C."""
+    return np.where(masks(images, mixes)[..., None], _given(images, mixes), _kept(images, mixes))
 
 
-def picture_of(replaced: Mask, height: int, width: int) -> Images:
-    """Masks as pictures: replaced quadrants light, the others dark, uint8 N×height×width×1."""
-    shape = (len(replaced), QUADRANTS, height // 2, width // 2, 1)
-    grey = np.where(replaced, 215, 60).astype(np.uint8)[:, :, None, None, None]
-    return join(np.broadcast_to(grey, shape))
+def masks(images: Images, mixes: Mixes) -> Mask:
+    """N×H×W: the pixels that come from donors."""
+    height, width = images.shape[1:3]
+    tiles = mixes.tiles
+    shape = (*mixes.replaced.shape, height // tiles, width // tiles, 1)
+    whole: Mask = join(np.broadcast_to(mixes.replaced[:, :, None, None, None], shape))[..., 0] > 0
+    return whole & _figures(images, mixes).numpy() if mixes.segments else whole
+
+
+def _kept(images: Images, mixes: Mixes) -> Images:
+    return images[mixes.references]
+
+
+def _given(images: Images, mixes: Mixes) -> Images:
+    """N pictures of the donors alone: tile k is that of the k-th donor."""
+    parts = [cut(images[rows], mixes.tiles)[:, tile] for tile, rows in enumerate(mixes.donors.T)]
+    return join(np.stack(parts, axis=1))
+
+
+def _figures(images: Images, mixes: Mixes) -> torch.Tensor:
+    """N×H×W: the figures of references and donors."""
+    kept, given = (to_images(torch.from_numpy(f(images, mixes))) for f in (_kept, _given))
+    parts = [
+        segments.exchanged(kept[start : start + _BATCH], given[start : start + _BATCH], mixes.tiles)
+        for start in range(0, len(kept), _BATCH)
+    ]
+    return torch.cat(parts)
+
+
+def picture_of(where: Mask) -> Images:
+    """N×H×W masks as pictures: what is replaced light, the rest dark, uint8 N×H×W×1."""
+    return np.where(where, _LIGHT, _DARK).astype(np.uint8)[..., None]

@@ -22,7 +22,7 @@ from stages.lib.clusters import Labels, Points
 from stages.lib.console import Progress, UserError
 from stages.lib.features import extract
 from stages.lib.loop import seed_for
-from stages.lib.neighbours import NEIGHBOURS, QUADRANTS, Distances, Ids
+from stages.lib.neighbours import NEIGHBOURS, Distances, Ids
 from stages.lib.params import QuadrantNeighbours
 from stages.lib.search import Found
 from stages.lib.store import Store
@@ -42,12 +42,15 @@ class Options:
     probes: int
     distinct: bool
     seed: int
+    tiles: int = 2
 
     @staticmethod
     def of(spec: QuadrantNeighbours, scale: Literal["sample", "full"], seed: int) -> Options:
         """What a section of params.yaml or of a study asks for at `scale`."""
         clusters = int(getattr(spec.clusters, scale))
-        return Options(spec.search, clusters, spec.iterations, spec.probes, spec.distinct, seed)
+        return Options(
+            spec.search, clusters, spec.iterations, spec.probes, spec.distinct, seed, spec.tiles
+        )
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,8 @@ class Searched:
     """A store whose neighbours were found.
 
     Attributes:
-        features: float32 N×4×D, a memory map that is gone after the block.
-        ids, distances: N×4×10, as `stages.lib.neighbours.write_neighbours` takes them.
+        features: float32 N×K×D, K = 4 for quadrants, a memory map that is gone after the block.
+        ids, distances: N×K×10, as `stages.lib.neighbours.write_neighbours` takes them.
         crowd: who could be whose neighbour.
         card: provenance, likewise.
     """
@@ -109,7 +112,7 @@ def searched(
             np.arange(len(store.images)),
             lambda images: backbone.features(images, spec.size),
             Path(scratch) / "features.npy",
-            quadrants=True,
+            tiles=options.tiles,
             batch_size=spec.batch_size,
             device=device,
         )
@@ -163,24 +166,25 @@ def find(
     """All neighbours, each set of quadrants on its own.
 
     Args:
-        features: N×4×D.
+        features: N×K×D, K = 4 for quadrants.
         crowd: who may be whose neighbour.
         options: how to look.
         name: of the data set, for the bar.
 
     Returns:
-        int32 N×4×10, float32 N×4×10, and what the card tells: ``cluster_sizes``, a list a quadrant
+        int32 N×K×10, float32 N×K×10, and what the card tells: ``cluster_sizes``, a list a quadrant
         (of all images, also those that are no candidates), ``small_clusters`` (fewer than eleven
         candidates) and ``filled``, the number of quadrants that found fewer than ten neighbours
         where they looked and were given the nearest of all candidates instead.
     """
-    ids = np.empty((len(features), QUADRANTS, NEIGHBOURS), np.int32)
+    number = features.shape[1]
+    ids = np.empty((len(features), number, NEIGHBOURS), np.int32)
     distances = np.empty(ids.shape, np.float32)
     there = np.flatnonzero(crowd.candidates)
     sizes: list[list[int]] = []
     small, filled = [], []
-    with Progress(f"neighbours {name}", QUADRANTS, "quadrants") as progress:
-        for quadrant in range(QUADRANTS):
+    with Progress(f"neighbours {name}", number, "quadrants") as progress:
+        for quadrant in range(number):
             points = np.ascontiguousarray(features[:, quadrant])
             seed = seed_for(options.seed, "neighbours", quadrant)
             found, labels = _look(points, there, crowd, options, seed)

@@ -2,11 +2,12 @@
 
 They are stored in ``data/<name>-neighbours/``, three files with deterministic bytes:
 
-- ``ids.npy``: int32, N×4×K, rows of the image store, nearest first;
-- ``distances.npy``: float32, N×4×K, the L2 distance of the features of each;
+- ``ids.npy``: int32, N×T×K, rows of the image store, nearest first;
+- ``distances.npy``: float32, N×T×K, the L2 distance of the features of each;
 - ``card.json``: which features, which options, the sizes of all clusters, and what was found.
 
-The quadrants are top left, top right, bottom left and bottom right. An image is no neighbour of
+The T = 4 quadrants are top left, top right, bottom left and bottom right; nine tiles go row by row
+as well. An image is no neighbour of
 itself, and every list is full.
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,7 +29,6 @@ from stages.lib.console import UserError
 from stages.lib.files import folder, write_json
 from stages.lib.store import Store
 
-QUADRANTS = 4
 NEIGHBOURS = 10
 """Neighbours of a quadrant, as in the scene mixing thesis, section 3.4."""
 
@@ -46,8 +47,8 @@ class Neighbours:
 
     Attributes:
         path: the folder.
-        ids: int32 N×4×K rows of the store, a read-only memory map.
-        distances: float32 N×4×K, ascending in K, likewise.
+        ids: int32 N×T×K rows of the store, a read-only memory map.
+        distances: float32 N×T×K, ascending in K, likewise.
         card: the contents of ``card.json``.
     """
 
@@ -71,23 +72,34 @@ class Neighbours:
             random: decides which; every neighbour is equally likely.
 
         Returns:
-            B×4 rows of the store, and B×4 `quantiles` of their distances.
+            B×T rows of the store, and B×T `quantiles` of their distances.
         """
-        picks = random.integers(self.ids.shape[2], size=(len(rows), QUADRANTS))
-        chosen = (rows[:, None], np.arange(QUADRANTS), picks)
+        _, tiles, number = self.ids.shape
+        picks = random.integers(number, size=(len(rows), tiles))
+        chosen = (rows[:, None], np.arange(tiles), picks)
         return self.ids[chosen].astype(np.int64), self.quantiles(self.distances[chosen])
 
     def quantiles(self, distances: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """The share of all stored distances that are no larger, in (0, 1] for a stored one.
 
-        One distribution for the four quadrants, so that of two distances the larger has never the
+        One distribution for all quadrants, so that of two distances the larger has never the
         smaller quantile: a threshold keeps its meaning whatever the scale of the features is.
         """
         ranks = np.searchsorted(self._ascending, distances, side="right")
         return (ranks / len(self._ascending)).astype(np.float32)
 
-    def check(self, store: Store) -> None:
-        """Raise UserError unless these are the neighbours of the images in `store`."""
+    @property
+    def tiles(self) -> int:
+        """Rows and columns of tiles: 2 for quadrants."""
+        return math.isqrt(self.ids.shape[1])
+
+    def check(self, store: Store, tiles: int | None = None) -> None:
+        """Raise UserError unless these are the neighbours of `tiles` of the images in `store`."""
+        if tiles is not None and tiles != self.tiles:
+            raise UserError(
+                f"{self.path}: neighbours of {self.tiles}×{self.tiles} tiles, but the model mixes "
+                f"{tiles}×{tiles}; set neighbours.tiles to its options.tiles"
+            )
         if store.digest != self.card["store"]["digest"]:
             raise UserError(
                 f"{self.path}: neighbours of other images than those in {store.path} "
@@ -131,8 +143,8 @@ def write_neighbours(
 
     Args:
         path: replaced if it is there.
-        ids: N×4×K rows of the store.
-        distances: N×4×K.
+        ids: N×T×K rows of the store.
+        distances: N×T×K.
         card: provenance; its ``store`` holds the ``digest`` of the store. ``digest`` is added.
 
     Raises:

@@ -16,6 +16,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from stages.lib.console import UserError
+from stages.models.grid import MOST_HALVINGS, check_tiles, grid_of
 from stages.models.registry import MODELS, NETWORKS, Option
 
 PARAMS = Path("params.yaml")
@@ -486,6 +487,7 @@ class QuadrantNeighbours(Section):
     Attributes:
         backbone: ``deepcluster`` for what the stage deepcluster learnt from the same images, or a
             name that `stages.models.backbones.load` knows.
+        tiles: 2 for quadrants, 3 for nine tiles.
         size: side to which quadrants are stretched before they enter the network; null takes the
             network's own.
         search: ``clusters`` looks within the cluster of each quadrant, as in the thesis; ``exact``
@@ -498,6 +500,7 @@ class QuadrantNeighbours(Section):
     """
 
     backbone: Annotated[str, Field(min_length=1)]
+    tiles: Literal[2, 3] = 2
     size: Annotated[int, Field(ge=16, le=4096)] | None
     search: Literal["clusters", "exact", "ivf"]
     clusters: Scaled
@@ -513,6 +516,7 @@ class Scenes(Section):
     Attributes:
         mixes: how many validation images are mixed.
         tau: a neighbour is taken up to this quantile of the distances, as in training.
+        segments: exchange figures in place of whole quadrants.
         judged: drawn scenes that the judge of objects is trained on.
         backbone: name of the network whose features the judge and the distances use.
         size: side to which pictures are stretched for it.
@@ -521,6 +525,7 @@ class Scenes(Section):
 
     mixes: Scaled
     tau: Annotated[float, Field(ge=0, le=1)]
+    segments: bool = False
     judged: Scaled
     backbone: Annotated[str, Field(min_length=1)]
     size: Annotated[int, Field(ge=16, le=4096)]
@@ -633,6 +638,15 @@ class Run(Section):
     epochs: Positive
     train: Train
 
+    @model_validator(mode="before")
+    @classmethod
+    def _every_option(cls, values: Any) -> Any:
+        """Give options that are younger than a checkpoint their defaults, which change nothing."""
+        if not isinstance(values, dict) or values.get("model") not in MODELS:
+            return values
+        options = check_options(values["model"], values.get("options", {}))
+        return {**values, "options": options}
+
     def title(self) -> str:
         """The run in a line, for figures and tables."""
         return (
@@ -676,7 +690,8 @@ class Params(Section):
             height, width = sizes[spec.data]
             where = f"runs.{family}.{name}"
             check_network(spec.network, height, width, where, spec.data)
-            check_cells(spec.network, height, width, spec.latent_dim or self.latent_dim, where)
+            latent_dim, options = spec.latent_dim or self.latent_dim, spec.options
+            check_cells(spec.network, height, width, latent_dim, where, options)
         return self
 
     def number(self, scaled: Scaled) -> int:
@@ -744,13 +759,31 @@ def check_network(network: str, height: int, width: int, where: str, data: str) 
         )
 
 
-def check_cells(network: str, height: int, width: int, latent_dim: int, where: str) -> None:
-    """Raise ValueError if a code of this size cannot be shared out among the cells of `network`."""
+def check_cells(
+    network: str,
+    height: int,
+    width: int,
+    latent_dim: int,
+    where: str,
+    options: Mapping[str, Option],
+) -> None:
+    """Raise ValueError if a code of this size cannot be shared out among the cells of `network`.
+
+    Or if the cells cannot be shared out among the tiles that the model's `options` ask for.
+    """
     cells = NETWORKS[network].cells
-    if cells is not None and latent_dim % cells(height, width):
+    if cells is None:
+        return
+    most = int(options.get("halvings", MOST_HALVINGS))
+    try:
+        count = cells(height, width, most)
+        check_tiles(grid_of(height, width, most), int(options.get("tiles", 2)))
+    except ValueError as error:
+        raise ValueError(f"{where}.options: {error}") from None
+    if latent_dim % count:
         raise ValueError(
             f"{where}.latent_dim: found {latent_dim}, expected a multiple of the "
-            f"{cells(height, width)} cells that {network} has for {height}×{width} images"
+            f"{count} cells that {network} has for {height}×{width} images"
         )
 
 

@@ -1,8 +1,12 @@
-"""Images cut into quadrants, and what is known to be in each: top left, top right, bottom ones."""
+"""Images cut into quadrants, and what is known to be in each: top left, top right, bottom ones.
+
+Or into more tiles, row by row, if it is asked for.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,33 +46,41 @@ class Objects:
         return np.where(self.present.any(axis=2), self.areas.argmax(axis=2), -1)
 
 
-def cut(images: Images) -> Images:
-    """B×H×W×C images to B×4×H/2×W/2×C quadrants.
+def cut(images: Images, tiles: int = 2) -> Images:
+    """B×H×W×C images to B×4×H/2×W/2×C quadrants, or into `tiles` × `tiles` tiles.
 
     Raises:
-        UserError: if a side is odd.
+        UserError: if a side cannot be divided so.
     """
     count, height, width, channels = images.shape
-    if height % 2 or width % 2:
-        raise UserError(f"quadrants need even sides, found {height}×{width} pixels")
-    parts = images.reshape(count, 2, height // 2, 2, width // 2, channels)
-    return parts.transpose(0, 1, 3, 2, 4, 5).reshape(
-        count, COUNT, height // 2, width // 2, channels
+    if height % tiles or width % tiles:
+        parts = "quadrants need even sides"
+        if tiles != 2:
+            parts = f"{tiles}×{tiles} tiles need sides that {tiles} divides"
+        raise UserError(f"{parts}, found {height}×{width} pixels")
+    inner = (height // tiles, width // tiles)
+    pieces = images.reshape(count, tiles, inner[0], tiles, inner[1], channels)
+    return pieces.transpose(0, 1, 3, 2, 4, 5).reshape(count, tiles**2, *inner, channels)
+
+
+def join(parts: Images) -> Images:
+    """B×4×H/2×W/2×C quadrants, or more tiles, to B×H×W×C images: what `cut` took apart."""
+    count, number, height, width, channels = parts.shape
+    tiles = math.isqrt(number)
+    pieces = parts.reshape(count, tiles, tiles, height, width, channels)
+    return pieces.transpose(0, 1, 3, 2, 4, 5).reshape(
+        count, tiles * height, tiles * width, channels
     )
 
 
-def join(quadrants: Images) -> Images:
-    """B×4×H/2×W/2×C quadrants to B×H×W×C images: what `cut` took apart."""
-    count, _, height, width, channels = quadrants.shape
-    parts = quadrants.reshape(count, 2, 2, height, width, channels).transpose(0, 1, 3, 2, 4, 5)
-    return parts.reshape(count, 2 * height, 2 * width, channels)
+def objects_of(store: Store, tiles: int = 2) -> Objects | None:
+    """What is known of the quadrants, or other tiles, of a store; None if nothing is.
 
-
-def objects_of(store: Store) -> Objects | None:
-    """What is known of the quadrants of a store: drawn scenes, or boxes; None if nothing is."""
+    That is the object in each quadrant of drawn scenes, and boxes of photographs.
+    """
     if all(f"q{number}_class" in store.index for number in range(1, COUNT + 1)):
-        return _of_scenes(store)
-    return _of_boxes(store) if "boxes" in store.index else None
+        return _of_scenes(store) if tiles == 2 else None
+    return _of_boxes(store, tiles) if "boxes" in store.index else None
 
 
 def _of_scenes(store: Store) -> Objects:
@@ -78,7 +90,7 @@ def _of_scenes(store: Store) -> Objects:
     return Objects(names, (classes[..., None] == np.array(names)).astype(np.float32))
 
 
-def _of_boxes(store: Store) -> Objects:
+def _of_boxes(store: Store, tiles: int) -> Objects:
     rows = [
         (row, json.loads(names), json.loads(boxes))
         for row, (names, boxes) in enumerate(
@@ -88,18 +100,19 @@ def _of_boxes(store: Store) -> Objects:
     ]
     names = sorted({name for _, found, _ in rows for name in found})
     numbers = {name: number for number, name in enumerate(names)}
-    areas = np.zeros((len(store.index), COUNT, len(names)), np.float32)
+    areas = np.zeros((len(store.index), tiles**2, len(names)), np.float32)
     for row, found, boxes in rows:
         for name, box in zip(found, boxes, strict=True):
-            areas[row, :, numbers[name]] += _covered(box)
+            areas[row, :, numbers[name]] += _covered(box, tiles)
     return Objects(names, areas)
 
 
-def _covered(box: list[float]) -> npt.NDArray[np.float64]:
-    """The share of each quadrant that a box [x, y, width, height] covers; 0 below `SEEN`."""
+def _covered(box: list[float], tiles: int) -> npt.NDArray[np.float64]:
+    """The share of each tile that a box [x, y, width, height] covers; 0 below `SEEN`."""
     x, y, across, down = box
-    edges = np.array([[0.0, 0.5], [0.5, 1.0]])
+    lines = np.linspace(0, 1, tiles + 1)
+    edges = np.stack([lines[:-1], lines[1:]], axis=1)
     widths = np.clip(np.minimum(edges[:, 1], x + across) - np.maximum(edges[:, 0], x), 0, None)
     heights = np.clip(np.minimum(edges[:, 1], y + down) - np.maximum(edges[:, 0], y), 0, None)
     inside = np.outer(heights, widths).ravel()
-    return np.where(inside >= SEEN * across * down, inside, 0.0) * COUNT
+    return np.where(inside >= SEEN * across * down, inside, 0.0) * tiles**2

@@ -15,8 +15,6 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from stages.models.densenet import scaled
 
-QUADRANTS = 4
-
 _PATCH_MAPS = (42, 84, 168, 336)
 _ALEXNET_MAPS = (96, 256, 384, 384, 256)
 _LINEAR = 4096
@@ -90,9 +88,12 @@ class OriginClassifier(nn.Module):
         height, width_: of the images, at least 32.
         channels: of one image.
         width: factor on all maps.
+        tiles: of a scene, 4 if they are quadrants.
     """
 
-    def __init__(self, height: int, width_: int, channels: int, width: float = 1.0) -> None:
+    def __init__(
+        self, height: int, width_: int, channels: int, width: float = 1.0, tiles: int = 4
+    ) -> None:
         super().__init__()
         # Two groups share the maps evenly.
         maps = [2 * scaled(maps // 2, width) for maps in _ALEXNET_MAPS]
@@ -116,11 +117,11 @@ class OriginClassifier(nn.Module):
             nn.ReLU(),
             nn.Linear(linear, linear),
             nn.ReLU(),
-            nn.Linear(linear, QUADRANTS),
+            nn.Linear(linear, tiles),
         )
 
     def forward(self, mixed: Tensor, others: Tensor) -> Tensor:
-        """Two times B×C×H×W to B×4 logits, one a quadrant of `mixed`."""
+        """Two times B×C×H×W to B×tiles logits, one a quadrant or other tile of `mixed`."""
         features = self.features(torch.cat([mixed, others], 1))
         logits: Tensor = self.linear(features.flatten(1))
         return logits

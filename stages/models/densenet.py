@@ -17,7 +17,7 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm
 
 from stages.models.base import Shape
-from stages.models.grid import cells_of, grid_of, halvings_of
+from stages.models.grid import MOST_HALVINGS, cells_of, grid_of, halvings_of
 from stages.models.networks import Decoder
 
 LAYERS = (4, 5, 7, 10, 12, 15)
@@ -30,17 +30,18 @@ GROWTH = 16
 """Maps that each layer of a dense block adds at full width."""
 
 
-def _blocks(shape: Shape, depth: float) -> list[int]:
+def _blocks(shape: Shape, depth: float, halvings: int) -> list[int]:
     """Layers of each dense block for images of this shape, at least one."""
-    return [scaled(layers, depth) for layers in LAYERS[: halvings_of(*shape[:2])]]
+    return [scaled(layers, depth) for layers in LAYERS[: halvings_of(*shape[:2], halvings)]]
 
 
-def _cell_size(shape: Shape, latent_dim: int) -> int:
+def _cell_size(shape: Shape, latent_dim: int, halvings: int) -> int:
     """Numbers of a code in each of its cells."""
-    size, rest = divmod(latent_dim, cells_of(*shape[:2]))
+    cells = cells_of(*shape[:2], halvings)
+    size, rest = divmod(latent_dim, cells)
     if rest:
         raise ValueError(
-            f"latent_dim {latent_dim} must be a multiple of the {cells_of(*shape[:2])} cells of a "
+            f"latent_dim {latent_dim} must be a multiple of the {cells} cells of a "
             f"{shape[0]}×{shape[1]} image"
         )
     return size
@@ -105,6 +106,7 @@ class DenseEncoder(nn.Module):
         heads: how many outputs of `latent_dim` numbers.
         width: factor on all maps.
         depth: factor on the layers of each block.
+        halvings: at most so many, for a code of more and smaller cells.
 
     Raises:
         ValueError: if the images cannot be halved, or the cells do not divide `latent_dim`.
@@ -117,17 +119,18 @@ class DenseEncoder(nn.Module):
         heads: int,
         width: float = 1.0,
         depth: float = 1.0,
+        halvings: int = MOST_HALVINGS,
     ) -> None:
         super().__init__()
         self.heads = heads
         maps, growth = scaled(MAPS, width), scaled(GROWTH, width)
         self.first = nn.Conv2d(shape[2] + 2, maps, 3, padding=1)
         self.blocks, self.transitions = nn.ModuleList(), nn.ModuleList()
-        for layers in _blocks(shape, depth):
+        for layers in _blocks(shape, depth, halvings):
             self.blocks.append(EncoderBlock(_layers(maps, growth, layers)))
             maps += layers * growth
             self.transitions.append(nn.Conv2d(maps, maps, 1))
-        self.last = nn.Conv2d(maps, heads * _cell_size(shape, latent_dim), 1)
+        self.last = nn.Conv2d(maps, heads * _cell_size(shape, latent_dim, halvings), 1)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """B×C×H×W images to one B×latent_dim tensor a head."""
@@ -148,12 +151,17 @@ class DenseDecoder(Decoder):
     """
 
     def __init__(
-        self, shape: Shape, latent_dim: int, width: float = 1.0, depth: float = 1.0
+        self,
+        shape: Shape,
+        latent_dim: int,
+        width: float = 1.0,
+        depth: float = 1.0,
+        halvings: int = MOST_HALVINGS,
     ) -> None:
         super().__init__()
-        self._grid = grid_of(*shape[:2])
-        growth, blocks = scaled(GROWTH, width), _blocks(shape, depth)
-        maps = _cell_size(shape, latent_dim)
+        self._grid = grid_of(*shape[:2], halvings)
+        growth, blocks = scaled(GROWTH, width), _blocks(shape, depth, halvings)
+        maps = _cell_size(shape, latent_dim, halvings)
         self.transitions, self.blocks = nn.ModuleList(), nn.ModuleList()
         for number in reversed(range(len(blocks))):
             # As many maps as the encoder had behind its block of this size.
@@ -186,11 +194,16 @@ class BroadcastDecoder(Decoder):
     """The whole code at every pixel, with the pixel's coordinates, and five convolutions.
 
     Watters et al. 2019, the spatial broadcast decoder, which the thesis tried and dropped
-    (appendix D.5). `depth` has no part in it.
+    (appendix D.5). `depth` and `halvings` have no part in it.
     """
 
     def __init__(
-        self, shape: Shape, latent_dim: int, width: float = 1.0, depth: float = 1.0
+        self,
+        shape: Shape,
+        latent_dim: int,
+        width: float = 1.0,
+        depth: float = 1.0,
+        halvings: int = MOST_HALVINGS,
     ) -> None:
         super().__init__()
         self._size = shape[:2]

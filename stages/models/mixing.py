@@ -23,13 +23,17 @@ same steps.
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stages.models import segments
 from stages.models.base import Batch, Model, Phase, Recipe
-from stages.models.critics import QUADRANTS, OriginClassifier, PatchDiscriminator
-from stages.models.grid import grid_of
+from stages.models.critics import OriginClassifier, PatchDiscriminator
+from stages.models.grid import check_tiles, grid_of
 from stages.models.registry import new_decoder, new_encoder
 
 BETAS = (0.5, 0.999)
@@ -48,8 +52,9 @@ class DenseAE(Model):
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
         self.latent_dim, self.noise_dim = recipe.latent_dim, 0
-        self.grid = grid_of(*recipe.shape[:2])
         size = {key: float(recipe.options[key]) for key in ("width", "depth")}
+        size["halvings"] = halvings = int(recipe.options["halvings"])
+        self.grid = grid_of(*recipe.shape[:2], halvings)
         self.encoder = new_encoder(recipe.network, recipe.shape, recipe.latent_dim, 1, **size)
         self.decoder = new_decoder(recipe.network, recipe.shape, recipe.latent_dim, **size)
         self.pixels = recipe.shape[0] * recipe.shape[1] * recipe.shape[2]
@@ -85,8 +90,12 @@ class Mixing(DenseAE):
     and the classifier's running statistics follow every image that a network sees, its own phase or
     not; its weights move in its own phase only.
 
+    The author's open ends are options: `tiles` × `tiles` tiles take the place of quadrants, with as
+    many others; with `segments` not the whole tile is exchanged, but the cells in which the tile of
+    the reference or of the other shows a figure.
+
     Attributes:
-        tau: quantile of the distances above which only the nearest of four others is taken.
+        tau: quantile of the distances above which only the nearest of the others is taken.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -94,12 +103,14 @@ class Mixing(DenseAE):
         height, width, channels = recipe.shape
         factor = float(recipe.options["width"])
         self.tau = float(recipe.options["tau"])
+        self.tiles, self.segments = int(recipe.options["tiles"]), bool(recipe.options["segments"])
+        check_tiles(self.grid, self.tiles)
         self.adversarial = self.pixels * recipe.weights["adversarial"]
         self.classification = self.pixels * recipe.weights["classifier"]
         self.discriminator = PatchDiscriminator(
             channels, factor, attention=bool(recipe.options["attention"])
         )
-        self.classifier = OriginClassifier(height, width, channels, factor)
+        self.classifier = OriginClassifier(height, width, channels, factor, self.tiles**2)
 
     def phases(self) -> dict[str, Phase]:
         """Generator, generator, classifier, discriminator, as in the author's code."""
@@ -114,21 +125,21 @@ class Mixing(DenseAE):
 
         ``generator``: ``loss``, ``generation``, ``cycle`` (summed over pixels), ``adversarial``,
         ``classification`` (means). ``classifier``: ``classifier_loss`` and ``origins_found``, the
-        share of the four others of which it is right about their own quadrant.
+        share of the others of which it is right about their own quadrant.
         ``discriminator``: ``discriminator_loss``, and ``real`` and ``fake``, the share of patches
         of real and mixed images that it takes for real.
         """
         if phase == "generator":
             return self._generator_losses(batch)
         with torch.no_grad():
-            codes, replaced = self._mixed_codes(batch)[1:]
-            mixed = self.decode(codes)
+            scene = self._mix(batch)
+            mixed = self.decode(scene.mixed)
         if phase == "classifier":
-            logits, origins = self._origins(mixed, batch, replaced)
+            logits, origins = self._origins(mixed, batch, scene.replaced)
             own = logits.diagonal(dim1=1, dim2=2) > 0
             return {
                 "classifier_loss": _cross_entropy(logits, origins),
-                "origins_found": (own == replaced).float().mean(1),
+                "origins_found": (own == scene.replaced).float().mean(1),
             }
         real, fake = (self.discriminator(signed(x)).float() for x in (batch.images, mixed))
         return {
@@ -139,14 +150,14 @@ class Mixing(DenseAE):
         }
 
     def _generator_losses(self, batch: Batch) -> dict[str, Tensor]:
-        codes, mixed_codes, replaced = self._mixed_codes(batch)
-        reconstructed, mixed = self.decode(torch.cat([codes, mixed_codes])).chunk(2)
-        again = mix(self.encode(mixed), codes, replaced, self.grid)
+        scene = self._mix(batch)
+        reconstructed, mixed = self.decode(torch.cat([scene.codes, scene.mixed])).chunk(2)
+        again = mix(self.encode(mixed), scene.codes, scene.where)
         cycle = absolute(self.decode(again), batch.images)
         generation = absolute(reconstructed, batch.images)
         fake = self.discriminator(signed(mixed)).float()
         adversarial = _cross_entropy(fake, torch.ones_like(fake))
-        classification = _cross_entropy(*self._origins(mixed, batch, replaced))
+        classification = _cross_entropy(*self._origins(mixed, batch, scene.replaced))
         loss = (
             self.reconstruction * (generation + cycle)
             + self.adversarial * adversarial
@@ -160,21 +171,47 @@ class Mixing(DenseAE):
             "classification": classification,
         }
 
-    def _mixed_codes(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Codes of the references and of the mixed scenes, and the quadrants replaced, B×4."""
-        others, distances = _company(batch)
+    def _mix(self, batch: Batch) -> Scene:
+        others, distances = self._company(batch)
         codes = self.encode(torch.cat([batch.images, others.flatten(0, 1)]))
         codes, rest = codes[: len(others)], codes[len(others) :]
         replaced = choose(distances, self.tau)
-        donors = gather(rest.view(-1, QUADRANTS, self.latent_dim), self.grid)
-        return codes, mix(codes, donors, replaced, self.grid), replaced
+        where = replaced[:, cells(self.grid, self.tiles, codes.device)]
+        if self.segments:
+            donors = segments.own_tiles(others, self.tiles)
+            masks = segments.exchanged(batch.images, donors, self.tiles)
+            where = where & segments.in_cells(masks, self.grid, self.tiles)
+        given = gather(rest.view(*others.shape[:2], -1), self.grid)
+        return Scene(codes, mix(codes, given, where), where, replaced)
 
     def _origins(self, mixed: Tensor, batch: Batch, replaced: Tensor) -> tuple[Tensor, Tensor]:
-        """The classifier's logits for each of the four others, B×4×4, and the truth."""
-        others, _ = _company(batch)
-        pairs = signed(mixed).repeat_interleave(QUADRANTS, 0)
+        """The classifier's logits for each of the K others, B×K×K, and the truth."""
+        others, _ = self._company(batch)
+        count, number = others.shape[:2]
+        pairs = signed(mixed).repeat_interleave(number, 0)
         logits = self.classifier(pairs, signed(others.flatten(0, 1)))
-        return logits.float().view(-1, QUADRANTS, QUADRANTS), torch.diag_embed(replaced.float())
+        return logits.float().view(count, number, number), torch.diag_embed(replaced.float())
+
+    def _company(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        others, distances = batch.others, batch.distances
+        if others is None or distances is None or others.shape[1] != self.tiles**2:
+            raise ValueError(f"a sample is a reference and {self.tiles**2} others, one for a tile")
+        return others, distances
+
+
+class Scene(NamedTuple):
+    """B mixed scenes.
+
+    Attributes:
+        codes, mixed: B×latent_dim of the references and of the mixed scenes.
+        where: B×cells, the cells that come from others.
+        replaced: B×K, the quadrants, or other tiles, that do.
+    """
+
+    codes: Tensor
+    mixed: Tensor
+    where: Tensor
+    replaced: Tensor
 
 
 def choose(distances: Tensor, tau: float) -> Tensor:
@@ -183,37 +220,37 @@ def choose(distances: Tensor, tau: float) -> Tensor:
     So one to three of the four change. Equal distances count in the order of the quadrants.
 
     Args:
-        distances: B×4 quantiles of the distances of the four others.
+        distances: B×K quantiles of the distances of the K others, four for quadrants.
         tau: in [0, 1].
 
     Returns:
-        B×4 booleans.
+        B×K booleans.
     """
     order = distances.argsort(dim=1, stable=True)
     replaced = distances <= tau
     return replaced.scatter(1, order[:, -1:], False).scatter(1, order[:, :1], True)
 
 
-def cells(grid: tuple[int, int], device: torch.device | None = None) -> Tensor:
-    """The quadrant (0 to 3, row by row) of each cell of a code, as many numbers as cells."""
+def cells(grid: tuple[int, int], tiles: int = 2, device: torch.device | None = None) -> Tensor:
+    """The quadrant, or other tile (from 0, row by row), of each cell of a code."""
     rows, columns = grid
-    down = torch.arange(rows, device=device) * 2 // rows
-    right = torch.arange(columns, device=device) * 2 // columns
-    return (2 * down[:, None] + right).flatten()
+    down = torch.arange(rows, device=device) * tiles // rows
+    right = torch.arange(columns, device=device) * tiles // columns
+    return (tiles * down[:, None] + right).flatten()
 
 
 def gather(codes: Tensor, grid: tuple[int, int]) -> Tensor:
-    """One code of four, B×4×latent_dim to B×latent_dim: quadrant k of the k-th."""
-    quadrant = cells(grid, codes.device)
-    parts = codes.view(len(codes), QUADRANTS, len(quadrant), -1)
-    return parts[:, quadrant, torch.arange(len(quadrant), device=codes.device)].flatten(1)
+    """One code of K = 4 or other squares, B×K×latent_dim to B×latent_dim: tile k of the k-th."""
+    count, number = codes.shape[:2]
+    tile = cells(grid, math.isqrt(number), codes.device)
+    parts = codes.view(count, number, len(tile), -1)
+    return parts[:, tile, torch.arange(len(tile), device=codes.device)].flatten(1)
 
 
-def mix(codes: Tensor, donors: Tensor, replaced: Tensor, grid: tuple[int, int]) -> Tensor:
-    """`codes` with the quadrants in `replaced` (B×4 booleans) from `donors`, B×latent_dim each."""
-    quadrant = cells(grid, codes.device)
-    where = replaced[:, quadrant].repeat_interleave(codes.shape[1] // len(quadrant), 1)
-    return torch.where(where, donors, codes)
+def mix(codes: Tensor, donors: Tensor, where: Tensor) -> Tensor:
+    """`codes` with the cells in `where` (B×cells booleans) from `donors`, B×latent_dim each."""
+    numbers = where.repeat_interleave(codes.shape[1] // where.shape[1], 1)
+    return torch.where(numbers, donors, codes)
 
 
 def absolute(outputs: Tensor, images: Tensor) -> Tensor:
@@ -234,12 +271,6 @@ def decaying(step: int) -> float:
 def doubled(step: int) -> float:
     """The discriminator's factor on the learning rate, as Heusel et al. 2017 found useful."""
     return 2.0
-
-
-def _company(batch: Batch) -> tuple[Tensor, Tensor]:
-    if batch.others is None or batch.distances is None:
-        raise ValueError("the mixing model takes samples of a reference and four others")
-    return batch.others, batch.distances
 
 
 def _cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stages.models.grid import cells_of
+from stages.models.grid import MOST_HALVINGS, cells_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -50,14 +50,14 @@ class NetworkEntry(NamedTuple):
     Attributes:
         encoder, decoder: file in this folder and class in that file.
         multiple: what must divide height and width.
-        cells: height and width → what must divide the size of a code.
+        cells: height, width and most halvings → what must divide the size of a code.
         size: factors that make the network what its name says.
     """
 
     encoder: str
     decoder: str
     multiple: int = 1
-    cells: Callable[[int, int], int] | None = None
+    cells: Callable[[int, int, int], int] | None = None
     size: Mapping[str, float] = {}
 
 
@@ -118,14 +118,22 @@ MODELS = {
         "mixing:DenseAE",
         beta=0.0,
         weights=("reconstruction",),
-        options={"width": 1.0, "depth": 1.0},
+        options={"width": 1.0, "depth": 1.0, "halvings": MOST_HALVINGS},
         **_DENSE,
     ),
     "mixing": ModelEntry(
         "mixing:Mixing",
         beta=0.0,
         weights=("reconstruction", "adversarial", "classifier"),
-        options={"width": 1.0, "depth": 1.0, "tau": 0.5, "attention": False},
+        options={
+            "width": 1.0,
+            "depth": 1.0,
+            "halvings": MOST_HALVINGS,
+            "tau": 0.5,
+            "attention": False,
+            "tiles": 2,
+            "segments": False,
+        },
         company=True,
         **_DENSE,
     ),

@@ -29,7 +29,9 @@ def main() -> None:
     device = make_fabric(everything.train).device
     backbone = _backbone(spec.backbone, name, everything.seed).to(device)
     with searched(store, spec, options, backbone, device) as found:
-        values = score(found.features, found.ids, found.crowd, quadrants.objects_of(store))
+        values = score(
+            found.features, found.ids, found.crowd, quadrants.objects_of(store, spec.tiles)
+        )
     neighbours = write_neighbours(folder_of(name), found.ids, found.distances, found.card)
     title = f"{name}-neighbours"
     rounded = {metric: float(f"{value:.4g}") for metric, value in values.items()}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.lib.neighbours import QUADRANTS, Neighbours
+from stages.lib.neighbours import Neighbours
 from stages.lib.picture import enlargement, save_grid
 from stages.lib.quadrants import cut
 from stages.lib.store import Store
@@ -15,14 +15,18 @@ ROWS, SHOWN = 3, 9
 
 
 def draw_sheet(neighbours: Neighbours, store: Store, seed: int, title: str, path: Path) -> None:
-    """Three rows for each quadrant: the quadrant, and the same of its nine nearest images."""
+    """Three rows for each quadrant: the quadrant, and the same of its nine nearest images.
+
+    For nine tiles it is a row each.
+    """
+    each = ROWS if neighbours.tiles == 2 else 1
     random = np.random.default_rng([seed, len(store.images)])
-    rows = random.choice(len(store.images), (QUADRANTS, ROWS), replace=False)
+    rows = random.choice(len(store.images), (neighbours.tiles**2, each), replace=False)
     pictures, labels = [], []
     for quadrant, queries in enumerate(rows):
         for row in queries:
             ids = np.r_[row, neighbours.ids[row, quadrant, :SHOWN]]
-            pictures.append(cut(store.images[ids])[:, quadrant])
+            pictures.append(cut(store.images[ids], neighbours.tiles)[:, quadrant])
             last = neighbours.quantiles(neighbours.distances[row, quadrant, SHOWN - 1 : SHOWN])[0]
             labels.append(f"q{quadrant + 1}, d₉ {last:.2f}")
     _, height, width, _ = pictures[0].shape

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from stages.lib import search
 from stages.lib.clusters import Labels, Points
 from stages.lib.nearest import Crowd
-from stages.lib.neighbours import NEIGHBOURS, QUADRANTS, Ids
+from stages.lib.neighbours import NEIGHBOURS, Ids
 from stages.lib.quadrants import Objects
 
 QUERIES = 2000
@@ -19,8 +19,8 @@ def score(features: Points, ids: Ids, crowd: Crowd, objects: Objects | None) -> 
     """Measure neighbours against exact search among all candidates, and against chance.
 
     Args:
-        features: N×4×D.
-        ids: N×4×10.
+        features: N×K×D, K = 4 for quadrants.
+        ids: N×K×10.
         crowd: who may be whose neighbour.
         objects: what the quadrants show, where it is known.
 
@@ -32,8 +32,8 @@ def score(features: Points, ids: Ids, crowd: Crowd, objects: Objects | None) -> 
     """
     rows = np.unique(np.linspace(0, len(ids) - 1, QUERIES).round().astype(np.int64))
     there = np.flatnonzero(crowd.candidates)
-    nearest = np.empty((len(rows), QUADRANTS, NEIGHBOURS), np.int64)
-    for quadrant in range(QUADRANTS):
+    nearest = np.empty((len(rows), *ids.shape[1:]), np.int64)
+    for quadrant in range(ids.shape[1]):
         points = np.ascontiguousarray(features[:, quadrant])
         nearest[:, quadrant] = search.exact(points, rows, there, crowd.groups, NEIGHBOURS).ids
     found = ids[rows]
@@ -51,14 +51,14 @@ def agreement(rows: Labels, ids: npt.NDArray[np.integer], objects: Objects) -> f
 
     Args:
         rows: Q images.
-        ids: Q×4×K, their neighbours.
+        ids: Q×K×M, M neighbours for each of their K tiles.
         objects: of all images.
     """
     present = objects.present
     shared = np.stack(
         [
             (present[ids[:, quadrant], quadrant] & present[rows, quadrant][:, None]).any(axis=-1)
-            for quadrant in range(QUADRANTS)
+            for quadrant in range(ids.shape[1])
         ],
         axis=1,
     )
@@ -70,7 +70,7 @@ def chance(rows: Labels, crowd: Crowd, objects: Objects) -> float:
     there = np.flatnonzero(crowd.candidates)
     allowed = crowd.groups[rows][:, None] != crowd.groups[there]
     shares = []
-    for quadrant in range(QUADRANTS):
+    for quadrant in range(objects.areas.shape[1]):
         present = objects.present[:, quadrant].astype(np.float32)
         shared = (present[rows] @ present[there].T > 0) & allowed
         some = present[rows].any(axis=1)

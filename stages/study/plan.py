@@ -186,11 +186,11 @@ class Study(Section):
                 table.network, data.height, data.width, where, f"data.{table.data}"
             )
             for size in table.latent_dim:
-                params.check_cells(table.network, data.height, data.width, size, where)
-            if self.neighbours is None and MODELS[table.model].company:
-                raise ValueError(
-                    f"{where}: model {table.model!r} sees neighbours; add the section neighbours"
+                params.check_cells(
+                    table.network, data.height, data.width, size, where, table.options
                 )
+            if MODELS[table.model].company:
+                self._check_company(table, where)
         if self.plane is None and {"mesh", "scatter"} & set(self.figures):
             raise ValueError("figures: mesh and scatter need the section plane; add it")
         if self.cartography is None and "latents" in self.figures:
@@ -205,6 +205,19 @@ class Study(Section):
                 f"{DEEPCLUSTER}@<folder>, or choose efficientnet_lite0"
             )
         return self
+
+    def _check_company(self, table: Table, where: str) -> None:
+        """Raise ValueError unless a model that sees neighbours is given the right ones."""
+        if self.neighbours is None:
+            raise ValueError(
+                f"{where}: model {table.model!r} sees neighbours; add the section neighbours"
+            )
+        tiles = table.options.get("tiles", MODELS[table.model].options["tiles"])
+        if tiles != self.neighbours.tiles:
+            raise ValueError(
+                f"{where}.options.tiles: found {tiles}, but neighbours.tiles is "
+                f"{self.neighbours.tiles}; the two go together"
+            )
 
 
 @dataclass(frozen=True)

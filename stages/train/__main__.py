@@ -28,15 +28,15 @@ def main() -> None:
 def _train(run: Run) -> None:
     """Open the store and, where the model wants them, neighbours; train."""
     store = open_store(Path("data") / run.data)
-    company = _neighbours(store) if MODELS[run.model].company else None
+    company = _neighbours(store, run) if MODELS[run.model].company else None
     resume = Path(".cache/training") / f"{run.name}.pt"
     # The loop reads a company's digest, which is fixed here.
     loop.train(run, store, Path("models") / run.name, resume, company)  # type: ignore[arg-type]
 
 
-def _neighbours(store: Store) -> Neighbours:
+def _neighbours(store: Store, run: Run) -> Neighbours:
     neighbours = open_neighbours(folder_of(store.name))
-    neighbours.check(store)
+    neighbours.check(store, int(run.options["tiles"]))
     return neighbours
 
 

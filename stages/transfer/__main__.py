@@ -1,7 +1,8 @@
 """`python -m stages.transfer A.jpg B.jpg --mask 0010`: put quadrants of A into B.
 
 A mask has a digit for each quadrant, top left, top right, bottom left, bottom right: 1 takes the
-quadrant from A, 0 keeps that of B. 1100 moves what is in the upper half.
+quadrant from A, 0 keeps that of B. 1100 moves what is in the upper half; nine digits are nine
+tiles. With `--segments` only figures change places: those of all quadrants, or of the mask's.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from stages.lib.console import UserError, door
-from stages.lib.mixes import Mixes, open_mixable, paste, picture_of, render
+from stages.lib.mixes import Mixes, masks, open_mixable, paste, picture_of, render
 from stages.lib.photo import PhotoError, open_photo
 from stages.lib.picture import enlargement, save_grid
 from stages.lib.store import Images
@@ -27,24 +28,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.transfer", description=__doc__)
     parser.add_argument("object", type=Path, help="picture that gives quadrants")
     parser.add_argument("scene", type=Path, help="picture that keeps the others")
-    parser.add_argument("--mask", required=True, help="four digits 0 or 1, e.g. 0010")
+    parser.add_argument("--mask", help="four digits 0 or 1, e.g. 0010; nine for nine tiles")
+    parser.add_argument("--segments", action="store_true", help="exchange figures alone")
     parser.add_argument("--run", type=Path, default=Path("models/scenes_mixing"))
     parser.add_argument("--out", type=Path, default=Path("transfer.png"), help="PNG to write")
     asked = parser.parse_args()
-    if not re.fullmatch("[01]{4}", asked.mask):
-        raise UserError(f"--mask: found {asked.mask!r}, expected four digits 0 or 1, e.g. 0010")
+    digits = "1111" if asked.segments and asked.mask is None else str(asked.mask or "")
+    if not re.fullmatch("[01]{4}|[01]{9}", digits):
+        raise UserError(
+            f"--mask: found {digits!r}, expected four digits 0 or 1 (nine for tiles), e.g. 0010"
+        )
     trained = open_mixable(asked.run)
     shape = trained.config["shape"]
     images = np.stack([read(path, shape) for path in (asked.scene, asked.object)])
-    replaced = np.array([[digit == "1" for digit in asked.mask]])
-    mixes = Mixes(np.array([0]), np.ones((1, 4), np.int64), replaced)
-    mask = picture_of(replaced, *shape[:2]).repeat(shape[2], 3)
+    replaced = np.array([[digit == "1" for digit in digits]])
+    mixes = Mixes(np.array([0]), np.ones(replaced.shape, np.int64), replaced, asked.segments)
+    mask = picture_of(masks(images, mixes)).repeat(shape[2], 3)
     cells = [images[[1]], images[[0]], mask, paste(images, mixes), render(trained, images, mixes)]
     save_grid(
         asked.out,
         np.concatenate(cells),
         len(cells),
-        f"Transfer with mask {asked.mask} · {trained.title()}",
+        f"Transfer with mask {digits}{' of figures' if asked.segments else ''} · {trained.title()}",
         column_labels=["object", "scene", "mask", "pasted", "rendered"],
         enlarge=enlargement(shape[0], shape[1], 128),
     )

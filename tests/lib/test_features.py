@@ -23,7 +23,7 @@ def test_images(make_store: Callable[..., Store], tmp_path: Path, batch_size: in
     store = make_store()
     rows = np.array([5, 3, 40, 3])
     path = tmp_path / "f.npy"
-    found = extract(store, rows, corners, path, quadrants=False, batch_size=batch_size)
+    found = extract(store, rows, corners, path, batch_size=batch_size)
     expected = store.images[rows][:, [0, 0, -1, -1], [0, -1, 0, -1], 0] / np.float32(255)
     assert np.allclose(found, expected)
     assert np.array_equal(np.load(path, mmap_mode="r", allow_pickle=False), found)
@@ -33,7 +33,7 @@ def test_images(make_store: Callable[..., Store], tmp_path: Path, batch_size: in
 def test_quadrants(make_store: Callable[..., Store], tmp_path: Path, batch_size: int) -> None:
     store = make_store(count=20)
     rows = np.arange(20)
-    found = extract(store, rows, corners, tmp_path / "f.npy", quadrants=True, batch_size=batch_size)
+    found = extract(store, rows, corners, tmp_path / "f.npy", tiles=2, batch_size=batch_size)
     assert found.shape == (20, 4, 4)
     # The bottom right pixel of the top left quadrant, the top left one of the bottom right.
     assert np.allclose(found[:, 0, 3], store.images[:, 15, 15, 0] / 255, atol=1e-6)

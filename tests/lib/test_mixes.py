@@ -12,6 +12,7 @@ from stages.lib import loop
 from stages.lib.console import UserError
 from stages.lib.mixes import (
     Mixes,
+    masks,
     of_neighbours,
     of_strangers,
     open_mixable,
@@ -85,7 +86,10 @@ def test_pasted_quadrants_are_the_donors_pixels() -> None:
 
 
 def test_a_mask_is_light_where_a_quadrant_is_replaced() -> None:
-    mask = picture_of(np.array([[False, True, False, False]]), 4, 6)[0, :, :, 0]
+    images = np.zeros((1, 4, 6, 3), np.uint8)
+    replaced = np.array([[False, True, False, False]])
+    mixes = Mixes(np.array([0]), np.zeros((1, 4), int), replaced)
+    mask = picture_of(masks(images, mixes))[0, :, :, 0]
     assert (mask[:2, 3:] == 215).all()
     assert (mask == 215).sum() == 6
 
@@ -117,3 +121,61 @@ def test_a_run_without_quadrants_is_refused(
     loop.train(make_run(epochs=1), make_store(), tmp_path / "vae", tmp_path / "vae.pt")
     with pytest.raises(UserError, match="'beta_vae' has no quadrants in its codes"):
         open_mixable(tmp_path / "vae")
+
+
+def test_nine_tiles_are_pasted_and_rendered(trained: TrainedRun) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (10, 96, 96, 3), np.uint8)
+    mixes = of_strangers(np.arange(10), np.random.default_rng(0), tiles=3)
+    assert mixes.tiles == 3
+    assert set(mixes.replaced.sum(1)) <= set(range(1, 9))
+    pasted = paste(images, mixes)
+    for number, tile in np.ndindex(10, 9):
+        row, column = 32 * (tile // 3), 32 * (tile % 3)
+        place = (slice(row, row + 32), slice(column, column + 32))
+        taken = mixes.replaced[number, tile]
+        source = mixes.donors[number, tile] if taken else mixes.references[number]
+        assert np.array_equal(pasted[number][place], images[source][place])
+    with pytest.raises(UserError, match="run circles_beta_vae: tiles: found 3"):
+        render(trained, pictures(10), mixes)
+
+
+def test_of_segments_only_the_figures_are_pasted() -> None:
+    images = np.zeros((2, 64, 64, 3), np.uint8)
+    images[0, 8:24, 8:24] = 255
+    images[1] = 20
+    images[1, 12:20, 12:28] = 200
+    mixes = Mixes(
+        np.array([0]), np.array([[1, 1, 1, 1]]), np.array([[True, False, False, False]]), True
+    )
+    where = masks(images, mixes)[0]
+    assert where[12:20, 12:28].all()
+    assert where[10:22, 10:22].all()  # the reference's own object goes
+    assert not where[:5].any()
+    assert not where[32:].any()
+    pasted = paste(images, mixes)[0]
+    assert (pasted[14:18, 14:26] == 200).all()
+    assert (pasted[9, 12] == 20).all()
+    assert (pasted[:5] == 0).all()  # the land is the reference's
+
+
+def test_a_rendering_of_segments_takes_the_cells_of_figures(
+    make_run: Callable[..., Run], make_store: Callable[..., Store], tmp_path: Path
+) -> None:
+    run = make_run(
+        model="dense_ae",
+        network="dense",
+        likelihood="laplace",
+        latent_dim=64,
+        loss_weights={"reconstruction": 1.0},
+        options={"width": 0.1, "depth": 0.125, "halvings": 2},
+        epochs=1,
+    )
+    store = make_store()
+    loop.train(run, store, tmp_path / "fine", tmp_path / "fine.pt")
+    fine = open_mixable(tmp_path / "fine")
+    images, replaced = store.images[:2], np.array([[True, True, True, True]])
+    donors = np.ones((1, 4), np.int64)
+    whole = render(fine, images, Mixes(np.array([0]), donors, replaced))
+    figures = render(fine, images, Mixes(np.array([0]), donors, replaced, segments=True))
+    assert np.abs(whole.astype(int) - fine.decode(fine.encode(images[1:]))).max() <= 1
+    assert (whole != figures).any()

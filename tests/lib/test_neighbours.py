@@ -12,7 +12,6 @@ import pytest
 from stages.lib.console import UserError
 from stages.lib.neighbours import (
     NEIGHBOURS,
-    QUADRANTS,
     Distances,
     Ids,
     Neighbours,
@@ -22,6 +21,7 @@ from stages.lib.neighbours import (
 from stages.lib.store import Store
 
 COUNT = 30
+QUADRANTS = 4
 
 
 @pytest.fixture

@@ -62,5 +62,15 @@ def test_boxes_are_shared_among_quadrants(make_store: Callable[..., Store]) -> N
     assert objects.labels.tolist() == [[0, 1, 2, 2], [-1, -1, -1, 0], [-1] * 4]
 
 
+def test_boxes_are_shared_among_nine_tiles(make_store: Callable[..., Store]) -> None:
+    store = with_columns(
+        make_store(),
+        {"categories": [json.dumps(["cat"])], "boxes": [json.dumps([[0.0, 0.0, 0.5, 1 / 3]])]},
+    )
+    objects = objects_of(store, 3)
+    assert objects is not None
+    assert np.allclose(objects.areas[0, :, 0], [1, 0.5, 0, 0, 0, 0, 0, 0, 0], atol=1e-6)
+
+
 def test_where_nothing_is_known_nothing_is_said(make_store: Callable[..., Store]) -> None:
     assert objects_of(make_store()) is None

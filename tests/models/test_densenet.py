@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -25,7 +26,7 @@ from stages.models.grid import cells_of, grid_of
 from tests.conftest import ROOT
 
 SHAPE = (64, 64, 3)
-NARROW = {"width": 0.125, "depth": 0.25}
+NARROW: dict[str, Any] = {"width": 0.125, "depth": 0.25}
 
 
 def parameters(module: nn.Module) -> int:
@@ -86,6 +87,18 @@ def test_shapes(size: int, decoder: type[DenseDecoder]) -> None:
     codes = DenseEncoder(shape, 16, 2, **NARROW)(torch.rand(2, 3, size, size))
     assert [code.shape for code in codes] == [(2, 16), (2, 16)]
     assert decoder(shape, 16, **NARROW)(codes[0]).shape == (2, 3, size, size)
+
+
+def test_fewer_halvings_make_more_cells() -> None:
+    assert grid_of(64, 64, 3) == (8, 8)
+    assert cells_of(96, 96, 4) == 36
+    encoder = DenseEncoder(SHAPE, 128, 1, **NARROW, halvings=3)
+    decoder = DenseDecoder(SHAPE, 128, **NARROW, halvings=3)
+    assert len(encoder.blocks) == len(decoder.blocks) == 3
+    assert decoder(encoder(torch.rand(1, 3, 64, 64))[0]).shape == (1, 3, 64, 64)
+    for most in (0, 7):
+        with pytest.raises(ValueError, match=f"found {most}, expected a number from 1 to 6"):
+            grid_of(64, 64, most)
 
 
 def test_the_encoder_is_the_textbook_dense_network() -> None:

@@ -25,7 +25,7 @@ def small_model(name: str = "mixing", size: int = 32, **options: bool | float | 
     small = {"width": 0.06, "depth": 0.125}
     recipe = Recipe(
         shape=(size, size, 3),
-        latent_dim=32,
+        latent_dim=int(options.pop("latent_dim", 32)),
         network=str(options.pop("network", "dense")),
         likelihood="laplace",
         beta=0.0,
@@ -37,14 +37,14 @@ def small_model(name: str = "mixing", size: int = 32, **options: bool | float | 
     return built  # type: ignore[return-value]
 
 
-def sample(images: int = 3, size: int = 32) -> Batch:
+def sample(images: int = 3, size: int = 32, others: int = 4) -> Batch:
     generator = torch.Generator().manual_seed(1)
     return Batch(
         torch.rand(images, 3, size, size, generator=generator),
         torch.zeros(images, 0),
         torch.zeros(images, dtype=torch.int64),
-        others=torch.rand(images, 4, 3, size, size, generator=generator),
-        distances=torch.rand(images, 4, generator=generator),
+        others=torch.rand(images, others, 3, size, size, generator=generator),
+        distances=torch.rand(images, others, generator=generator),
     )
 
 
@@ -73,7 +73,8 @@ def test_a_mixed_code_has_each_cell_from_the_image_that_its_quadrant_says(
     codes = torch.full((1, size * numbers), -1.0)
     others = torch.arange(4.0).view(1, 4, 1).expand(1, 4, size * numbers)
     replaced = torch.tensor([[False, True, False, True]])
-    mixed = mixing.mix(codes, mixing.gather(others, grid), replaced, grid)
+    where = replaced[:, mixing.cells(grid)]
+    mixed = mixing.mix(codes, mixing.gather(others, grid), where)
     cells = mixed.view(*grid, numbers)
     rows, columns = grid[0] // 2, grid[1] // 2
     assert (cells[:, :columns] == -1).all()
@@ -126,8 +127,8 @@ def test_the_loss_is_the_published_one_times_the_number_of_pixels() -> None:
 def test_the_critics_losses_are_cross_entropies_of_what_is_true() -> None:
     mixer, batch = small_model().eval(), sample()
     with torch.no_grad():
-        _, codes, replaced = mixer._mixed_codes(batch)
-        mixed = mixer.decode(codes)
+        scene = mixer._mix(batch)
+        mixed = mixer.decode(scene.mixed)
         real = mixer.discriminator(batch.images * 2 - 1)
         fake = mixer.discriminator(mixed * 2 - 1)
     losses = mixer(batch, "discriminator")
@@ -136,7 +137,7 @@ def test_the_critics_losses_are_cross_entropies_of_what_is_true() -> None:
     torch.testing.assert_close(losses["real"], (real > 0).float().mean((1, 2)))
     found = mixer(batch, "classifier")["origins_found"]
     assert ((found * 4) % 1 == 0).all()
-    assert replaced.sum(1).min() >= 1
+    assert scene.replaced.sum(1).min() >= 1
 
 
 @pytest.mark.parametrize("phase", ["generator", "classifier", "discriminator"])
@@ -222,7 +223,7 @@ def test_the_critics_phases_leave_no_gradient_in_the_generator() -> None:
 
 def test_a_sample_without_company_is_refused() -> None:
     alone = Batch(torch.rand(1, 3, 32, 32), torch.zeros(1, 0), torch.zeros(1))
-    with pytest.raises(ValueError, match="a reference and four others"):
+    with pytest.raises(ValueError, match="a reference and 4 others"):
         small_model()(alone, "generator")
 
 
@@ -242,3 +243,51 @@ def test_the_autoencoder_alone_reconstructs_and_starts_from_the_mean_image() -> 
     torch.testing.assert_close(losses["loss"], 2 * 0.904 * losses["generation"])
     assert alone.decode(torch.zeros(1, 32)).mean().item() == pytest.approx(0.2, abs=0.1)
     assert list(alone.phases()) == ["model"]
+
+
+def test_nine_tiles_are_mixed_cell_by_cell() -> None:
+    mixer = small_model(size=96, latent_dim=72, tiles=3).eval()
+    assert mixer.grid == (6, 6)
+    batch = sample(2, 96, others=9)
+    assert batch.others is not None
+    scene = mixer._mix(batch)
+    assert scene.replaced.shape == (2, 9)
+    rest = mixer.encode(batch.others.flatten(0, 1)).view(2, 3, 3, 6, 6, 2)
+    codes, mixed = scene.codes.view(2, 6, 6, 2), scene.mixed.view(2, 6, 6, 2)
+    for image, down, right in itertools.product(range(2), range(3), range(3)):
+        place = (image, slice(2 * down, 2 * down + 2), slice(2 * right, 2 * right + 2))
+        taken = bool(scene.replaced[image, 3 * down + right])
+        expected = rest[image, down, right][place[1:]] if taken else codes[place]
+        torch.testing.assert_close(mixed[place], expected)
+    losses = mixer(batch, "generator")
+    assert torch.isfinite(losses["loss"]).all()
+    assert ((mixer(batch, "classifier")["origins_found"] * 9).round(decimals=4) % 1 == 0).all()
+    with pytest.raises(ValueError, match="a reference and 9 others"):
+        mixer(sample(2, 96), "generator")
+
+
+def test_tiles_that_do_not_fit_the_code_are_refused() -> None:
+    with pytest.raises(ValueError, match="found 3, expected a number from 2 that divides the 2×2"):
+        small_model(size=64, tiles=3)
+
+
+def test_segments_exchange_figures_and_nothing_else() -> None:
+    """The reference has an object on the left of its first quadrant, the neighbour on the right."""
+    mixer = small_model(size=64, latent_dim=128, halvings=3, segments=True).eval()
+    assert mixer.grid == (8, 8)
+    images, others = torch.zeros(1, 3, 64, 64), torch.zeros(1, 4, 3, 64, 64)
+    images[:, :, 8:24, 4:12] = 1.0
+    others[:, 0, :, 8:24, 20:28] = 0.5
+    near = torch.tensor([[0.1, 0.9, 0.9, 1.0]])
+    batch = Batch(images, torch.zeros(1, 0), torch.zeros(1), others=others, distances=near)
+    scene = mixer._mix(batch)
+    assert scene.replaced.tolist() == [[True, False, False, False]]
+    where = scene.where.view(8, 8)
+    assert where[1:3, :].tolist() == [[True, True, True, True] + [False] * 4] * 2
+    assert where.sum() == 8
+    given = mixer.encode(others[:, 0]).view(8, 8, 2)
+    kept = scene.codes.view(8, 8, 2)
+    mixed = scene.mixed.view(8, 8, 2)
+    torch.testing.assert_close(mixed[where], given[where])
+    torch.testing.assert_close(mixed[~where], kept[~where])
+    assert torch.isfinite(mixer(batch, "generator")["loss"]).all()

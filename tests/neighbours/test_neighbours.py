@@ -120,6 +120,33 @@ def test_door(door: Path) -> None:
     assert open_neighbours(door / "data" / "blobs-neighbours").digest == neighbours.digest
 
 
+def test_nine_tiles(door: Path) -> None:
+    values = params.read(door / "params.yaml")
+    values["neighbours"]["tiles"] = 3
+    (door / "params.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(UserError, match="3×3 tiles need sides that 3 divides, found 32×32"):
+        stage.main()
+
+
+def test_nine_tiles_have_nine_lists(
+    door: Path, make_store: Callable[..., Store], tmp_path: Path
+) -> None:
+    store = make_store(height=48, width=48)
+    values = params.read(door / "params.yaml")
+    values["data"]["blobs"] |= {"height": 48, "width": 48}
+    values["neighbours"] |= {"tiles": 3, "backbone": "efficientnet_lite0"}
+    (door / "params.yaml").write_text(yaml.safe_dump(values))
+    stage.main()
+    neighbours = open_neighbours(door / "data" / "blobs-neighbours")
+    assert neighbours.ids.shape == (60, 9, 10)
+    assert neighbours.tiles == 3
+    ids, quantiles = neighbours.draw(np.arange(5), np.random.default_rng(0))
+    assert ids.shape == quantiles.shape == (5, 9)
+    neighbours.check(store, 3)
+    with pytest.raises(UserError, match="neighbours of 3×3 tiles, but the model mixes 2×2"):
+        neighbours.check(store, 2)
+
+
 def test_door_says_what_is_missing(door: Path) -> None:
     values = params.read(door / "params.yaml")
     values["neighbours"]["backbone"] = "deepcluster"

@@ -109,6 +109,7 @@ def test_neighbours_are_kept_and_only_their_model_follows_from_them(
         ({"scenes": None}, "mixing needs the sections scenes and neighbours"),
         ({"neighbours": {"backbone": "deepcluster"}}, "write deepcluster@<folder>, or choose"),
         ({"tables": {"5.1": {"latent_dim": [30]}}}, "latent_dim: found 30, expected a multiple"),
+        ({"neighbours": {"tiles": 3}}, "options.tiles: found 2, but neighbours.tiles is 3"),
     ],
 )
 def test_a_study_that_cannot_mix_is_one_line(

@@ -60,3 +60,25 @@ def test_an_unreadable_picture_is_named(pictures: Path, monkeypatch: pytest.Monk
     with pytest.raises(UserError, match=r"c\.png: cannot be read"):
         run(monkeypatch, "a.png", "c.png", "--mask", "1000")
     assert not (pictures / "transfer.png").exists()
+
+
+def test_segments_move_the_figure_alone(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figure = Image.new("RGB", (32, 32), (0, 0, 90))
+    figure.paste((200, 0, 0), (4, 4, 12, 12))
+    figure.save(pictures / "a.png")
+    run(monkeypatch, "a.png", "b.png", "--segments")
+    with Image.open(pictures / "transfer.png") as sheet:
+        pixels = np.asarray(sheet.convert("RGB"))
+    red = (pixels == (200, 0, 0)).all(axis=2).sum()
+    blue = (pixels == (0, 0, 90)).all(axis=2).sum()
+    assert red == pytest.approx(2 * (8 * 4) ** 2, rel=0.05)  # given, and pasted
+    assert blue < 1.1 * (32**2 - 8**2) * 4**2  # what is around it is not pasted
+
+
+def test_a_run_without_cells_for_nine_tiles_is_told(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UserError, match="3×3 tiles need sides that 3 divides, found 32×32"):
+        run(monkeypatch, "a.png", "b.png", "--mask", "000010000")
+    with pytest.raises(UserError, match="--mask: found '', expected four digits"):
+        run(monkeypatch, "a.png", "b.png")

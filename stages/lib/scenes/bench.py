@@ -72,7 +72,7 @@ class Bench:
 
     Attributes:
         mixes: of each of `KINDS`.
-        truth: what the mixes should be; None unless the scenes are drawn.
+        truth: what the mixes should be; None unless the scenes are drawn and the tiles quadrants.
         judge: of objects; likewise.
 
     Raises:
@@ -93,7 +93,7 @@ class Bench:
         self.judge: Judge | None = None
         self.truth: dict[str, Truth | None] = dict.fromkeys(KINDS)
         self.mixes = {kind: self._mix(kind, neighbours) for kind in KINDS}
-        if is_drawn(store):
+        if is_drawn(store) and neighbours.tiles == 2:
             # Scenes of a seed that no data set here is drawn with.
             side, seed = store.shape[:2], asked.seed + 10_000
             self.judge = train(self._backbone, spec.size, asked.judged, side, seed)
@@ -102,10 +102,11 @@ class Bench:
     def _mix(self, kind: str, neighbours: Neighbours) -> Mixes:
         random = np.random.default_rng([self._asked.seed, list(KINDS).index(kind)])
         rows = random.permutation(self._store.rows("valid"))[: self._asked.mixes]
+        spec = self._asked.settings
         if kind == "any":
-            return of_strangers(rows, random)
+            return of_strangers(rows, random, neighbours.tiles, spec.segments)
         neighbours.check(self._store)
-        return of_neighbours(rows, neighbours, self._asked.settings.tau, random)
+        return of_neighbours(rows, neighbours, spec.tau, random, spec.segments)
 
     def paste(self, kind: str) -> Images:
         """The mixes with their quadrants merely laid on."""

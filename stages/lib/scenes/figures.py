@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from stages.lib.mixes import Mixes, picture_of
+from stages.lib.mixes import Mixes, masks, picture_of
 from stages.lib.picture import enlargement, save_grid
 from stages.lib.store import Images
 
@@ -20,7 +21,7 @@ def draw_sheet(
     title: str,
     path: Path,
 ) -> None:
-    """A row a mix: the reference, four donors, the mask, and what became of them.
+    """A row a mix: the reference, a donor a tile, the mask, and what became of them.
 
     Args:
         images: of the store.
@@ -30,16 +31,28 @@ def draw_sheet(
         title: says runs, data and parameters.
         path: the PNG to write.
     """
-    donors = [images[mixes.donors[:rows, quadrant]] for quadrant in range(4)]
+    first = dataclasses.replace(
+        mixes,
+        references=mixes.references[:rows],
+        donors=mixes.donors[:rows],
+        replaced=mixes.replaced[:rows],
+    )
+    donors = [images[donor] for donor in first.donors.T]
     reference = images[mixes.references[:rows]]
     _, height, width, channels = reference.shape
-    mask = picture_of(mixes.replaced[:rows], height, width).repeat(channels, 3)
+    mask = picture_of(masks(images, first)).repeat(channels, 3)
+    letter = "q" if mixes.tiles == 2 else "t"
     columns = [reference, *donors, mask, *(picture[:rows] for picture in pictures.values())]
     save_grid(
         path,
         np.stack(columns, axis=1).reshape(-1, height, width, channels),
         len(columns),
         title,
-        column_labels=["reference", "q1", "q2", "q3", "q4", "mask", *pictures],
+        column_labels=[
+            "reference",
+            *(f"{letter}{number}" for number in range(1, 1 + len(donors))),
+            "mask",
+            *pictures,
+        ],
         enlarge=enlargement(height, width),
     )

@@ -11,8 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from stages.lib.run import TrainedRun
 from stages.lib.scenes.truth import classes_of
 from stages.lib.store import Store
-from stages.models.grid import grid_of
-from stages.models.mixing import cells
+from stages.models.mixing import DenseAE, cells
 
 
 def named_from_codes(run: TrainedRun, store: Store, learnt: int, asked: int) -> float:
@@ -39,7 +38,8 @@ def named_from_codes(run: TrainedRun, store: Store, learnt: int, asked: int) -> 
 
 def _parts(run: TrainedRun, codes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """N codes to 4·N rows, the cells of a quadrant each, quadrant by quadrant of an image."""
-    quadrant = cells(grid_of(*run.config["shape"][:2])).numpy()
+    assert isinstance(run.model, DenseAE)  # noqa: S101 - as `open_mixable` saw
+    quadrant = cells(run.model.grid).numpy()
     order = np.argsort(quadrant, kind="stable")
     parts = codes.reshape(len(codes), len(quadrant), -1)[:, order]
     return parts.reshape(len(codes) * (int(quadrant.max()) + 1), -1)

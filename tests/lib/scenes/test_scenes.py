@@ -17,7 +17,8 @@ from stages.lib.scenes.bench import KINDS, Asked, Bench
 from stages.lib.scenes.truth import Truth, classes_of, is_drawn, transfer, truth_of
 from stages.lib.store import Store, open_store
 from stages.models import backbones
-from stages.models.mixing import cells
+from stages.models.base import Recipe
+from stages.models.mixing import DenseAE, cells
 
 
 @pytest.fixture
@@ -75,10 +76,14 @@ def test_a_judge_knows_objects_and_not_noise() -> None:
 
 
 class _Knows:
-    """A run whose codes hold, cell by cell of an 8×8 grid, the class of the cell's quadrant."""
+    """A run whose codes hold, cell by cell of a 4×4 grid, the class of the cell's quadrant."""
 
     def __init__(self, store: Store, quadrants: list[int]) -> None:
-        self.config = {"shape": [256, 256, 3]}  # a grid of 4×4 cells
+        options = {"width": 0.06, "depth": 0.125, "halvings": 3}
+        weights = {"reconstruction": 1.0}
+        recipe = Recipe((32, 32, 3), 16, "dense", "laplace", 0.0, weights, options)
+        self.model = DenseAE(recipe)
+        assert self.model.grid == (4, 4)
         classes = classes_of(store.index)
         _, numbers = np.unique(classes, return_inverse=True)
         told = np.eye(numbers.max() + 1, dtype=np.float32)[numbers.reshape(classes.shape)]

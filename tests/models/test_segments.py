@@ -1,0 +1,77 @@
+"""Figures: found on drawn scenes where they are known, and turned into cells of a code."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from stages.drawing.scenes import EMPTY, QUADRANTS, scenes
+from stages.lib import quadrants
+from stages.models import segments
+from stages.models.base import to_images
+
+
+@pytest.mark.parametrize(("tiles", "size"), [(2, (4, 6)), (3, (6, 9))])
+def test_tiles_are_those_of_the_stores(tiles: int, size: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3, *size, 3), np.uint8)
+    images = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+    parts = segments.cut(images, tiles)
+    expected = quadrants.cut(pixels, tiles)
+    assert np.array_equal(parts.permute(0, 1, 3, 4, 2).numpy(), expected)
+    assert torch.equal(segments.join(parts, tiles), images)
+    assert np.array_equal(quadrants.join(expected), pixels)
+
+
+def test_each_tile_is_taken_from_its_own_image() -> None:
+    others = torch.arange(9.0).view(1, 9, 1, 1, 1).expand(2, 9, 3, 6, 6)
+    tiles = segments.own_tiles(others, 3)
+    assert tiles.shape == (2, 3, 6, 6)
+    assert tiles[1, 0, ::2, ::2].tolist() == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+
+
+def test_figures_are_the_drawn_objects() -> None:
+    factors = scenes.factors(60, 5)
+    bare = factors.assign(**{f"{quadrant}_class": EMPTY for quadrant in QUADRANTS})
+    pictures, land = (scenes.render(one, 64, 64) for one in (factors, bare))
+    truth = segments.cut(torch.from_numpy((pictures != land).any(-1))[:, None].float(), 2) > 0
+    found = segments.figures(to_images(torch.from_numpy(pictures)), 2)
+    found = segments.cut(found[:, None].float(), 2) > 0
+    there = truth.flatten(2).any(2)
+    both, either = ((truth & found).flatten(2).sum(2), (truth | found).flatten(2).sum(2))
+    overlap = (both / either)[there].mean()
+    whole = truth.flatten(2).float().mean(2)[there].mean()
+    assert whole < 0.4
+    assert overlap > 0.75
+    assert found.flatten(2).float().mean(2)[~there].mean() < 0.05  # nothing where nothing is
+
+
+def test_a_square_is_a_figure_and_a_stripe_through_the_tile_is_none() -> None:
+    images = torch.zeros(1, 3, 128, 128)
+    images[0, :, 16:48, 16:48] = 1.0  # in the first quadrant, larger than what is looked at
+    images[0, :, 24:32, 64:] = 1.0  # from border to border of the second
+    found = segments.figures(images, 2)[0]
+    inside = torch.zeros(128, 128, dtype=torch.bool)
+    inside[16:48, 16:48] = True
+    assert (found & inside).sum() / (found | inside).sum() > 0.75
+    assert not found[:, 64:].any()
+    assert not found[64:].any()
+
+
+def flat(mask: Tensor) -> list[list[bool]]:
+    cells: list[list[bool]] = mask.view(4, 4).tolist()
+    return cells
+
+
+def test_a_cell_is_exchanged_where_a_quarter_of_it_is_and_one_in_each_tile() -> None:
+    masks = torch.zeros(1, 16, 16, dtype=torch.bool)
+    masks[0, 4:8, 0:8] = True  # two whole cells
+    masks[0, 0:1, 8:12] = True  # a quarter of a cell
+    masks[0, 15, 15] = True  # a sixteenth, and the most in its tile
+    assert flat(segments.in_cells(masks, (4, 4), 2)) == [
+        [False, False, True, False],
+        [True, True, False, False],
+        [True, False, False, False],  # nothing in this tile: its first cell
+        [False, False, False, True],
+    ]
