@@ -3,12 +3,16 @@
 All take float N×D features of real and of generated images, from any network; a Fréchet distance is
 called FID only with the one Inception network that defines it, so here each is named after its
 features. Nothing depends on a batch size.
+And the inception score, of outputs of that same network.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
+from scipy.special import log_softmax, logsumexp
 from sklearn.metrics import pairwise_distances_chunked
 
 Features = npt.NDArray[np.floating]
@@ -50,6 +54,24 @@ def kid(real: Features, fake: Features, seed: int) -> float:
         for _ in range(KID_SUBSETS)
     ]
     return float(np.mean(found))
+
+
+def inception_score(logits: Features, splits: int = 10) -> tuple[float, float]:
+    """exp of the mean KL(p(y|x) ‖ p(y)) over images x, in each of the splits: mean and sd.
+
+    Salimans et al. 2016, section 4; from 1 (the same for every image) to the number of outputs.
+
+    Args:
+        logits: N×C, before the softmax, in random order; N at least `splits`.
+        splits: parts of about equal size.
+    """
+    scores = []
+    for start, end in pairwise(len(logits) * part // splits for part in range(splits + 1)):
+        logs = log_softmax(logits[start:end].astype(np.float64), axis=1)
+        marginal = logsumexp(logs, axis=0) - np.log(len(logs))
+        divergence = (np.exp(logs) * (logs - marginal)).sum(1)
+        scores.append(np.exp(divergence.mean()))
+    return float(np.mean(scores)), float(np.std(scores))
 
 
 def shares(real: Features, fake: Features, neighbours: int = 5) -> dict[str, float]:

@@ -2,9 +2,10 @@
 
 ``efficientnet_lite0`` needs no network: its weights come with a package. ``vgg19``, ``alexnet`` and
 ``resnet50`` are downloaded by torchvision at first use and checked against the hash in their
-names. ``vgg19_random`` is seeded. ``<architecture>@<path>`` loads a checkpoint, e.g.
-``alexnet@models/mine.safetensors``; ``deepcluster@<folder>`` what the stage deepcluster learnt,
-checked against the hash beside it. A new backbone is a function and a line in `BACKBONES`.
+names, and so is ``inception``, whose Fréchet distance is the FID. ``vgg19_random`` is seeded.
+``<architecture>@<path>`` loads a checkpoint, e.g. ``alexnet@models/mine.safetensors``;
+``deepcluster@<folder>`` what the stage deepcluster learnt, checked against the hash beside it. A
+new backbone is a function and a line in `BACKBONES`.
 """
 
 from __future__ import annotations
@@ -38,6 +39,13 @@ TORCHVISION = "https://download.pytorch.org/models"
 VGG19_FILE = "vgg19-dcbb9e9d.pth"
 ALEXNET_FILE = "alexnet-owt-7be5be79.pth"
 RESNET50_FILE = "resnet50-11ad3fa6.pth"
+
+# The TensorFlow weights of 2015-12-05 for PyTorch, as torch-fidelity publishes them.
+INCEPTION = "inception"
+INCEPTION_URL = (
+    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
+    "weights-inception-2015-12-05-6726825d.pth"
+)
 
 Weights = dict[str, Tensor]
 
@@ -142,6 +150,33 @@ class Backbone(nn.Module):
         return digest.hexdigest()
 
 
+class InceptionBackbone(Backbone):
+    """The network of FID and of the inception score; see `stages.models.inception`."""
+
+    def __init__(self, name: str, weights: Weights) -> None:
+        from stages.models import inception  # torchvision is slow to import
+
+        network = inception.network(weights)
+        embed = nn.Sequential(network.avgpool, nn.Flatten())
+        # (x − 128) / 128 of values up to 255, for values up to 1.
+        middle = (128 / 255,) * 3
+        super().__init__(name, inception.blocks_of(network), embed, middle, middle, inception.SIDE)
+        self.last = network.fc.requires_grad_(False)
+
+    def prepare(self, images: Tensor, size: int | None = None) -> Tensor:
+        """As the definition has it; raises BackboneError for another size than 299."""
+        from stages.models import inception
+
+        if size not in (None, inception.SIDE):
+            raise BackboneError(f"inception sees {inception.SIDE} pixels; set size to that")
+        colours = inception.stretched(images.expand(-1, 3, -1, -1))
+        return (colours - self.mean) / self.std
+
+    def logits(self, features: Tensor) -> Tensor:
+        """B×1008 of B×2048 features, without the bias, as the inception score takes them."""
+        return features @ self.last.weight.T
+
+
 def load(name: str, seed: int = 0) -> Backbone:
     """Build the backbone `name`, see the head of this file.
 
@@ -179,7 +214,8 @@ def download(url: str) -> Weights:
         )
     except (urllib.error.URLError, OSError) as error:
         raise BackboneError(
-            f"{url} cannot be downloaded ({error}); without a network, use efficientnet_lite0"
+            f"{url} cannot be downloaded ({error}); without a network, use efficientnet_lite0, "
+            "or give the file as <architecture>@<path>"
         ) from None
     except Exception as error:  # a wrong hash, or what torch will not unpickle
         reason = " ".join(str(error).split())[:120]
@@ -317,10 +353,12 @@ BACKBONES: dict[str, Callable[[str, int], Backbone]] = {
     "vgg19": partial(_pretrained, _vgg19, VGG19_FILE),
     "alexnet": partial(_pretrained, _alexnet, ALEXNET_FILE),
     "resnet50": partial(_pretrained, _resnet50, RESNET50_FILE),
+    INCEPTION: lambda name, seed: InceptionBackbone(name, download(INCEPTION_URL)),
     "vgg19_random": _vgg19_random,
 }
 CHECKPOINTS: dict[str, Callable[[str, Weights], Backbone]] = {
     "vgg19": _vgg19,
     "alexnet": _alexnet,
     "resnet50": _resnet50,
+    INCEPTION: InceptionBackbone,
 }

@@ -15,7 +15,7 @@ from stages.lib.console import Progress, UserError
 from stages.lib.files import write_bytes
 from stages.lib.mixes import open_mixable
 from stages.lib.run import TrainedRun, open_run
-from stages.lib.scenes.bench import KINDS, Asked, Bench
+from stages.lib.scenes.bench import KINDS, Asked, Bench, distances_of
 from stages.models.mixing import DenseAE
 from stages.study import plan
 from stages.study.results import Outcome, beside
@@ -140,8 +140,8 @@ def _transfer(rows: pd.DataFrame) -> list[str]:
 
 def _beside_published(rows: pd.DataFrame, published: pd.DataFrame, backbone: str) -> list[str]:
     """Table 4.5 beside our nearest measures, and both orders."""
-    backbone = backbone.partition("@")[0]
-    fid, ours = published.set_index("table"), f"frechet_{backbone}"
+    (ours, _), backbone = distances_of(backbone), backbone.partition("@")[0]
+    fid = published.set_index("table")
     head = ["", "published FID", f"ours: Fréchet distance ({backbone}), {' / '.join(KINDS)}"]
     head += ["published inception score", "published STL-10 accuracy"]
     head += ["ours: objects named from codes"] if CODES in rows else []

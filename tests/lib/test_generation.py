@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+from torch_fidelity.metric_isc import isc_features_to_metric
 from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.metric_prc import prc_features_to_metric
 
 from stages.lib import generation
-from stages.lib.generation import frechet, kid, shares
+from stages.lib.generation import frechet, inception_score, kid, shares
 
 Features = npt.NDArray[np.float64]
 
@@ -106,3 +107,21 @@ def test_shares_by_hand() -> None:
         "density": pytest.approx(4 / 3),
         "coverage": pytest.approx(1.0),
     }
+
+
+def test_the_inception_score_is_one_for_equal_images_and_the_number_of_sure_classes() -> None:
+    assert inception_score(np.tile(cloud(1), (50, 1))) == pytest.approx((1, 0))
+    sure = 1000 * np.eye(8)[np.arange(160) % 8]
+    assert inception_score(sure) == pytest.approx((8, 0))
+    # Two splits of 4 and 2 classes: not that of all images at once.
+    halves = 1000 * np.eye(8)[[0, 1, 2, 3, 0, 1, 2, 3, 4, 5, 4, 5, 4, 5, 4, 5]]
+    assert inception_score(halves, splits=2) == pytest.approx((3, 1))
+
+
+@pytest.mark.parametrize("count", [100, 103])
+def test_the_inception_score_agrees_with_torch_fidelity(count: int) -> None:
+    logits = cloud(count, scale=3.0)
+    theirs = isc_features_to_metric(tensor(logits), splits=10, shuffle=False)
+    mean, deviation = inception_score(logits)
+    assert mean == pytest.approx(theirs["inception_score_mean"], rel=1e-9)
+    assert deviation == pytest.approx(theirs["inception_score_std"], rel=1e-9)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 
 from stages.lib import generation
 from stages.lib.console import UserError
@@ -62,6 +63,12 @@ class Asked:
         return Asked(Scenes.model_validate(values["settings"]), values["scale"], values["seed"])
 
 
+def distances_of(backbone: str) -> tuple[str, str]:
+    """What the Fréchet and the kernel distance of its features are called."""
+    name = backbone.partition("@")[0]
+    return ("fid", "kid") if name == backbones.INCEPTION else (f"frechet_{name}", f"kid_{name}")
+
+
 class Bench:
     """What pictures of mixes are measured with, made once for all of them.
 
@@ -81,15 +88,14 @@ class Bench:
 
     def __init__(self, store: Store, asked: Asked, neighbours: Neighbours) -> None:
         self._store, self._asked, spec = store, asked, asked.settings
-        try:
-            self._backbone = backbones.load(spec.backbone, asked.seed)
-        except backbones.BackboneError as error:
-            raise UserError(f"scenes.backbone: {error}") from None
-        self._name = spec.backbone.partition("@")[0]
         # As many real images as renderings: the Fréchet distance depends on how many there are.
         shuffled = np.random.default_rng(asked.seed).permutation(store.rows("train"))
         real = store.images[np.sort(shuffled[: asked.mixes])]
-        self._real = features_of(self._backbone, real, spec.size)
+        try:
+            self._backbone = backbones.load(spec.backbone, asked.seed)
+            self._real = features_of(self._backbone, real, spec.size)
+        except backbones.BackboneError as error:
+            raise UserError(f"scenes.backbone: {error}") from None
         self.judge: Judge | None = None
         self.truth: dict[str, Truth | None] = dict.fromkeys(KINDS)
         self.mixes = {kind: self._mix(kind, neighbours) for kind in KINDS}
@@ -123,7 +129,8 @@ class Bench:
             ``psnr`` (dB) and ``ssim`` against the true mix, ``transferred`` and ``kept`` (see
             `stages.lib.scenes.truth.transfer`), where the truth is known. ``frechet_<backbone>``,
             ``kid_<backbone>``, ``precision``, ``recall``, ``density`` and ``coverage`` against
-            real images. Each with the kind before it, e.g. ``near_psnr``.
+            real images; by the network ``inception`` ``fid`` and ``kid``, as they are defined, and
+            ``inception_score``. Each with the kind before it, e.g. ``near_psnr``.
         """
         values: dict[str, float] = {}
         truth = self.truth[kind]
@@ -131,12 +138,17 @@ class Bench:
             psnr, ssim = psnr_and_ssim(truth.pictures, pictures).mean(0)
             values |= {"psnr": float(psnr), "ssim": float(ssim)}
             values |= transfer(truth, self.mixes[kind], self.judge.see(pictures))
-        fake = features_of(self._backbone, pictures, self._asked.settings.size)
+        spec = self._asked.settings
+        fake = features_of(self._backbone, pictures, spec.size)
+        frechet, kid = distances_of(spec.backbone)
         values |= {
-            f"frechet_{self._name}": generation.frechet(self._real, fake),
-            f"kid_{self._name}": generation.kid(self._real, fake, self._asked.seed),
+            frechet: generation.frechet(self._real, fake),
+            kid: generation.kid(self._real, fake, self._asked.seed),
             **generation.shares(self._real, fake),
         }
+        if isinstance(self._backbone, backbones.InceptionBackbone):
+            logits = self._backbone.logits(torch.from_numpy(fake)).numpy()
+            values["inception_score"] = generation.inception_score(logits)[0]
         return {f"{kind}_{key}": value for key, value in values.items()}
 
     def of_run(self, run: TrainedRun) -> dict[str, float]:

@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 
 from stages.drawing.scenes import scenes
+from stages.lib.console import UserError
 from stages.lib.drawn import draw
 from stages.lib.mixes import Mixes, of_strangers, paste
 from stages.lib.neighbours import write_neighbours
 from stages.lib.params import DataSet, Scaled, Scenes
 from stages.lib.scenes import judge, objects
-from stages.lib.scenes.bench import KINDS, Asked, Bench
+from stages.lib.scenes.bench import KINDS, Asked, Bench, distances_of
 from stages.lib.scenes.truth import Truth, classes_of, is_drawn, transfer, truth_of
 from stages.lib.store import Store, open_store
-from stages.models import backbones
+from stages.models import backbones, inception
 from stages.models.base import Recipe
 from stages.models.mixing import DenseAE, cells
 
@@ -136,3 +137,22 @@ def test_the_truth_measures_best_and_pasting_next(store: Store, tmp_path: Path) 
         distance = f"{kind}_frechet_efficientnet_lite0"
         assert best[distance] < grey[distance]
         assert best.keys() == pasted.keys()
+
+
+def test_a_frechet_distance_is_a_fid_with_one_network_only() -> None:
+    assert distances_of("inception") == distances_of("inception@weights.pth") == ("fid", "kid")
+    name = "efficientnet_lite0"
+    assert distances_of(name) == (f"frechet_{name}", f"kid_{name}")
+
+
+def test_the_size_that_defines_fid_is_asked_for(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def random(name: str, seed: int) -> backbones.Backbone:
+        return backbones.InceptionBackbone(name, inception.network().state_dict())
+
+    monkeypatch.setitem(backbones.BACKBONES, "inception", random)
+    scaled = Scaled(sample=2, full=2)
+    spec = Scenes(mixes=scaled, tau=0.5, judged=scaled, backbone="inception", size=64, examples=2)
+    with pytest.raises(UserError, match=r"scenes\.backbone: inception sees 299 pixels"):
+        Bench(store, Asked(spec, "sample", 0), None)  # type: ignore[arg-type]
