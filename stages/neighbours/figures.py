@@ -19,7 +19,7 @@ def draw_sheet(neighbours: Neighbours, store: Store, seed: int, title: str, path
 
     For nine tiles it is a row each.
     """
-    each = ROWS if neighbours.tiles == 2 else 1
+    letter, name, each = ("q", "quadrant", ROWS) if neighbours.tiles == 2 else ("t", "tile", 1)
     random = np.random.default_rng([seed, len(store.images)])
     rows = random.choice(len(store.images), (neighbours.tiles**2, each), replace=False)
     pictures, labels = [], []
@@ -28,14 +28,14 @@ def draw_sheet(neighbours: Neighbours, store: Store, seed: int, title: str, path
             ids = np.r_[row, neighbours.ids[row, quadrant, :SHOWN]]
             pictures.append(cut(store.images[ids], neighbours.tiles)[:, quadrant])
             last = neighbours.quantiles(neighbours.distances[row, quadrant, SHOWN - 1 : SHOWN])[0]
-            labels.append(f"q{quadrant + 1}, d₉ {last:.2f}")
+            labels.append(f"{letter}{quadrant + 1}, d₉ {last:.2f}")
     _, height, width, _ = pictures[0].shape
     save_grid(
         path,
         np.concatenate(pictures),
         SHOWN + 1,
         f"{title}; d₉: distance of the ninth, as a quantile of all distances",
-        column_labels=["quadrant", *(str(number) for number in range(1, SHOWN + 1))],
+        column_labels=[name, *(str(number) for number in range(1, SHOWN + 1))],
         row_labels=labels,
         enlarge=enlargement(height, width, 64),
         gap=3,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from stages.lib.console import Progress, UserError
@@ -109,9 +110,15 @@ def _about(outcome: Outcome, bench: Bench, data: str) -> str:
         "quadrants of neighbours by the rule of the training, any takes one to three quadrants of "
         "any images."
     )
-    if bench.judge is None:
+    truth = bench.truth["near"]
+    if bench.judge is None or truth is None:
         return text
-    return f"{text} The judge of objects is right in {bench.judge.accuracy:.1%} of whole scenes."
+    _, counts = np.unique(truth.before, return_counts=True)
+    share = counts.max() / counts.sum()
+    return (
+        f"{text} The judge of objects is right in {bench.judge.accuracy:.1%} of whole scenes; the "
+        f"commonest class of a quadrant, empty ones among them, has {share:.1%}."
+    )
 
 
 def _transfer(rows: pd.DataFrame) -> list[str]:
@@ -143,7 +150,9 @@ def _beside_published(rows: pd.DataFrame, published: pd.DataFrame, backbone: str
     (ours, _), backbone = distances_of(backbone), backbone.partition("@")[0]
     fid = published.set_index("table")
     head = ["", "published FID", f"ours: Fréchet distance ({backbone}), {' / '.join(KINDS)}"]
-    head += ["published inception score", "published STL-10 accuracy"]
+    score = "near_inception_score" in rows
+    head += ["published inception score", *(["ours"] if score else [])]
+    head += ["published STL-10 accuracy"]
     head += ["ours: objects named from codes"] if CODES in rows else []
     lines = []
     for name, row in rows.iterrows():
@@ -151,6 +160,8 @@ def _beside_published(rows: pd.DataFrame, published: pd.DataFrame, backbone: str
         cells = [str(name), _number(known.get("fid"), ".1f")]
         cells.append(" / ".join(_number(row[f"{kind}_{ours}"], ".0f") for kind in KINDS))
         cells.append(_number(known.get("inception_score"), ".1f"))
+        if score:
+            cells.append(" / ".join(f"{row[f'{kind}_inception_score']:.2f}" for kind in KINDS))
         cells.append(_number(known.get("stl10_accuracy_percent"), ".1f", " %"))
         cells += [_number(100 * row[CODES], ".1f", " %")] if CODES in rows else []
         lines.append(cells)
