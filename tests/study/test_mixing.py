@@ -14,6 +14,7 @@ from stages.lib.console import UserError
 from stages.study import __main__ as stage
 from stages.study import plan, stores
 from stages.study.cell import fingerprint
+from tests.conftest import ROOT
 from tests.study.conftest import Writer
 
 SCALED = {"sample": 12, "full": 12}
@@ -122,3 +123,15 @@ def test_a_study_that_cannot_mix_is_one_line(
         plan.load("tiny")
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_the_ablation_takes_every_published_loss_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    tables = plan.load("ablation").tables
+    published = pd.read_csv(plan.STUDIES / "ablation" / "published_ablation.csv")
+    assert set(published["table"]) == set(tables) - {"autoencoder"}
+    weights = {name: table.loss_weights for name, table in tables.items()}
+    full = weights["full"]
+    assert full == {"reconstruction": 0.904, "adversarial": 0.052, "classifier": 0.044}
+    for term in full:
+        assert weights[f"no_{term}"] == {**full, term: 0.0}
