@@ -56,6 +56,7 @@ CHANGES: dict[str, Any] = {
 PUBLISHED = "table,fid,inception_score,stl10_accuracy_percent\n5.1,222.7,4.2,35.7\n"
 
 
+@pytest.mark.slow
 def test_models_are_trained_with_neighbours_and_measured_on_the_same_mixes(
     tiny: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
