@@ -52,10 +52,16 @@ class Outcome:
     published: pd.DataFrame
     neighbours: Mapping[str, Neighbours] = field(default_factory=dict)
 
-    def size(self, data: str) -> str:
-        """How much a cell of `data` was trained on, in words."""
+    def size(self, data: str, table: str | None = None) -> str:
+        """How much a cell of `data`, or of a table of it, was trained on, in words."""
         rows = len(self.stores[data].rows("train"))
-        epochs = sorted({cell.run.epochs for cell in self.cells if cell.run.data == data})
+        epochs = sorted(
+            {
+                cell.run.epochs
+                for cell in self.cells
+                if cell.run.data == data and (table is None or table in cell.tables)
+            }
+        )
         return f"{rows:,} training images, {' or '.join(map(str, epochs))} epochs"
 
     def numbers(self) -> list[str]:
@@ -212,8 +218,8 @@ def _markdown(outcome: Outcome, rows: pd.DataFrame) -> str:
         lines += [
             f"## Table {number}",
             "",
-            f"{table.data} ({store.card['source']}): {outcome.size(table.data)}; {table.model}, "
-            f"{table.network}, {table.likelihood}{f', {knobs}' if knobs else ''}.",
+            f"{table.data} ({store.card['source']}): {outcome.size(table.data, number)}; "
+            f"{table.model}, {table.network}, {table.likelihood}{f', {knobs}' if knobs else ''}.",
             "",
             *_rows(part, table.data),
             "",

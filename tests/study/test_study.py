@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import signal
 import subprocess
@@ -9,8 +11,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import psutil  # type: ignore[import-untyped]
 import pytest
 from filelock import FileLock
@@ -131,6 +135,52 @@ def test_no_worker_outlives_its_study(tiny: Writer, how: signal.Signals) -> None
         assert said.splitlines()[-1] == "stopped by the keyboard; finished work is kept"
     _, alive = psutil.wait_procs(workers, timeout=20)
     assert [worker for worker in alive if worker.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def state() -> int:
+    """When a cell last saved the state of its training, in ns; 0 for never."""
+    times = [0]
+    for path in Path(".cache").glob("studies/tiny/cells/*/training.pt"):
+        with contextlib.suppress(FileNotFoundError):  # its training has just ended
+            times.append(path.stat().st_mtime_ns)
+    return max(times)
+
+
+def _saved_since(last: int) -> bool:
+    return state() > last
+
+
+@pytest.mark.slow
+def test_five_kills_at_random_moments_change_nothing(tiny: Writer, study: Study) -> None:
+    longer = {"train": {"batch_size": 1, "epochs": {"sample": 3, "full": 3}}}
+    tiny(longer)
+    study("--only", "beta=1")
+    names = ("results.csv", "table.md", "metrics.json", "generation.png", "active_latents.png")
+    uninterrupted = {name: (results() / name).read_bytes() for name in names}
+    shutil.rmtree(".cache")
+    shutil.rmtree(results())
+
+    moments = np.random.default_rng(0)
+    command = [sys.executable, "-m", "stages.study", "tiny", "--only", "beta=1"]
+    for kill in range(5):
+        process = subprocess.Popen(
+            command, env=environment(), stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        for _ in range(moments.integers(1, 5)):  # of some thirty states in the whole study
+            wait_for(partial(_saved_since, state()))
+        time.sleep(moments.uniform(0, 0.1))  # not only right after a state was saved
+        workers = psutil.Process(process.pid).children()
+        assert process.poll() is None and workers, "it ended before it was killed"
+        if kill % 2:  # the worker too, at once; else it hears that its study is gone
+            workers[0].kill()
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        psutil.wait_procs(workers, timeout=20)
+        assert not results().exists()
+    study("--only", "beta=1")
+    logs = [path.read_text() for path in Path(".cache").glob("studies/tiny/cells/*/log.txt")]
+    assert sum(text.count("going on from epoch") for text in logs) >= 4
+    assert {name: (results() / name).read_bytes() for name in names} == uninterrupted
 
 
 @pytest.mark.slow
