@@ -15,7 +15,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stages.models.base import Shape
-from stages.models.networks import Decoder
 
 CONVOLUTIONS = 3
 """Of 3×3 before the last one, which is 1×1."""
@@ -56,7 +55,7 @@ class BroadcastEncoder(nn.Module):
         return [head(features) for head in self.heads]
 
 
-class BroadcastDecoder(Decoder):
+class BroadcastDecoder(nn.Module):
     """The code and the coordinates at every pixel, 3×3 convolutions with ReLU, and a 1×1 one.
 
     Args:
@@ -87,12 +86,6 @@ class BroadcastDecoder(Decoder):
         outputs = F.pixel_shuffle(self.last(maps), self._side)
         height, width = self._size
         return outputs[:, :, :height, :width]
-
-    @torch.no_grad()
-    def start_at(self, outputs: Tensor) -> None:
-        """Let the untrained decoder put out about `outputs`, C×H×W: their mean a channel."""
-        means = outputs.mean((1, 2)).repeat_interleave(self._side**2)
-        self.last.get_parameter("bias").copy_(means)
 
 
 class SmallBroadcastEncoder(BroadcastEncoder):

@@ -276,15 +276,6 @@ def test_validation_does_not_depend_on_its_batch_size(
         assert value == pytest.approx(whole[name], rel=1e-6)
 
 
-def test_mean_image(make_store: MakeStore) -> None:
-    store = make_store()
-    rows = store.rows("train")
-    expected = store.images[rows].mean(0) / 255
-    np.testing.assert_allclose(
-        loop.mean_image(store, rows).permute(1, 2, 0).numpy(), expected, rtol=1e-5
-    )
-
-
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -385,9 +376,6 @@ class Alternating(Model):
             "pull": Phase(parts=("left",), repeat=2),
             "push": Phase(parts=("right",), loss="push", rate=lambda step: 0.5**step),
         }
-
-    def start_from(self, mean_image: torch.Tensor) -> None:
-        pass
 
     def forward(self, batch: Batch, phase: str = "model") -> dict[str, torch.Tensor]:
         gap = (self.left(batch.noise) - self.right(batch.noise)).square().squeeze(1)
