@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +26,16 @@ def test_a_grid_is_every_beta_with_every_latent_size(tiny: Writer) -> None:
         (4, 3),
         (8, 3),
     ]
+
+
+def test_the_documented_example_can_be_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    example = re.search(r"```yaml\n(.*?)```", (ROOT / "docs/studies.md").read_text(), re.DOTALL)
+    assert example is not None
+    folder = tmp_path / "studies" / "squares"
+    folder.mkdir(parents=True)
+    (folder / "study.yaml").write_text(example[1])
+    monkeypatch.chdir(tmp_path)
+    assert len(plan.cells(plan.load("squares"), "full")) == 2 * 3 * 3
 
 
 def test_equal_cells_of_two_tables_are_one(tiny: Writer) -> None:
