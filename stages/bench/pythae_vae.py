@@ -11,14 +11,16 @@ from pythae.models import VAE, VAEConfig
 from pythae.models.base.base_utils import ModelOutput
 from pythae.models.nn import BaseDecoder, BaseEncoder
 from pythae.trainers import BaseTrainer, BaseTrainerConfig
-from torch import Tensor
+from torch import Tensor, nn
 
 from stages.lib.store import open_store
 from stages.models.base import Shape
-from stages.models.networks import ConvDecoder, ConvEncoder
+from stages.models.networks import ConvDecoder, ConvEncoder, UpConvolution
 
 
-def train_with_pythae(store: Path, latent_dim: int, batch_size: int, folder: Path) -> None:
+def train_with_pythae(
+    store: Path, latent_dim: int, batch_size: int, folder: Path, plain: bool
+) -> None:
     """Train pythae's VAE with its trainer's default settings, but for the batch size.
 
     Args:
@@ -26,6 +28,8 @@ def train_with_pythae(store: Path, latent_dim: int, batch_size: int, folder: Pat
         latent_dim: number of latents.
         batch_size: images a step.
         folder: where pythae writes.
+        plain: with PyTorch's own transposed convolutions, as one would write the networks for
+            pythae, in place of our faster form of the same.
     """
     opened = open_store(store)
     height, width, channels = shape = opened.shape
@@ -35,7 +39,7 @@ def train_with_pythae(store: Path, latent_dim: int, batch_size: int, folder: Pat
         input_dim=(channels, height, width), latent_dim=latent_dim, reconstruction_loss="bce"
     )
     trainer = BaseTrainer(
-        VAE(config, _Encoder(shape, latent_dim), _Decoder(shape, latent_dim)),
+        VAE(config, _Encoder(shape, latent_dim), _Decoder(shape, latent_dim, plain)),
         train_dataset=data,
         training_config=BaseTrainerConfig(
             output_dir=str(folder), per_device_train_batch_size=batch_size, num_epochs=10**6
@@ -55,9 +59,22 @@ class _Encoder(BaseEncoder):  # type: ignore[misc] # pythae is not typed
 
 
 class _Decoder(BaseDecoder):  # type: ignore[misc]
-    def __init__(self, shape: Shape, latent_dim: int) -> None:
+    def __init__(self, shape: Shape, latent_dim: int, plain: bool) -> None:
         super().__init__()
         self.network = ConvDecoder(shape, latent_dim)
+        if plain:
+            layers = self.network.convolutions
+            self.network.convolutions = nn.ModuleList(_plain(layer) for layer in layers)
 
     def forward(self, codes: Tensor) -> ModelOutput:
         return ModelOutput(reconstruction=torch.sigmoid(self.network(codes)))
+
+
+def _plain(layer: nn.Module) -> nn.Module:
+    """The same layer as PyTorch computes it."""
+    if not isinstance(layer, UpConvolution):
+        return layer
+    inner, outer = layer.weight.shape[:2]
+    plain = nn.ConvTranspose2d(inner, outer, 5, stride=2, padding=2, output_padding=1)
+    plain.load_state_dict(layer.state_dict())
+    return plain

@@ -25,6 +25,8 @@ from stages.models.base import Batch, Model, to_images
 LATENTS, BATCH, LEARNING_RATE = 3, 50, 0.001
 PRECISIONS = ("32-true", "bf16-mixed")
 PYTHAE = "0.1.2"
+LAYERS = {"PyTorch's layers": True, "our layers": False}
+"""What pythae trains the networks with → whether they are plain."""
 
 TO_BARE, TO_PYTHAE = Target("at least", 0.97), Target("at least", 1.6)
 
@@ -43,7 +45,9 @@ def measure(size: Size, folder: Path) -> list[Figure]:
     if has_pythae:
         from stages.bench.pythae_vae import train_with_pythae
 
-        trainings["pythae"] = partial(train_with_pythae, store, LATENTS, BATCH, folder / "pythae")
+        for layers, plain in LAYERS.items():
+            out = folder / f"pythae-{plain}"
+            trainings[layers] = partial(train_with_pythae, store, LATENTS, BATCH, out, plain)
     seconds = take_turns(trainings, size)
 
     def compare(precision: str, rival: str, name: str, target: Target) -> Figure:
@@ -56,7 +60,11 @@ def measure(size: Size, folder: Path) -> list[Figure]:
     ]
     if has_pythae:
         name = f"pythae {importlib.metadata.version('pythae')}"
-        return figures + [compare(one, "pythae", name, TO_PYTHAE) for one in PRECISIONS]
+        return figures + [
+            compare(one, layers, f"{name}, {layers}", TO_PYTHAE)
+            for layers in LAYERS
+            for one in PRECISIONS
+        ]
     note = f"not installed; run: .venv/bin/python -m pip install pythae=={PYTHAE}"
     absent = [
         Figure(f"{_title(one)} / pythae {PYTHAE}", "×", (), TO_PYTHAE, note) for one in PRECISIONS

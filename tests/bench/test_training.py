@@ -40,5 +40,5 @@ def test_ratios_are_positive_and_an_absent_rival_is_named(
 def test_pythae_takes_its_turns(tmp_path: Path) -> None:
     pytest.importorskip("pythae", reason="needs pythae (the extra bench)")
     figures = training.measure(TINY, tmp_path)
-    assert [len(figure.rounds) for figure in figures] == [TINY.rounds] * 4
+    assert [len(figure.rounds) for figure in figures] == [TINY.rounds] * 6
     assert min(min(figure.rounds) for figure in figures) > 0
