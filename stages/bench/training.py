@@ -101,6 +101,7 @@ def train_bare(precision: str, store: Path) -> None:
 def _model(precision: str, store: Store) -> Model:
     """The model as the loop builds it, in the same memory format."""
     model = loop.new_model(_run(precision), store.shape)
+    model.start_from(loop.mean_image(store, store.rows("train")))
     model.to(memory_format=torch.channels_last)
     return model
 

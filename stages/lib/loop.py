@@ -126,6 +126,13 @@ def new_model(run: Run, shape: tuple[int, int, int]) -> Model:
     return build(run.model, recipe)
 
 
+def mean_image(store: Store, rows: npt.NDArray[np.int64], most: int = 1000) -> Tensor:
+    """C×H×W in [0, 1]: the mean of at most `most` of the images in `rows`, evenly spread."""
+    spread = rows[:: max(1, len(rows) // most)]
+    mean = store.images[spread].mean(axis=0, dtype=np.float64) / 255
+    return torch.from_numpy(mean.astype(np.float32)).permute(2, 0, 1)
+
+
 def seed_for(*parts: int | str) -> int:
     """A 63-bit seed that follows from `parts` alone."""
     text = "/".join(str(part) for part in parts)
@@ -211,6 +218,8 @@ class _Training:
         self.labels = torch.from_numpy(store.labels())
         self.model = new_model(run, store.shape)
         self._check_labels()
+        if run.train.mean_start:
+            self.model.start_from(mean_image(store, self.rows))
         self.model.to(memory_format=torch.channels_last)
         self.fingerprint = fingerprint(run, store, company, self.model, fabric)
         self.phases = self.model.phases()

@@ -315,6 +315,8 @@ class Train(Section):
         precision: ``32-true`` or ``bf16-mixed``.
         accelerator: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         checkpoint_seconds: how much work an interruption may cost.
+        mean_start: the untrained decoder puts out the data's mean image; false leaves it at
+            PyTorch's small biases.
     """
 
     epochs: Scaled
@@ -325,6 +327,7 @@ class Train(Section):
     precision: Literal["32-true", "bf16-mixed"]
     accelerator: Literal["auto", "cpu", "cuda", "mps"]
     checkpoint_seconds: Annotated[float, Field(ge=0)]
+    mean_start: bool = True
 
 
 class Evaluate(Section):

@@ -62,6 +62,13 @@ class AAE(AE):
         )
         _keep_variance(self.encoder)
 
+    def start_from(self, mean_image: Tensor) -> None:
+        """Set the decoder's last bias to the mean image, and the mean image's code to 0."""
+        super().start_from(mean_image)
+        with torch.no_grad():
+            (code,) = self.encoder(mean_image[None])
+            self.encoder.get_submodule("heads.0").get_parameter("bias").sub_(code[0])
+
     def check_labels(self, labels: Tensor) -> None:
         """Raise ValueError if the prior is a mixture that these labels do not fit."""
         if not self.components:

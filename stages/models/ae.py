@@ -20,6 +20,10 @@ class AE(Model):
         self.decoder = new_decoder(recipe.network, recipe.shape, recipe.latent_dim)
         self.likelihood = LIKELIHOODS[recipe.likelihood]
 
+    def start_from(self, mean_image: Tensor) -> None:
+        """Set the decoder's last bias to the mean image."""
+        self.decoder.start_at(self.likelihood.inverse(mean_image))
+
     def forward(self, batch: Batch, phase: str = "model") -> dict[str, Tensor]:
         """The generation loss, an image each."""
         (codes,) = self.encoder(batch.images)

@@ -93,6 +93,14 @@ class Model(nn.Module):
     latent_dim: int
     noise_dim: int
 
+    def start_from(self, mean_image: Tensor) -> None:
+        """Begin where the decoder puts out the data's mean image, C×H×W in [0, 1].
+
+        Burda et al. 2016 set the biases of the visible units so. Without it a mostly black image
+        first drives every unit down, and the rest of the picture waits for a bias to climb.
+        """
+        raise NotImplementedError
+
     def check_labels(self, labels: Tensor) -> None:
         """Refuse training images that the model cannot learn from.
 

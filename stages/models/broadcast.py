@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stages.models.base import Shape
+from stages.models.networks import Decoder
 
 CONVOLUTIONS = 3
 """Of 3×3 before the last one, which is 1×1."""
@@ -55,7 +56,7 @@ class BroadcastEncoder(nn.Module):
         return [head(features) for head in self.heads]
 
 
-class BroadcastDecoder(nn.Module):
+class BroadcastDecoder(Decoder):
     """The code and the coordinates at every pixel, 3×3 convolutions with ReLU, and a 1×1 one.
 
     Args:
@@ -86,6 +87,12 @@ class BroadcastDecoder(nn.Module):
         outputs = F.pixel_shuffle(self.last(maps), self._side)
         height, width = self._size
         return outputs[:, :, :height, :width]
+
+    @torch.no_grad()
+    def start_at(self, outputs: Tensor) -> None:
+        """Let the untrained decoder put out about `outputs`, C×H×W: their mean a channel."""
+        means = outputs.mean((1, 2)).repeat_interleave(self._side**2)
+        self.last.get_parameter("bias").copy_(means)
 
 
 class SmallBroadcastEncoder(BroadcastEncoder):

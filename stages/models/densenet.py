@@ -18,6 +18,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from stages.models.base import Shape
 from stages.models.grid import MOST_HALVINGS, cells_of, grid_of, halvings_of
+from stages.models.networks import Decoder
 
 LAYERS = (4, 5, 7, 10, 12, 15)
 """Layers of the dense block before each halving; images of 64×64 use the first five."""
@@ -140,7 +141,7 @@ class DenseEncoder(nn.Module):
         return [grid.permute(0, 2, 3, 1).flatten(1) for grid in grids]
 
 
-class DenseDecoder(nn.Module):
+class DenseDecoder(Decoder):
     """Transitions up, each followed by a dense block, and a 1×1 convolution over all its maps.
 
     Only the maps that a block adds go on to the next. A transition up repeats each pixel twice and
@@ -183,8 +184,13 @@ class DenseDecoder(nn.Module):
             outputs: Tensor = self.last(torch.cat([kept, added], 1))
         return outputs
 
+    @torch.no_grad()
+    def start_at(self, outputs: Tensor) -> None:
+        """Let the untrained decoder put out about `outputs`, C×H×W: their mean a channel."""
+        self.last.get_parameter("bias").copy_(outputs.mean((1, 2)))
 
-class BroadcastDecoder(nn.Module):
+
+class BroadcastDecoder(Decoder):
     """The whole code at every pixel, with the pixel's coordinates, and five convolutions.
 
     Watters et al. 2019, the spatial broadcast decoder, which the thesis tried and dropped
@@ -216,6 +222,11 @@ class BroadcastDecoder(nn.Module):
             maps = F.relu(convolution(maps))
         outputs: Tensor = self.last(maps)
         return outputs
+
+    @torch.no_grad()
+    def start_at(self, outputs: Tensor) -> None:
+        """Let the untrained decoder put out about `outputs`, C×H×W: their mean a channel."""
+        self.last.get_parameter("bias").copy_(outputs.mean((1, 2)))
 
 
 def _layers(maps: int, growth: int, count: int) -> list[nn.Conv2d]:

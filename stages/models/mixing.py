@@ -60,6 +60,10 @@ class DenseAE(Model):
         self.pixels = recipe.shape[0] * recipe.shape[1] * recipe.shape[2]
         self.reconstruction = 2 * recipe.weights["reconstruction"]
 
+    def start_from(self, mean_image: Tensor) -> None:
+        """Set the decoder's last bias to the mean image."""
+        self.decoder.start_at(torch.logit(mean_image, eps=1 / 256) / 2)
+
     def forward(self, batch: Batch, phase: str = "model") -> dict[str, Tensor]:
         """The generation loss, an image each."""
         generation = absolute(self.decode(self.encode(batch.images)), batch.images)

@@ -16,7 +16,15 @@ from stages.models.base import Shape
 _CHANNELS = (8, 16, 32, 64, 128)
 
 
-class TransposedDecoder(nn.Module):
+class Decoder(nn.Module):
+    """Codes to outputs, the unbounded parameters of a `Likelihood`."""
+
+    def start_at(self, outputs: Tensor) -> None:
+        """Let the untrained decoder put out about `outputs`, C×H×W."""
+        raise NotImplementedError
+
+
+class TransposedDecoder(Decoder):
     """Linear with ReLU to small maps, then transposed convolutions with ReLU between them.
 
     A subclass sets `convolutions`. No activation follows the last one: the outputs are the
@@ -43,6 +51,11 @@ class TransposedDecoder(nn.Module):
             hidden = F.relu(convolution(hidden))
         outputs: Tensor = last(hidden)
         return outputs
+
+    @torch.no_grad()
+    def start_at(self, outputs: Tensor) -> None:
+        """Let the untrained decoder put out about `outputs`, C×H×W: their mean a channel."""
+        self.convolutions[-1].get_parameter("bias").copy_(outputs.mean((1, 2)))
 
 
 class ConvEncoder(nn.Module):
@@ -131,7 +144,7 @@ class MlpEncoder(nn.Module):
         return [head(features) for head in self.heads]
 
 
-class MlpDecoder(nn.Module):
+class MlpDecoder(Decoder):
     """A linear layer with tanh, then a linear one. Source: MNIST VAE project; any image size."""
 
     def __init__(self, shape: Shape, latent_dim: int, hidden: int = 500) -> None:
@@ -146,6 +159,11 @@ class MlpDecoder(nn.Module):
         outputs: Tensor = self.outputs(torch.tanh(self.hidden(codes)))
         return outputs.view(-1, *self._image)
 
+    @torch.no_grad()
+    def start_at(self, outputs: Tensor) -> None:
+        """Let the untrained decoder put out about `outputs`, C×H×W."""
+        self.outputs.bias.copy_(outputs.flatten())
+
 
 class Likelihood(NamedTuple):
     """A decoder's distribution over images, given its unbounded outputs.
@@ -154,10 +172,12 @@ class Likelihood(NamedTuple):
         loss: (outputs, images), both B×C×H×W → B negative log-likelihoods, summed over pixels and
             channels, up to a constant.
         mean: outputs → the expected image in [0, 1].
+        inverse: an image in [0, 1] → outputs with about this mean, all finite.
     """
 
     loss: Callable[[Tensor, Tensor], Tensor]
     mean: Callable[[Tensor], Tensor]
+    inverse: Callable[[Tensor], Tensor]
 
 
 class _BernoulliLoss(torch.autograd.Function):
@@ -192,8 +212,12 @@ def gaussian_loss(outputs: Tensor, images: Tensor) -> Tensor:
 
 
 LIKELIHOODS = {
-    "bernoulli": Likelihood(bernoulli_loss, torch.sigmoid),
-    "gaussian": Likelihood(gaussian_loss, lambda outputs: outputs.clamp(0, 1)),
+    "bernoulli": Likelihood(
+        bernoulli_loss, torch.sigmoid, lambda images: torch.logit(images, eps=1 / 256)
+    ),
+    "gaussian": Likelihood(
+        gaussian_loss, lambda outputs: outputs.clamp(0, 1), lambda images: images
+    ),
 }
 
 

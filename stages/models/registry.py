@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from stages.models.base import Model, Recipe, Shape
+    from stages.models.networks import Decoder
 
 Option = bool | int | float | str
 
@@ -178,10 +179,10 @@ def new_encoder(name: str, shape: Shape, latent_dim: int, heads: int, **size: fl
     return encoder
 
 
-def new_decoder(name: str, shape: Shape, latent_dim: int, **size: float) -> nn.Module:
+def new_decoder(name: str, shape: Shape, latent_dim: int, **size: float) -> Decoder:
     """The decoder of network `name`: B×latent_dim codes to B×C×H×W outputs, unbounded."""
     entry = NETWORKS[name]
-    decoder: nn.Module = _at(entry.decoder)(shape, latent_dim, **entry.size, **size)
+    decoder: Decoder = _at(entry.decoder)(shape, latent_dim, **entry.size, **size)
     return decoder
 
 

@@ -79,6 +79,7 @@ class Table(Section):
         seeds: how many, counted from 0; null for as many as the study says.
         epochs: null for as many as the study says.
         schedule: of the learning rate, epoch → factor; null for the study's.
+        mean_start: whether decoders begin at the mean image; null for as the study says.
     """
 
     data: Name
@@ -92,12 +93,14 @@ class Table(Section):
     seeds: Scaled | None = None
     epochs: Scaled | None = None
     schedule: dict[Positive, Annotated[float, Field(gt=0)]] | None = None
+    mean_start: bool | None = None
 
     def knobs(self, scale: Scale) -> str:
         """What tells the cells from others of their model, β and latent size; or nothing.
 
-        Options that are not the registry's, weights of the loss that are not 1, and how long and at
-        which rates the table trains if it says so itself, e.g. ``gamma 20, 500 epochs``.
+        Options that are not the registry's, weights of the loss that are not 1, and where the
+        table begins, how long and at which rates it trains if it says so itself, e.g. ``gamma 20,
+        500 epochs``.
         """
         ordinary = {**MODELS[self.model].options, **dict.fromkeys(MODELS[self.model].weights, 1.0)}
         values = {**ordinary, **self.options, **self.loss_weights}
@@ -106,6 +109,8 @@ class Table(Section):
             for key, value in values.items()
             if value != ordinary[key]
         ]
+        if self.mean_start is not None:
+            parts.append("begun at the mean image" if self.mean_start else "begun at small biases")
         if self.epochs is not None:
             parts.append(f"{number(self.epochs, scale)} epochs")
         parts += [
@@ -326,13 +331,16 @@ def _run(study: Study, table: Table, scale: Scale, seed: int, beta: float, laten
             "options": params.check_options(table.model, table.options),
             "seed": seed,
             "epochs": number(table.epochs or study.train.epochs, scale),
-            "train": study.train if table.schedule is None else _at(study.train, table.schedule),
+            "train": _train(study, table),
         }
     )
 
 
-def _at(train: Train, schedule: dict[int, float]) -> Train:
-    return train.model_copy(update={"schedule": schedule})
+def _train(study: Study, table: Table) -> Train:
+    own = {"schedule": table.schedule, "mean_start": table.mean_start}
+    return study.train.model_copy(
+        update={key: value for key, value in own.items() if value is not None}
+    )
 
 
 _KEYS: dict[str, Callable[[Cell], tuple[str, ...]]] = {

@@ -276,6 +276,30 @@ def test_validation_does_not_depend_on_its_batch_size(
         assert value == pytest.approx(whole[name], rel=1e-6)
 
 
+def test_mean_image(make_store: MakeStore) -> None:
+    store = make_store()
+    rows = store.rows("train")
+    expected = store.images[rows].mean(0) / 255
+    np.testing.assert_allclose(
+        loop.mean_image(store, rows).permute(1, 2, 0).numpy(), expected, rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("mean_start", [True, False])
+def test_a_training_begins_at_the_mean_image_or_not(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path, mean_start: bool
+) -> None:
+    run, store = make_run(train={"mean_start": mean_start}), make_store()
+    training = loop._Training(loop.make_fabric(run.train), run, store, tmp_path / "s.pt")
+    untrained = loop.new_model(run, store.shape)
+    if mean_start:
+        untrained.start_from(loop.mean_image(store, store.rows("train")))
+    codes = torch.zeros(1, run.latent_dim)
+    torch.testing.assert_close(training.model.decode(codes), untrained.decode(codes))
+    bare = loop.new_model(run, store.shape).decode(codes)
+    assert torch.allclose(training.model.decode(codes), bare) != mean_start
+
+
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -376,6 +400,9 @@ class Alternating(Model):
             "pull": Phase(parts=("left",), repeat=2),
             "push": Phase(parts=("right",), loss="push", rate=lambda step: 0.5**step),
         }
+
+    def start_from(self, mean_image: torch.Tensor) -> None:
+        pass
 
     def forward(self, batch: Batch, phase: str = "model") -> dict[str, torch.Tensor]:
         gap = (self.left(batch.noise) - self.right(batch.noise)).square().squeeze(1)

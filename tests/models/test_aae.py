@@ -69,13 +69,16 @@ def test_the_penalty_is_of_the_slope_in_the_code(prior: str) -> None:
     torch.testing.assert_close(again, expected)
 
 
-def test_codes_begin_wide() -> None:
+def test_codes_begin_about_the_origin_and_wide() -> None:
     model, plain = small_model("aae", latent_dim=32), small_model("ae", latent_dim=32)
     images = torch.rand(200, 3, 1, 1, generator=torch.Generator().manual_seed(2))
     ramp = torch.linspace(0, 1, 32).expand(3, 32, 32)
     images = images * ramp + (1 - images) * ramp.transpose(1, 2)
+    for one in (model, plain):
+        one.start_from(images.mean(0))
     with torch.no_grad():
         wide, narrow = model.encode(images), plain.encode(images)
+        assert model.encode(images.mean(0)[None]).abs().max() < 1e-5
     assert wide.std(0).mean() > 0.05
     assert wide.std(0).mean() > 10 * narrow.std(0).mean()
 

@@ -99,6 +99,16 @@ def test_cells_lie_where_their_pixels_are() -> None:
     torch.testing.assert_close(built(torch.zeros(1, 1))[0, 0], cell.repeat(2, 2)[:, :5])
 
 
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_it_starts_at_the_mean(decoder: type[BroadcastDecoder]) -> None:
+    built = decoder((18, 30, 2), 3)
+    torch.nn.init.zeros_(built.last.weight)
+    means = torch.tensor([-2.0, 5.0])
+    built.start_at(means.view(2, 1, 1).expand(2, 18, 30))
+    found = built(torch.zeros(1, 3))
+    torch.testing.assert_close(found, means.view(1, 2, 1, 1).expand(1, 2, 18, 30))
+
+
 def test_it_has_three_convolutions_of_64_maps_before_the_last() -> None:
     decoder = BroadcastDecoder((64, 64, 3), 10)
     count = sum(parameter.numel() for parameter in decoder.parameters())

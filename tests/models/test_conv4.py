@@ -61,5 +61,8 @@ def test_the_quarter_is_the_same_network_with_fewer_channels() -> None:
     assert [layer.out_channels for layer in small.convolutions] == [8, 16, 32, 64]  # type: ignore[union-attr]
     assert [layer.out_channels for layer in whole.convolutions] == [32, 64, 128, 256]  # type: ignore[union-attr]
     decoder = new_decoder("conv4_quarter", (32, 32, 3), 5)
+    outputs = torch.linspace(-1, 1, 3 * 32 * 32).view(3, 32, 32)
+    decoder.start_at(outputs)
     assert isinstance(decoder, Conv4Decoder)
-    assert decoder(torch.zeros(2, 5)).shape == (2, 3, 32, 32)
+    bias = decoder.convolutions[-1].get_parameter("bias").detach()
+    torch.testing.assert_close(bias, outputs.mean((1, 2)))

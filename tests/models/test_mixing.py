@@ -235,11 +235,13 @@ def test_other_sizes_and_decoders(network: str, size: int) -> None:
     assert torch.isfinite(losses["loss"]).all()
 
 
-def test_the_autoencoder_alone_reconstructs() -> None:
+def test_the_autoencoder_alone_reconstructs_and_starts_from_the_mean_image() -> None:
     alone = small_model("dense_ae", network="dense_broadcast").eval()
+    alone.start_from(torch.full((3, 32, 32), 0.2))
     images = torch.rand(2, 3, 32, 32)
     losses = alone(Batch(images, torch.zeros(2, 0), torch.zeros(2)))
     torch.testing.assert_close(losses["loss"], 2 * 0.904 * losses["generation"])
+    assert alone.decode(torch.zeros(1, 32)).mean().item() == pytest.approx(0.2, abs=0.1)
     assert list(alone.phases()) == ["model"]
 
 

@@ -127,6 +127,14 @@ def test_a_deterministic_autoencoder_needs_no_noise() -> None:
     assert model.log_variance(batch(model).images) is None
 
 
+def test_starting_from_the_mean_image_gives_it_about() -> None:
+    mean = torch.full((3, 32, 32), 0.05)
+    model = build("vae", recipe())
+    model.start_from(mean)
+    start = model.decode(torch.zeros(1, 4)).mean().item()
+    assert start == pytest.approx(0.05, abs=0.02)
+
+
 def test_options_are_checked_against_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = ModelEntry(
         "vae:VAE",

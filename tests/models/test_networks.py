@@ -108,14 +108,23 @@ def test_losses_stay_in_float32_for_bfloat16_outputs() -> None:
         assert likelihood.loss(outputs, torch.rand(2, 3, 8, 8)).dtype == torch.float32
 
 
-def test_the_mean_of_an_image_lies_in_the_unit_interval() -> None:
-    outputs = torch.tensor([-30.0, 0.25, 30.0])
+@pytest.mark.parametrize("name", ["bernoulli", "gaussian"])
+def test_the_inverse_of_a_likelihood_is_its_mean(name: str) -> None:
+    images = torch.linspace(0.01, 0.99, 12).view(1, 3, 2, 2)
+    likelihood = LIKELIHOODS[name]
+    torch.testing.assert_close(likelihood.mean(likelihood.inverse(images)), images)
+    assert likelihood.inverse(torch.tensor([0.0, 1.0])).isfinite().all()
+
+
+def test_decoders_start_at_the_mean() -> None:
+    outputs = torch.linspace(-3, 3, 3 * 32 * 32).view(3, 32, 32)
+    conv, mlp = ConvDecoder((32, 32, 3), 2), MlpDecoder((32, 32, 3), 2)
+    conv.start_at(outputs)
+    mlp.start_at(outputs)
     torch.testing.assert_close(
-        LIKELIHOODS["bernoulli"].mean(outputs), torch.tensor([0.0, 0.5622, 1.0]), atol=1e-4, rtol=0
+        conv.convolutions[-1].get_parameter("bias").detach(), outputs.mean((1, 2))
     )
-    torch.testing.assert_close(
-        LIKELIHOODS["gaussian"].mean(outputs), torch.tensor([0.0, 0.25, 1.0])
-    )
+    torch.testing.assert_close(mlp.outputs.bias.detach(), outputs.flatten())
 
 
 def test_pixels_and_images_are_inverse() -> None:

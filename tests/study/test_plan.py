@@ -38,6 +38,15 @@ def test_the_documented_example_can_be_run(tmp_path: Path, monkeypatch: pytest.M
     assert len(plan.cells(plan.load("squares"), "full")) == 2 * 3 * 3
 
 
+def test_a_table_can_begin_at_small_biases(tiny: Writer) -> None:
+    tiny({"tables": {"5.10": {"mean_start": False}}})
+    cells = plan.cells(plan.load("tiny"), "small")
+    own = [cell for cell in cells if cell.tables == ("5.10",)]
+    assert own and all(not cell.run.train.mean_start for cell in own)
+    assert all("begun_at_small_biases" in cell.run.name for cell in own)
+    assert all(cell.run.train.mean_start for cell in cells if cell not in own)
+
+
 def test_equal_cells_of_two_tables_are_one(tiny: Writer) -> None:
     tiny()
     cells = plan.cells(plan.load("tiny"), "small")
