@@ -297,7 +297,7 @@ class _Training:
         # DDP averages the gradients of its processes; the mean is over the images of all.
         scale = self.fabric.world_size / len(rows)
         number = (self.at.epoch - 1) * self.steps + self.at.step
-        for name, phase in self.phases.items():
+        for name, phase in self._acting().items():
             optimizer = self.optimizers[name]
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(self.run.train, self.at.epoch) * phase.rate(number)
@@ -308,6 +308,11 @@ class _Training:
                 self.fabric.backward(losses[phase.loss].sum() * scale)
                 optimizer.step()
             sums.add(losses)
+
+    def _acting(self, epoch: int | None = None) -> dict[str, Phase]:
+        """The phases of an epoch, of this one if none is named."""
+        at, epochs = epoch or self.at.epoch, self.run.epochs
+        return {name: phase for name, phase in self.phases.items() if phase.acts(at, epochs)}
 
     def _move_only(self, name: str) -> None:
         """Let no gradient be computed for weights that another phase moves."""
@@ -388,18 +393,19 @@ class _Training:
             for start in range(0, len(rows), VALIDATION_BATCH):
                 part = slice(start, start + VALIDATION_BATCH)
                 batch = self._share(rows[part], noise[part], random)
-                for name in self.phases:
+                for name in self._acting():
                     sums.add(self.module(batch, name))
         return sums.means(len(rows))
 
     def _out_of_patience(self) -> bool:
         patience = self.run.train.patience
-        losses = [row["valid_loss"] for row in self.at.history]
-        return (
-            patience is not None
-            and len(losses) > patience
-            and min(losses[-patience:]) >= min(losses[:-patience])
-        )
+        if patience is None:
+            return False
+        # Losses of different phases do not compare.
+        acting = self._acting()
+        history = [row for row in self.at.history if self._acting(int(row["epoch"])) == acting]
+        losses = [row["valid_loss"] for row in history]
+        return len(losses) > patience and min(losses[-patience:]) >= min(losses[:-patience])
 
     def _save_if_due(self) -> None:
         due = time.monotonic() - self.saved >= self.run.train.checkpoint_seconds

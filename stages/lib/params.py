@@ -187,7 +187,7 @@ def check_options(model: str, options: Mapping[str, Option]) -> dict[str, Option
     """All options of `model`, with the defaults of those left out.
 
     Raises:
-        ValueError: for an option that the model does not have, or a value of another type.
+        ValueError: for an option that the model does not have, or a value that it cannot have.
     """
     defaults = MODELS[model].options
     for key, value in options.items():
@@ -211,6 +211,8 @@ def check_options(model: str, options: Mapping[str, Option]) -> dict[str, Option
                 f"options.{key}: found {value!r}, expected one of {', '.join(known_words)}"
                 f"{nearest(str(value), known_words)}"
             )
+        if key in MODELS[model].shares and not 0 <= float(value) <= 1:
+            raise ValueError(f"options.{key}: found {value!r}, expected a share from 0 to 1")
     return {**defaults, **options}
 
 

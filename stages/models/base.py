@@ -71,6 +71,7 @@ class Phase:
         betas: of Adam.
         repeat: how many updates in a row.
         rate: step, counted over the whole training from 0 → factor on the learning rate.
+        begin, end: the share of the training's epochs from which and up to which it takes part.
     """
 
     parts: tuple[str, ...] = ()
@@ -78,6 +79,12 @@ class Phase:
     betas: tuple[float, float] = (0.9, 0.999)
     repeat: int = 1
     rate: Callable[[int], float] = _constant
+    begin: float = 0.0
+    end: float = 1.0
+
+    def acts(self, epoch: int, epochs: int) -> bool:
+        """Whether it takes part in `epoch` (from 1) of `epochs`."""
+        return self.begin <= (epoch - 1) / epochs < self.end
 
 
 class Model(nn.Module):
@@ -116,7 +123,10 @@ class Model(nn.Module):
         return {"model": Phase()}
 
     def forward(self, batch: Batch, phase: str = "model") -> dict[str, Tensor]:
-        """The terms of a phase's loss, B float32 numbers each; no two phases share a name."""
+        """The terms of a phase's loss, B float32 numbers each.
+
+        No two phases of the same epoch share a name.
+        """
         raise NotImplementedError
 
     def encode(self, images: Tensor) -> Tensor:

@@ -90,6 +90,10 @@ class Mixing(DenseAE):
     and the classifier's running statistics follow every image that a network sees, its own phase or
     not; its weights move in its own phase only.
 
+    With `warm_up`, encoder and decoder begin as an autoencoder: in that share of the epochs they
+    only reconstruct, a dozen times as many images a second as a whole step takes, and the critics
+    wait until there is something to criticise. The thesis trains everything from the first step.
+
     The author's open ends are options: `tiles` × `tiles` tiles take the place of quadrants, with as
     many others; with `segments` not the whole tile is exchanged, but the cells in which the tile of
     the reference or of the other shows a figure.
@@ -102,7 +106,7 @@ class Mixing(DenseAE):
         super().__init__(recipe)
         height, width, channels = recipe.shape
         factor = float(recipe.options["width"])
-        self.tau = float(recipe.options["tau"])
+        self.tau, self.warm_up = float(recipe.options["tau"]), float(recipe.options["warm_up"])
         self.tiles, self.segments = int(recipe.options["tiles"]), bool(recipe.options["segments"])
         check_tiles(self.grid, self.tiles)
         self.adversarial = self.pixels * recipe.weights["adversarial"]
@@ -114,21 +118,30 @@ class Mixing(DenseAE):
 
     def phases(self) -> dict[str, Phase]:
         """Generator, generator, classifier, discriminator, as in the author's code."""
-        return {
-            "generator": Phase(("encoder", "decoder"), "loss", BETAS, repeat=2),
-            "classifier": Phase(("classifier",), "classifier_loss", BETAS, rate=decaying),
-            "discriminator": Phase(("discriminator",), "discriminator_loss", BETAS, rate=doubled),
+        generator, begin = ("encoder", "decoder"), self.warm_up
+        warm_up = {"warm_up": Phase(generator, end=begin)} if begin else {}
+        return warm_up | {
+            "generator": Phase(generator, "loss", BETAS, repeat=2, begin=begin),
+            "classifier": Phase(
+                ("classifier",), "classifier_loss", BETAS, rate=decaying, begin=begin
+            ),
+            "discriminator": Phase(
+                ("discriminator",), "discriminator_loss", BETAS, rate=doubled, begin=begin
+            ),
         }
 
     def forward(self, batch: Batch, phase: str = "generator") -> dict[str, Tensor]:
         """The terms of a phase.
 
-        ``generator``: ``loss``, ``generation``, ``cycle`` (summed over pixels), ``adversarial``,
-        ``classification`` (means). ``classifier``: ``classifier_loss`` and ``origins_found``, the
-        share of the others of which it is right about their own quadrant.
+        ``warm_up``: those of `DenseAE`. ``generator``: ``loss``, ``generation``, ``cycle`` (summed
+        over pixels), ``adversarial``, ``classification`` (means). ``classifier``:
+        ``classifier_loss`` and ``origins_found``, the share of the others of which it is right
+        about their own quadrant.
         ``discriminator``: ``discriminator_loss``, and ``real`` and ``fake``, the share of patches
         of real and mixed images that it takes for real.
         """
+        if phase == "warm_up":
+            return super().forward(batch)
         if phase == "generator":
             return self._generator_losses(batch)
         with torch.no_grad():

@@ -29,6 +29,7 @@ class ModelEntry(NamedTuple):
         weights: the terms of its loss that ``loss_weights`` weighs.
         options: its knobs beyond those of every model, with their defaults.
         choices: what an option of words can be.
+        shares: the options that are shares, from 0 to 1.
         networks: those that it can be built of; empty for all.
         likelihoods: those that its reconstruction can have.
         company: whether it sees four neighbours beside each image.
@@ -39,6 +40,7 @@ class ModelEntry(NamedTuple):
     weights: tuple[str, ...] = ("generation",)
     options: Mapping[str, Option] = {}
     choices: Mapping[str, tuple[str, ...]] = {}
+    shares: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     likelihoods: tuple[str, ...] = ("bernoulli", "gaussian")
     company: bool = False
@@ -130,10 +132,12 @@ MODELS = {
             "depth": 1.0,
             "halvings": MOST_HALVINGS,
             "tau": 0.5,
+            "warm_up": 0.0,
             "attention": False,
             "tiles": 2,
             "segments": False,
         },
+        shares=("tau", "warm_up"),
         company=True,
         **_DENSE,
     ),

@@ -483,6 +483,53 @@ def test_alternating_phases_and_company_resume_to_the_bit(
     assert {"train_loss", "train_push", "valid_loss", "valid_push"} <= set(history)
 
 
+def test_a_phase_acts_in_its_own_epochs_alone(
+    alternating: None,
+    make_run: MakeRun,
+    make_store: MakeStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    phases = {"pull": Phase(parts=("left",), end=0.5), "push": Phase(("right",), "push", begin=0.5)}
+    monkeypatch.setattr(Alternating, "phases", lambda self: phases)
+    run, store = make_run(epochs=4), make_store()
+    before = training_of(run, store, tmp_path / "none.pt").model.state_dict()
+    half = make_run(epochs=4, train={"schedule": {3: 1e-30}})
+    loop.train(half, store, tmp_path / "half", tmp_path / "half.pt", Neighbourhood())
+    after = weights(tmp_path / "half")
+    moved = {key for key in before if not torch.equal(before[key], after[key])}
+    assert moved == {"left.weight", "left.bias"}
+    loop.train(run, store, tmp_path / "whole", tmp_path / "whole.pt", Neighbourhood())
+    assert all(torch.equal(after[key], weights(tmp_path / "whole")[key]) for key in moved)
+    history = pd.read_csv(tmp_path / "whole" / "history.csv")
+    for column in ("loss", "push"):
+        for split in ("train", "valid"):
+            known = list(history[f"{split}_{column}"].notna())
+            assert known == [column == "loss"] * 2 + [column == "push"] * 2
+
+
+def test_patience_compares_no_losses_of_different_phases(
+    alternating: None,
+    make_run: MakeRun,
+    make_store: MakeStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def forward(self: Alternating, batch: Batch, phase: str = "model") -> dict[str, torch.Tensor]:
+        losses = original(self, batch, "pull")
+        return {"loss": losses["loss"] + (1000 if phase == "push" else 0)}
+
+    original = Alternating.forward
+    phases = {"pull": Phase(parts=("left",), end=0.5), "push": Phase(("right",), begin=0.5)}
+    monkeypatch.setattr(Alternating, "phases", lambda self: phases)
+    monkeypatch.setattr(Alternating, "forward", forward)
+    run = make_run(epochs=12, train={"patience": 2, "learning_rate": 1e-5})
+    loop.train(run, make_store(), tmp_path / "out", tmp_path / "state.pt", Neighbourhood())
+    history = pd.read_csv(tmp_path / "out" / "history.csv")
+    assert history["valid_loss"].iloc[5] + 900 < history["valid_loss"].iloc[6]
+    assert len(history) == 12
+
+
 def test_company_comes_from_the_store_and_decides_the_fingerprint(
     alternating: None, make_run: MakeRun, make_store: MakeStore, tmp_path: Path
 ) -> None:

@@ -64,6 +64,8 @@ def put(values: dict[str, Any], key: str, value: object) -> dict[str, Any]:
         ("runs.scenes.scenes_mixing.network", "conv", "takes dense or dense_broadcast"),
         ("runs.scenes.scenes_mixing.likelihood", "gaussian", "'mixing' takes laplace"),
         ("runs.scenes.scenes_mixing.options", {"tua": 0.3}, "did you mean 'tau'?"),
+        ("runs.scenes.scenes_mixing.options", {"tau": 1.5}, "options.tau: found 1.5, "),
+        ("runs.scenes.scenes_mixing.options", {"warm_up": -0.1}, "expected a share from 0 to 1"),
         ("runs.scenes.scenes_mixing.options", {"tiles": 3}, "tiles: found 3, expected a number"),
         ("runs.scenes.scenes_mixing.options", {"halvings": 0}, "options: halvings: found 0"),
         ("neighbours.tiles", 4, "found 4, expected 2 or 3"),

@@ -169,6 +169,22 @@ def test_the_schedule_is_generator_twice_then_classifier_then_discriminator() ->
     assert phases["classifier"].rate(40_000) == pytest.approx(0.81)
 
 
+def test_a_warm_up_reconstructs_alone_and_then_gives_way() -> None:
+    mixer = small_model(warm_up=0.5).eval()
+    phases = mixer.phases()
+    acting = [
+        [name for name, phase in phases.items() if phase.acts(epoch, 4)] for epoch in range(1, 5)
+    ]
+    assert acting == 2 * [["warm_up"]] + 2 * [["generator", "classifier", "discriminator"]]
+    batch = sample()
+    expected = DenseAE.forward(mixer, batch)
+    for name, values in mixer(batch, "warm_up").items():
+        torch.testing.assert_close(values, expected[name])
+    torch.testing.assert_close(mixer(batch)["generation"], expected["generation"])
+    moving = {part for phase in phases.values() for part in phase.parts}
+    assert moving == {"encoder", "decoder", "classifier", "discriminator"}
+
+
 def step(mixer: Mixing, name: str, batch: Batch) -> dict[str, Tensor]:
     """One update of a phase as the loop makes it; the weights before it."""
     phase = mixer.phases()[name]
