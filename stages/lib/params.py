@@ -856,7 +856,8 @@ def _explain(problem: dict[str, Any], schema: type[BaseModel]) -> str:
     if kind == "value_error":
         text = message.removeprefix("Value error, ")
         return f"{key}: {text}" if key else text
-    expected = message.replace("Input should be ", "").replace("a valid ", "a ")
+    expected = message.replace("Input should be ", "").replace("a valid integer", "an integer")
+    expected = expected.replace("a valid ", "a ")
     expected = expected.replace("String should match pattern", "text that matches")
     hint = ""
     if isinstance(found, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", found):

@@ -73,6 +73,7 @@ def put(values: dict[str, Any], key: str, value: object) -> dict[str, Any]:
         ("loss_weights.adversarial", -0.1, "loss_weights.adversarial: found -0.1"),
         ("train.precision", "fp16", "expected '32-true' or 'bf16-mixed'"),
         ("train.schedule", {0: 0.1}, "train.schedule.0: found 0"),
+        ("train.schedule", {"ten": 0.1}, "train.schedule.ten: found 'ten', expected an integer"),
         ("train.batch_size", 2.5, "train.batch_size: found 2.5, expected a"),
         ("scale", "huge", "scale: found 'huge', expected 'sample' or 'full'"),
     ],
