@@ -223,6 +223,7 @@ class _Training:
         self.model.to(memory_format=torch.channels_last)
         self.fingerprint = fingerprint(run, store, company, self.model, fabric)
         self.phases = self.model.phases()
+        self._check_epochs()
         self.moving = {name: _weights(self.model, phase) for name, phase in self.phases.items()}
         self.module, *optimizers = fabric.setup(
             self.model,
@@ -242,6 +243,17 @@ class _Training:
                 f"({len(self.rows)} training images of {self.store.path}); "
                 f"give data.{self.store.name} another source, or the run another model"
             ) from None
+
+    def _check_epochs(self) -> None:
+        """Refuse a training too short for one of its phases."""
+        epochs = self.run.epochs
+        for name, phase in self.phases.items():
+            if not any(phase.acts(epoch, epochs) for epoch in range(1, epochs + 1)):
+                raise UserError(
+                    f"run {self.run.name}: {epochs} epochs leave none for phase {name!r} of model "
+                    f"{self.run.model}, which acts from {phase.begin:g} to {phase.end:g} of the "
+                    "training; raise the epochs, or change the run's options"
+                )
 
     def _adam(self, name: str, phase: Phase) -> torch.optim.Adam:
         fused = self.fabric.device.type in ("cpu", "cuda")  # one pass over the weights

@@ -508,6 +508,20 @@ def test_a_phase_acts_in_its_own_epochs_alone(
             assert known == [column == "loss"] * 2 + [column == "push"] * 2
 
 
+def test_a_training_too_short_for_a_phase_is_refused(
+    alternating: None,
+    make_run: MakeRun,
+    make_store: MakeStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    phases = {"pull": Phase(end=0.8), "push": Phase(loss="push", begin=0.8)}
+    monkeypatch.setattr(Alternating, "phases", lambda self: phases)
+    training_of(make_run(epochs=5), make_store(), tmp_path / "state.pt")
+    with pytest.raises(UserError, match="4 epochs leave none for phase 'push'"):
+        training_of(make_run(epochs=4), make_store(), tmp_path / "state.pt")
+
+
 def test_patience_compares_no_losses_of_different_phases(
     alternating: None,
     make_run: MakeRun,
