@@ -18,13 +18,12 @@ import shutil
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from lightning_fabric import Fabric
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -34,6 +33,9 @@ from stages.lib.params import Run, Train
 from stages.lib.store import Store
 from stages.models.base import Batch, Model, Phase, Recipe, to_images
 from stages.models.registry import build
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 VALIDATION_BATCH = 200
 """Images at once while validating; changes no result."""
@@ -89,6 +91,8 @@ def make_fabric(train: Train, alternating: bool = False) -> Fabric:
         train: the section of params.yaml.
         alternating: not every backward pass reaches every weight.
     """
+    from lightning_fabric import Fabric  # over a second, which who opens a trained run can save
+
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS is not repeatable
     torch.use_deterministic_algorithms(True)
     world = int(os.environ.get("WORLD_SIZE", "1"))

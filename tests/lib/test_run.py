@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -115,3 +117,8 @@ def test_runs_are_opened_in_order_and_checked(
 def test_metrics_have_four_digits_and_no_gaps(tmp_path: Path) -> None:
     write_metrics(tmp_path / "m.json", {"run": {"a": 0.123456, "b": float("nan")}, "other": {}})
     assert json.loads((tmp_path / "m.json").read_text()) == {"run": {"a": 0.1235}, "other": {}}
+
+
+def test_opening_a_run_does_not_wait_for_what_only_training_needs() -> None:
+    asked = "import sys, stages.lib.run; sys.exit('lightning_fabric' in sys.modules)"
+    subprocess.run([sys.executable, "-c", asked], check=True)
