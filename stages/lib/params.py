@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from stages.lib.console import UserError
 from stages.models.grid import MOST_HALVINGS, check_tiles, grid_of
@@ -638,19 +647,16 @@ class Run(Section):
     latent_dim: Positive
     beta: float
     loss_weights: dict[str, float]
-    options: dict[str, Option]
+    options: Annotated[dict[str, Option], Field(default_factory=dict, validate_default=True)]
     seed: int
     epochs: Positive
     train: Train
 
-    @model_validator(mode="before")
+    @field_validator("options")
     @classmethod
-    def _every_option(cls, values: Any) -> Any:
+    def _every_option(cls, options: dict[str, Option], run: ValidationInfo) -> dict[str, Option]:
         """Give options that are younger than a checkpoint their defaults, which change nothing."""
-        if not isinstance(values, dict) or values.get("model") not in MODELS:
-            return values
-        options = check_options(values["model"], values.get("options", {}))
-        return {**values, "options": options}
+        return check_options(run.data["model"], options) if "model" in run.data else options
 
     def title(self) -> str:
         """The run in a line, for figures and tables."""

@@ -119,6 +119,25 @@ def test_metrics_have_four_digits_and_no_gaps(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "m.json").read_text()) == {"run": {"a": 0.1235}, "other": {}}
 
 
+def test_a_run_with_a_schedule_opens(
+    make_run: Callable[..., Run], make_store: Callable[..., Store], tmp_path: Path
+) -> None:
+    run = make_run(epochs=1, train={"schedule": {5: 0.3, 7: 0.1}})
+    loop.train(run, make_store(), tmp_path / "run", tmp_path / "state.pt")
+    assert open_run(tmp_path / "run").run == run
+
+
+def test_a_run_from_before_an_option_has_its_default(
+    trained: tuple[TrainedRun, Store, Path],
+) -> None:
+    run, _, out = trained
+    config = json.loads((out / "config.json").read_text())
+    assert config["run"].pop("options") == run.run.options == {}
+    config["run"]["model"] = "tcvae"
+    (out / "config.json").write_text(json.dumps(config))
+    assert open_run(out).run.options == {"images": 10_000}
+
+
 def test_opening_a_run_does_not_wait_for_what_only_training_needs() -> None:
     asked = "import sys, stages.lib.run; sys.exit('lightning_fabric' in sys.modules)"
     subprocess.run([sys.executable, "-c", asked], check=True)
