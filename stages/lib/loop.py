@@ -417,9 +417,9 @@ class _Training:
         patience = self.run.train.patience
         if patience is None:
             return False
-        # Losses of different phases do not compare.
-        acting = self._acting()
-        history = [row for row in self.at.history if self._acting(int(row["epoch"])) == acting]
+        # Losses of different phases do not compare, and none but the last may end the training.
+        last = self._acting(self.run.epochs)
+        history = [row for row in self.at.history if self._acting(int(row["epoch"])) == last]
         losses = [row["valid_loss"] for row in history]
         return len(losses) > patience and min(losses[-patience:]) >= min(losses[:-patience])
 

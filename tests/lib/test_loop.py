@@ -422,9 +422,14 @@ class Neighbourhood:
         return random.integers(60, size=(len(rows), 2)), random.random((len(rows), 2), np.float32)
 
 
+SetPhases = Callable[[dict[str, Phase]], None]
+
+
 @pytest.fixture
-def alternating(monkeypatch: pytest.MonkeyPatch) -> None:
+def alternating(monkeypatch: pytest.MonkeyPatch) -> SetPhases:
+    """Makes the loop build `Alternating`; sets other phases than its own."""
     monkeypatch.setattr(loop, "build", lambda name, recipe: Alternating(recipe))
+    return lambda phases: monkeypatch.setattr(Alternating, "phases", lambda self: phases)
 
 
 def training_of(run: Run, store: Store, state: Path) -> loop._Training:
@@ -432,7 +437,7 @@ def training_of(run: Run, store: Store, state: Path) -> loop._Training:
 
 
 def test_a_phase_moves_its_parts_alone(
-    alternating: None, make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+    alternating: SetPhases, make_run: MakeRun, make_store: MakeStore, tmp_path: Path
 ) -> None:
     training = training_of(make_run(), make_store(), tmp_path / "state.pt")
     updates: list[tuple[str, float]] = []
@@ -458,7 +463,7 @@ def test_a_phase_moves_its_parts_alone(
 
 
 def test_alternating_phases_and_company_resume_to_the_bit(
-    alternating: None,
+    alternating: SetPhases,
     make_run: MakeRun,
     make_store: MakeStore,
     tmp_path: Path,
@@ -484,14 +489,11 @@ def test_alternating_phases_and_company_resume_to_the_bit(
 
 
 def test_a_phase_acts_in_its_own_epochs_alone(
-    alternating: None,
-    make_run: MakeRun,
-    make_store: MakeStore,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    alternating: SetPhases, make_run: MakeRun, make_store: MakeStore, tmp_path: Path
 ) -> None:
-    phases = {"pull": Phase(parts=("left",), end=0.5), "push": Phase(("right",), "push", begin=0.5)}
-    monkeypatch.setattr(Alternating, "phases", lambda self: phases)
+    alternating(
+        {"pull": Phase(parts=("left",), end=0.5), "push": Phase(("right",), "push", begin=0.5)}
+    )
     run, store = make_run(epochs=4), make_store()
     before = training_of(run, store, tmp_path / "none.pt").model.state_dict()
     half = make_run(epochs=4, train={"schedule": {3: 1e-30}})
@@ -509,43 +511,26 @@ def test_a_phase_acts_in_its_own_epochs_alone(
 
 
 def test_a_training_too_short_for_a_phase_is_refused(
-    alternating: None,
-    make_run: MakeRun,
-    make_store: MakeStore,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    alternating: SetPhases, make_run: MakeRun, make_store: MakeStore, tmp_path: Path
 ) -> None:
-    phases = {"pull": Phase(end=0.8), "push": Phase(loss="push", begin=0.8)}
-    monkeypatch.setattr(Alternating, "phases", lambda self: phases)
+    alternating({"pull": Phase(end=0.8), "push": Phase(loss="push", begin=0.8)})
     training_of(make_run(epochs=5), make_store(), tmp_path / "state.pt")
     with pytest.raises(UserError, match="4 epochs leave none for phase 'push'"):
         training_of(make_run(epochs=4), make_store(), tmp_path / "state.pt")
 
 
-def test_patience_compares_no_losses_of_different_phases(
-    alternating: None,
-    make_run: MakeRun,
-    make_store: MakeStore,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+def test_patience_waits_for_the_last_phases(
+    alternating: SetPhases, make_run: MakeRun, make_store: MakeStore, tmp_path: Path
 ) -> None:
-    def forward(self: Alternating, batch: Batch, phase: str = "model") -> dict[str, torch.Tensor]:
-        losses = original(self, batch, "pull")
-        return {"loss": losses["loss"] + (1000 if phase == "push" else 0)}
-
-    original = Alternating.forward
-    phases = {"pull": Phase(parts=("left",), end=0.5), "push": Phase(("right",), begin=0.5)}
-    monkeypatch.setattr(Alternating, "phases", lambda self: phases)
-    monkeypatch.setattr(Alternating, "forward", forward)
-    run = make_run(epochs=12, train={"patience": 2, "learning_rate": 1e-5})
+    alternating({"first": Phase(("left",), "push", end=0.5), "pull": Phase(("left",), begin=0.5)})
+    run = make_run(epochs=12, train={"patience": 2, "learning_rate": 1e-30})
     loop.train(run, make_store(), tmp_path / "out", tmp_path / "state.pt", Neighbourhood())
     history = pd.read_csv(tmp_path / "out" / "history.csv")
-    assert history["valid_loss"].iloc[5] + 900 < history["valid_loss"].iloc[6]
-    assert len(history) == 12
+    assert list(history["valid_push"].notna()) == 6 * [True] + 3 * [False]
 
 
 def test_company_comes_from_the_store_and_decides_the_fingerprint(
-    alternating: None, make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+    alternating: SetPhases, make_run: MakeRun, make_store: MakeStore, tmp_path: Path
 ) -> None:
     run, store = make_run(), make_store()
     training = training_of(run, store, tmp_path / "state.pt")
