@@ -92,6 +92,7 @@ def _probe(
                 asked.finetune,
                 asked.seed + number,
                 f"fine-tune {source.name}, fold {number} of {len(folds)}",
+                asked.rate,
             )
             right = tuned.predict(store.images[test]) == labels[test]
             shares["fine-tuned"].append(float(right.mean()))
@@ -171,6 +172,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--folds", type=int, default=10)
     parser.add_argument("--fold-size", type=int, default=1000, help="training images of a fold")
     parser.add_argument("--finetune", type=int, default=0, metavar="EPOCHS", help="also fine-tune")
+    parser.add_argument(
+        "--rate", type=float, default=training.RATE, help="learning rate of fine-tuning"
+    )
     parser.add_argument("--clusters", type=int, default=100, help="of knowledge transfer")
     parser.add_argument("--student-epochs", type=int, default=10, help="of knowledge transfer")
     parser.add_argument("--student-width", type=float, default=1.0, help="of its AlexNet's maps")
@@ -179,6 +183,8 @@ def _arguments() -> argparse.Namespace:
     asked = parser.parse_args()
     if asked.folds < 2:
         raise UserError(f"--folds: found {asked.folds}, expected 2 or more, for a deviation")
+    if not 0 < asked.rate <= 1:
+        raise UserError(f"--rate: found {asked.rate:g}, expected a number above 0, at most 1")
     return asked
 
 

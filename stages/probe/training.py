@@ -30,6 +30,7 @@ def train(
     epochs: int,
     seed: int,
     title: str,
+    rate: float = RATE,
 ) -> Tuned:
     """Train a copy of `network` and a linear layer on its features by cross-entropy.
 
@@ -43,6 +44,7 @@ def train(
         epochs: over the images.
         seed: decides weights, order and crops.
         title: of the bar.
+        rate: Adam's learning rate.
 
     Returns:
         The trained copy with its classifier, in evaluation mode.
@@ -50,7 +52,7 @@ def train(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         tuned = Tuned(copy.deepcopy(network), images, classes)
-    optimizer = torch.optim.Adam(tuned.parameters(), RATE)
+    optimizer = torch.optim.Adam(tuned.parameters(), rate)
     generator = torch.Generator().manual_seed(seed)
     tuned.train()
     with Progress(title, epochs * len(images), "images") as progress:

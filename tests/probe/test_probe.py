@@ -69,6 +69,15 @@ def test_a_copy_is_tuned_and_the_network_stays() -> None:
     assert not torch.equal(tuned.network.layer.weight, before)  # type: ignore[union-attr, arg-type]
     again = training.train(network, images, labels, 2, 60, 0, "tune")
     assert torch.equal(tuned.head.weight, again.head.weight)
+    slow = training.train(network, images, labels, 2, 60, 0, "tune", rate=1e-6)
+    moved = (slow.network.layer.weight - before).abs().max()  # type: ignore[union-attr, operator]
+    assert 0 < moved <= 60 * 3 * 1.1e-6  # Adam's step is about its rate; three batches an epoch
+
+
+@pytest.mark.parametrize("rate", ["0", "-0.1", "nan", "2"])
+def test_a_rate_out_of_range_is_refused(rate: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match="--rate: found"):
+        run(monkeypatch, "pictures", "efficientnet_lite0", f"--rate={rate}")
 
 
 @pytest.fixture
