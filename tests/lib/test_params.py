@@ -60,7 +60,7 @@ def put(values: dict[str, Any], key: str, value: object) -> dict[str, Any]:
         ("runs.plain.digits_vae", None, "runs.plain.digits_vae"),
         ("runs.plane.digits_vae.latent_dim", 3, "needs latent_dim 2"),
         ("runs.plain.circles_ae.latent_dim", 3, "follows the top-level latent_dim"),
-        ("runs.scenes.scenes_mixing.latent_dim", 250, "found 250, expected a multiple of the 64"),
+        ("runs.scenes.scenes_mixing.latent_dim", 250, "found 250, expected a multiple of the 256"),
         ("runs.scenes.scenes_mixing.network", "conv", "takes dense or dense_broadcast"),
         ("runs.scenes.scenes_mixing.likelihood", "gaussian", "'mixing' takes laplace"),
         ("runs.scenes.scenes_mixing.options", {"tua": 0.3}, "did you mean 'tau'?"),
