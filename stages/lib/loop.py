@@ -229,11 +229,8 @@ class _Training:
         self.phases = self.model.phases()
         self._check_epochs()
         self.moving = {name: _weights(self.model, phase) for name, phase in self.phases.items()}
-        self.module, *optimizers = fabric.setup(
-            self.model,
-            *(self._adam(name, phase) for name, phase in self.phases.items()),
-        )
-        self.optimizers = dict(zip(self.phases, optimizers, strict=True))
+        self.optimizers = {name: self._adam(name, one) for name, one in self.phases.items()}
+        self.module, *_ = fabric.setup(self.model, *self.optimizers.values())
         self.at = _Progress()
         self.saved = time.monotonic()
         self._restore()
@@ -309,7 +306,7 @@ class _Training:
     def _step(self, rows: npt.NDArray[np.int64], sums: _Sums) -> None:
         place = (self.run.seed, "train", self.at.epoch, self.at.step)
         noise = normal(len(rows), self.model.noise_dim, *place)
-        mine = self._share(rows, noise, np.random.default_rng(seed_for("company", *place)))
+        mine = self._share(rows, noise, self._chooser(*place))
         # DDP averages the gradients of its processes; the mean is over the images of all.
         scale = self.fabric.world_size / len(rows)
         number = (self.at.epoch - 1) * self.steps + self.at.step
@@ -319,7 +316,7 @@ class _Training:
                 group["lr"] = learning_rate(self.run.train, self.at.epoch) * phase.rate(number)
             self._move_only(name)
             for _ in range(phase.repeat):
-                losses = self.module(mine, name)
+                losses = self._losses(mine, name)
                 optimizer.zero_grad(set_to_none=True)
                 self.fabric.backward(losses[phase.loss].sum() * scale)
                 optimizer.step()
@@ -338,8 +335,22 @@ class _Training:
         for weight in self.moving[name]:
             weight.requires_grad_(True)
 
+    def _losses(self, batch: Batch, phase: str) -> dict[str, Tensor]:
+        """The terms of a phase's loss; a process alone spares the time of the wrappers."""
+        if self.fabric.world_size > 1:
+            losses: dict[str, Tensor] = self.module(batch, phase)
+            return losses
+        with self.fabric.autocast():
+            return self.model(batch, phase)
+
+    def _chooser(self, *place: int | str) -> np.random.Generator | None:
+        """What chooses the company of the images at `place`, where images have any."""
+        if self.company is None:
+            return None
+        return np.random.default_rng(seed_for("company", *place))
+
     def _share(
-        self, rows: npt.NDArray[np.int64], noise: Tensor, random: np.random.Generator
+        self, rows: npt.NDArray[np.int64], noise: Tensor, random: np.random.Generator | None
     ) -> Batch:
         """This process's images of a global batch; `random` chooses their company."""
         mine = slice(self.fabric.global_rank, None, self.fabric.world_size)
@@ -348,7 +359,7 @@ class _Training:
         pixels, noise, labels = self.fabric.to_device((pixels, noise[mine], labels))
         progress = (self.at.epoch - 1 + self.at.step / self.steps) / self.run.epochs
         batch = Batch(to_images(pixels), noise, labels, min(progress, 1.0))
-        if self.company is None:
+        if self.company is None or random is None:
             return batch
         others, distances = self.company.draw(rows, random)
         pixels, near = self.fabric.to_device(
@@ -403,14 +414,14 @@ class _Training:
         self.module.eval()
         rows = self.valid_rows
         noise = normal(len(rows), self.model.noise_dim, self.run.seed, "valid")
-        random = np.random.default_rng(seed_for("company", self.run.seed, "valid"))
+        random = self._chooser(self.run.seed, "valid")
         sums = _Sums(self.fabric, {})
         with torch.no_grad():
             for start in range(0, len(rows), VALIDATION_BATCH):
                 part = slice(start, start + VALIDATION_BATCH)
                 batch = self._share(rows[part], noise[part], random)
                 for name in self._acting():
-                    sums.add(self.module(batch, name))
+                    sums.add(self._losses(batch, name))
         return sums.means(len(rows))
 
     def _out_of_patience(self) -> bool:

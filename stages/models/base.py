@@ -144,7 +144,7 @@ class Model(nn.Module):
 
 def to_images(pixels: Tensor) -> Tensor:
     """uint8 B×H×W×C, as stores hold them, to float32 B×C×H×W in [0, 1], channels last in memory."""
-    return pixels.permute(0, 3, 1, 2).div(255)
+    return pixels.permute(0, 3, 1, 2).to(torch.float32).div_(255)
 
 
 def to_pixels(images: Tensor) -> Tensor:

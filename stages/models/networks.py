@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from stages.models.base import Shape
 
@@ -88,11 +89,11 @@ class ConvEncoder(nn.Module):
 
 
 class UpConvolution(nn.ConvTranspose2d):
-    """A 5×5 transposed convolution of stride 2, computed as a 3×3 convolution and a shuffle.
+    """A 5×5 transposed convolution of stride 2, where it pays computed as a 3×3 one and a shuffle.
 
-    Of the 25 weights, each of the four output pixels of an input pixel sees at most nine; as four
-    ordinary convolutions side by side (Shi et al. 2016, section 3.2) they run faster where the maps
-    are large and few, and give the same numbers. Parameters are those of the transposed form.
+    Of the 25 weights, each of the four output pixels of an input pixel sees at most nine; four
+    ordinary convolutions side by side (Shi et al. 2016, section 3.2) give the same numbers. On a
+    CPU they are faster in bfloat16, and in float32 where the output has few channels.
     """
 
     def __init__(self, inner: int, outer: int) -> None:
@@ -101,6 +102,8 @@ class UpConvolution(nn.ConvTranspose2d):
     def forward(self, hidden: Tensor, output_size: list[int] | None = None) -> Tensor:
         """B×inner×H×W to B×outer×2H×2W."""
         inner, outer = self.weight.shape[:2]
+        if hidden.dtype != torch.bfloat16 and outer > 4:
+            return super().forward(hidden)
         bias = self.get_parameter("bias")
         # Weight 2i + p of an axis serves output phase p from the input i − 1 pixels before it.
         phases = F.pad(self.weight, (0, 1, 0, 1)).view(inner, outer, 3, 2, 3, 2).flip(2, 4)
@@ -108,8 +111,9 @@ class UpConvolution(nn.ConvTranspose2d):
         weight = weight.contiguous(memory_format=torch.channels_last)
         parts = F.conv2d(hidden, weight, bias.repeat(4), padding=1).permute(0, 2, 3, 1)
         size, height, width, _ = parts.shape
-        rows = parts.reshape(size, height, width, 2, 2 * outer).transpose(2, 3)
-        return rows.reshape(size, 2 * height, 2 * width, outer).permute(0, 3, 1, 2)
+        # Two halves stacked, not one transposition: its gradient would be copied in tiny runs.
+        rows = torch.stack(parts.chunk(2, 3), 2)
+        return rows.view(size, 2 * height, 2 * width, outer).permute(0, 3, 1, 2)
 
 
 class ConvDecoder(TransposedDecoder):
@@ -122,11 +126,11 @@ class ConvDecoder(TransposedDecoder):
         height, width, channels = _divisible_by_32(shape)
         super().__init__(latent_dim, (_CHANNELS[-1], height // 32, width // 32))
         widths = (*_CHANNELS[::-1], channels)
-        *deep, (first, second), (third, last) = pairwise(widths)
+        *deep, first, second, last = pairwise(widths)
         self.convolutions = nn.ModuleList(
             nn.ConvTranspose2d(inner, outer, 5, stride=2, padding=2, output_padding=1)
             for inner, outer in deep
-        ).extend([UpConvolution(first, second), UpConvolution(third, last)])
+        ).extend(UpConvolution(inner, outer) for inner, outer in (first, second, last))
 
 
 class MlpEncoder(nn.Module):
@@ -181,19 +185,33 @@ class Likelihood(NamedTuple):
 
 
 class _BernoulliLoss(torch.autograd.Function):
-    """Σ softplus(o) − o·x with its gradient σ(o) − x; PyTorch's own takes half of a small step."""
+    """Σ softplus(o) − o·x with its gradient σ(o) − x; PyTorch's own takes half of a small step.
+
+    softplus(o) = max(o, 0) − log σ(|o|), where nothing overflows, and a sum of logarithms is the
+    logarithm of a product: σ(|o|) is at least ½, so one of 64 factors is no smaller than 2^−64.
+    """
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, images: Tensor) -> Tensor:
-        ctx.save_for_backward(logits, images)
-        # softplus(o) = max(o, 0) + log(1 + e^−|o|), where nothing overflows.
-        softplus = logits.abs().neg_().exp_().add_(1).log_().add_(logits.clamp_min(0))
-        return softplus.addcmul_(logits, images, value=-1).sum((1, 2, 3))
+        mean = torch.sigmoid(logits)
+        ctx.save_for_backward(mean, images)
+        factors = _flat(mean.sub(0.5).abs_().add_(0.5))  # σ(|o|)
+        count = factors.shape[1]
+        group = max(size for size in range(1, 65) if count % size == 0)
+        logs = factors.view(-1, group, count // group).prod(1).log_().sum(1)
+        return logits.clamp_min(0).addcmul_(logits, images, value=-1).sum((1, 2, 3)).sub_(logs)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        logits, images = ctx.saved_tensors
-        return torch.sigmoid(logits).sub_(images).mul_(gradient.view(-1, 1, 1, 1)), None
+        mean, images = ctx.saved_tensors
+        return mean.sub(images).mul_(gradient.view(-1, 1, 1, 1)), None
+
+
+def _flat(images: Tensor) -> Tensor:
+    """B×C×H×W to B×(C·H·W), in the order of memory if that is channels first or last."""
+    last = images.is_contiguous(memory_format=torch.channels_last)
+    return images.permute(0, 2, 3, 1).flatten(1) if last else images.flatten(1)
 
 
 def bernoulli_loss(outputs: Tensor, images: Tensor) -> Tensor:

@@ -437,7 +437,11 @@ def training_of(run: Run, store: Store, state: Path) -> loop._Training:
 
 
 def test_a_phase_moves_its_parts_alone(
-    alternating: SetPhases, make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+    alternating: SetPhases,
+    make_run: MakeRun,
+    make_store: MakeStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     training = training_of(make_run(), make_store(), tmp_path / "state.pt")
     updates: list[tuple[str, float]] = []
@@ -454,7 +458,7 @@ def test_a_phase_moves_its_parts_alone(
             assert moved == {"left" if name == "pull" else "right"}
             updates.append((name, training.optimizers[name].param_groups[0]["lr"]))
 
-        optimizer.step = watched
+        monkeypatch.setattr(optimizer, "step", watched)
     for training.at.step in (0, 1):
         training._step(training.rows[:16], loop._Sums(training.fabric, {}))
     rate = training.run.train.learning_rate

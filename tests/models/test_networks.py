@@ -50,6 +50,18 @@ def test_an_up_convolution_is_a_transposed_convolution(height: int, width: int) 
         torch.testing.assert_close(mine.grad, other.grad)
 
 
+def test_an_up_convolution_of_many_channels_is_a_transposed_one_in_either_precision() -> None:
+    ours = UpConvolution(16, 8)
+    theirs = torch.nn.ConvTranspose2d(16, 8, 5, stride=2, padding=2, output_padding=1)
+    theirs.load_state_dict(ours.state_dict())
+    hidden = torch.randn(3, 16, 6, 4)
+    assert torch.equal(ours(hidden), theirs(hidden))
+    with torch.autocast("cpu", torch.bfloat16):
+        half = ours(hidden.bfloat16())
+    assert half.dtype == torch.bfloat16
+    torch.testing.assert_close(half.float(), theirs(hidden), rtol=0.02, atol=0.02)
+
+
 @pytest.mark.parametrize("shape", [(32, 32, 1), (96, 64, 3), (64, 128, 3)])
 def test_conv_shapes(shape: tuple[int, int, int]) -> None:
     height, width, channels = shape
@@ -71,10 +83,16 @@ def test_mlp_takes_any_size() -> None:
     assert MlpDecoder((28, 20, 1), 2)(codes).shape == images.shape
 
 
-def test_bernoulli_is_the_binary_cross_entropy_of_pytorch() -> None:
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("scale", [0, 1, 20])
+@pytest.mark.parametrize("shape", [(7, 3, 8, 8), (2, 3, 96, 64), (3, 1, 1, 67), (2, 2, 7, 11)])
+def test_bernoulli_is_the_binary_cross_entropy_of_pytorch(
+    shape: tuple[int, ...], scale: float, layout: torch.memory_format
+) -> None:
     generator = torch.Generator().manual_seed(0)
-    outputs = torch.randn(7, 3, 8, 8, generator=generator).mul(20).requires_grad_()
-    images = torch.rand(7, 3, 8, 8, generator=generator)
+    outputs = torch.randn(shape, generator=generator).mul(scale).to(memory_format=layout)
+    outputs.requires_grad_()
+    images = torch.rand(shape, generator=generator)
     mine = bernoulli_loss(outputs, images)
     (gradient,) = torch.autograd.grad(mine.sum(), outputs)
     theirs = F.binary_cross_entropy_with_logits(outputs, images, reduction="none").flatten(1).sum(1)
@@ -87,6 +105,13 @@ def test_bernoulli_gradient_is_right_to_double_precision() -> None:
     outputs = torch.randn(2, 1, 3, 3, dtype=torch.float64, requires_grad=True)
     images = torch.rand(2, 1, 3, 3, dtype=torch.float64)
     assert torch.autograd.gradcheck(lambda o: bernoulli_loss(o, images), (outputs,))
+
+
+def test_bernoulli_passes_on_what_is_no_number() -> None:
+    outputs = torch.zeros(2, 3, 8, 8)
+    outputs[1, 2, 3, 4] = torch.nan
+    loss = bernoulli_loss(outputs, torch.rand(2, 3, 8, 8))
+    assert loss.isnan().tolist() == [False, True]
 
 
 @given(st.floats(-1e4, 1e4), st.floats(0, 1))
