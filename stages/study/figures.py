@@ -73,7 +73,7 @@ def _generation(outcome: Outcome, models: Models, folder: Path) -> None:
         axes.set(ylabel="valid. generation loss (nats)", yscale="log")
         axes.yaxis.set_major_formatter(LogFormatter())
         axes.yaxis.set_minor_formatter(LogFormatter())
-        _across(axes, x, part[x], f"{data} ({outcome.size(data)})")
+        _across(axes, x, part[x], f"{data} ({outcome.size(data, *part['table'])})")
     legend = "mean ± sd over seeds"
     if not outcome.published.empty:
         theirs = ", ".join(sorted(set(outcome.published["data"])))

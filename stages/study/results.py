@@ -52,14 +52,14 @@ class Outcome:
     published: pd.DataFrame
     neighbours: Mapping[str, Neighbours] = field(default_factory=dict)
 
-    def size(self, data: str, table: str | None = None) -> str:
-        """How much a cell of `data`, or of a table of it, was trained on, in words."""
+    def size(self, data: str, *tables: str) -> str:
+        """How much a cell of `data`, or of some tables of it, was trained on, in words."""
         rows = len(self.stores[data].rows("train"))
         epochs = sorted(
             {
                 cell.run.epochs
                 for cell in self.cells
-                if cell.run.data == data and (table is None or table in cell.tables)
+                if cell.run.data == data and (not tables or set(tables) & set(cell.tables))
             }
         )
         return f"{rows:,} training images, {' or '.join(map(str, epochs))} epochs"

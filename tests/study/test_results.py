@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -72,6 +73,17 @@ def test_a_row_a_finished_cell(outcome: results.Outcome) -> None:
     assert list(outcome.results.columns[:9]) == list(results.CELL)
     assert outcome.results["seed"].to_list() == [0, 0, 0, 1]
     assert outcome.results["valid_generation_last5"].to_list() == [500, 61, 80, 520]
+
+
+def test_the_size_is_that_of_the_tables_asked_for(outcome: results.Outcome, tiny: Writer) -> None:
+    longer = {"5.10": {"epochs": {"sample": 20, "full": 30}}}
+    tiny({"tables": longer}, name="longer")
+    cells = plan.cells(plan.load("longer"), "full")
+    both = dataclasses.replace(outcome, cells=cells)
+    images = len(outcome.stores["circles_mono"].rows("train"))
+    for tables, epochs in (((), "3 or 30"), (("5.1",), "3"), (("5.10",), "30")):
+        size = both.size("circles_mono", *tables)
+        assert size == f"{images} training images, {epochs} epochs"
 
 
 def test_means_and_sample_deviations_over_seeds(outcome: results.Outcome) -> None:
