@@ -306,7 +306,7 @@ class _Training:
     def _step(self, rows: npt.NDArray[np.int64], sums: _Sums) -> None:
         place = (self.run.seed, "train", self.at.epoch, self.at.step)
         noise = normal(len(rows), self.model.noise_dim, *place)
-        mine = self._share(rows, noise, self._chooser(*place))
+        mine = self._share(rows, noise, self._company_at(*place))
         # DDP averages the gradients of its processes; the mean is over the images of all.
         scale = self.fabric.world_size / len(rows)
         number = (self.at.epoch - 1) * self.steps + self.at.step
@@ -343,25 +343,29 @@ class _Training:
         with self.fabric.autocast():
             return self.model(batch, phase)
 
-    def _chooser(self, *place: int | str) -> np.random.Generator | None:
-        """What chooses the company of the images at `place`, where images have any."""
+    def _company_at(self, *place: int | str) -> tuple[Company, np.random.Generator] | None:
+        """The company that images have, if they have any, and what chooses it at `place`."""
         if self.company is None:
             return None
-        return np.random.default_rng(seed_for("company", *place))
+        return self.company, np.random.default_rng(seed_for("company", *place))
 
     def _share(
-        self, rows: npt.NDArray[np.int64], noise: Tensor, random: np.random.Generator | None
+        self,
+        rows: npt.NDArray[np.int64],
+        noise: Tensor,
+        company: tuple[Company, np.random.Generator] | None,
     ) -> Batch:
-        """This process's images of a global batch; `random` chooses their company."""
+        """This process's images of a global batch, with their company."""
         mine = slice(self.fabric.global_rank, None, self.fabric.world_size)
         pixels = torch.from_numpy(self.store.images[rows[mine]])
         labels = self.labels[torch.from_numpy(rows[mine])]
         pixels, noise, labels = self.fabric.to_device((pixels, noise[mine], labels))
         progress = (self.at.epoch - 1 + self.at.step / self.steps) / self.run.epochs
         batch = Batch(to_images(pixels), noise, labels, min(progress, 1.0))
-        if self.company is None or random is None:
+        if company is None:
             return batch
-        others, distances = self.company.draw(rows, random)
+        choices, random = company
+        others, distances = choices.draw(rows, random)
         pixels, near = self.fabric.to_device(
             (
                 torch.from_numpy(self.store.images[others[mine]]),
@@ -414,12 +418,12 @@ class _Training:
         self.module.eval()
         rows = self.valid_rows
         noise = normal(len(rows), self.model.noise_dim, self.run.seed, "valid")
-        random = self._chooser(self.run.seed, "valid")
+        company = self._company_at(self.run.seed, "valid")
         sums = _Sums(self.fabric, {})
         with torch.no_grad():
             for start in range(0, len(rows), VALIDATION_BATCH):
                 part = slice(start, start + VALIDATION_BATCH)
-                batch = self._share(rows[part], noise[part], random)
+                batch = self._share(rows[part], noise[part], company)
                 for name in self._acting():
                     sums.add(self._losses(batch, name))
         return sums.means(len(rows))

@@ -187,8 +187,8 @@ class Likelihood(NamedTuple):
 class _BernoulliLoss(torch.autograd.Function):
     """Σ softplus(o) − o·x with its gradient σ(o) − x; PyTorch's own takes half of a small step.
 
-    softplus(o) = max(o, 0) − log σ(|o|), where nothing overflows, and a sum of logarithms is the
-    logarithm of a product: σ(|o|) is at least ½, so one of 64 factors is no smaller than 2^−64.
+    softplus(o) = max(o, 0) − log σ(|o|), where nothing overflows. A sum of logarithms is the
+    logarithm of a product: σ(|o|) is at least ½, so that of 64 factors is no less than 2^−64.
     """
 
     @staticmethod

@@ -540,8 +540,9 @@ def test_company_comes_from_the_store_and_decides_the_fingerprint(
     training = training_of(run, store, tmp_path / "state.pt")
     rows = training.rows[:5]
     noise = loop.normal(5, 1, 0)
-    batch = training._share(rows, noise, np.random.default_rng(3))
-    others, distances = Neighbourhood().draw(rows, np.random.default_rng(3))
+    batch = training._share(rows, noise, training._company_at(3))
+    random = np.random.default_rng(loop.seed_for("company", 3))
+    others, distances = Neighbourhood().draw(rows, random)
     assert batch.others is not None
     assert batch.distances is not None
     assert batch.others.shape == (5, 2, 3, 32, 32)
@@ -550,7 +551,7 @@ def test_company_comes_from_the_store_and_decides_the_fingerprint(
     np.testing.assert_array_equal(shown, store.images[others])
     alone = loop._Training(training.fabric, run, store, tmp_path / "state.pt")
     assert alone.fingerprint != training.fingerprint
-    assert alone._share(rows, noise, np.random.default_rng(3)).others is None
+    assert alone._share(rows, noise, alone._company_at(3)).others is None
 
 
 def test_progress_goes_from_0_to_1(
