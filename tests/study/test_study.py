@@ -87,6 +87,29 @@ def test_the_number_of_jobs_changes_nothing(
 
 
 @pytest.mark.slow
+def test_cells_of_several_machines_come_together(
+    tiny: Writer, study: Study, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tiny()
+    cells = Path(".cache/studies/tiny/cells")
+    study("--only", "beta=4")
+    shutil.move(cells, "elsewhere")
+    shutil.rmtree(".cache")
+    study("--only", "beta=1,8")
+    for folder in Path("elsewhere").iterdir():
+        shutil.move(folder, cells)
+    capfd.readouterr()
+    study()
+    said = capfd.readouterr().err
+    assert "5 of 5 cells are finished" in said
+    assert "images/s" not in said, "a cell was trained again"
+    together = (results() / "results.csv").read_bytes()
+    shutil.rmtree(".cache")
+    study()
+    assert (results() / "results.csv").read_bytes() == together
+
+
+@pytest.mark.slow
 def test_a_killed_cell_is_named_and_goes_on(
     tiny: Writer, study: Study, capfd: pytest.CaptureFixture[str]
 ) -> None:
