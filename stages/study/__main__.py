@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from filelock import FileLock, Timeout
 
+from stages.lib import files
 from stages.lib.console import UserError, door, say
 from stages.lib.neighbours import Neighbours
 from stages.lib.store import Store
@@ -24,6 +25,8 @@ def main() -> None:
     study = plan.load(asked.name)
     cells = plan.cells(study, asked.scale)
     chosen = plan.select(cells, asked.only)
+    if asked.source == "":
+        raise UserError("--source: found nothing, expected a path or URL; leave it out for the own")
     sources = {data.source for data in study.data.values()}
     if asked.source and len(sources) > 1:
         raise UserError(
@@ -41,6 +44,7 @@ def main() -> None:
                 asked.scale,
                 study.seed,
                 cache,
+                read=cache / "read" / out,
             )
             for name in study.data
         }
@@ -76,8 +80,9 @@ def main() -> None:
             company,
         )
         folder = plan.STUDIES / asked.name / "results" / out
-        results.write(outcome, folder)
-        figures.draw(outcome, {name: orders[name].model for name in finished}, folder)
+        with files.folder(folder) as part:  # so that no figure of an earlier run stays behind
+            results.write(outcome, part)
+            figures.draw(outcome, {name: orders[name].model for name in finished}, part)
     say(f"{len(finished)} of {len(cells)} cells are finished: {folder / 'table.md'}")
     if failures:
         first, reason = next(iter(failures.items()))

@@ -48,6 +48,7 @@ WALKS = "walks.npz"
 """Paths between codes, as of `experiments.save`."""
 
 _RESULT = "result.json"
+_CHECKPOINT = ("weights.safetensors", "config.json", "environment.json", "history.csv")
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,16 @@ class Order:
             found = json.loads((self.folder / _RESULT).read_text())
         except (OSError, ValueError):
             return None
-        return found["values"] if found.get("measured_by") == self._measured_by() else None
+        whole = self._is_trained() and all(
+            (self.folder / name).is_file() for name in found.get("beside", [])
+        )
+        return (
+            found["values"] if whole and found.get("measured_by") == self._measured_by() else None
+        )
+
+    def _is_trained(self) -> bool:
+        """Whether the checkpoint is whole; a copy from another machine may have been cut off."""
+        return all((self.model / name).is_file() for name in _CHECKPOINT)
 
     def work(self) -> None:
         """Train what is not trained, measure, and write the result last.
@@ -142,7 +152,7 @@ class Order:
         neighbours = open_neighbours(self.neighbours) if self.neighbours else None
         if fingerprint(self.run, store, neighbours) != self.fingerprint:
             raise UserError("code or images changed while the study was running; start it again")
-        if not self.model.is_dir():
+        if not self._is_trained():
             company = neighbours if MODELS[self.run.model].company else None
             # The loop reads a company's digest, which is fixed here.
             loop.train(self.run, store, self.model, self.folder / "training.pt", company)  # type: ignore[arg-type]
@@ -164,7 +174,12 @@ class Order:
         if self.mixes is not None and neighbours is not None:
             values |= _mix(self.mixes, store, self.model, neighbours)
         rounded = {name: float(f"{value:.6g}") for name, value in values.items()}
-        write_json(self.folder / _RESULT, {"measured_by": self._measured_by(), "values": rounded})
+        result = {
+            "measured_by": self._measured_by(),
+            "values": rounded,
+            "beside": [name for name in (MATRICES, WALKS) if (self.folder / name).exists()],
+        }
+        write_json(self.folder / _RESULT, result)
 
     def _measured_by(self) -> str:
         settings = f"{self.active_threshold} {self.bins}{' examine' if self.examine else ''}"

@@ -54,6 +54,8 @@ def _generation(outcome: Outcome, models: Models, folder: Path) -> None:
         for x, line in (("latent_dim", "beta"), ("beta", "latent_dim"))
         if rows.loc[rows["data"] == data, x].nunique() > 1
     ]
+    if not panels:
+        return
     figure, places = _panels(len(panels))
     for (data, x, line), axes in zip(panels, places, strict=True):
         part = rows[rows["data"] == data]
@@ -83,9 +85,10 @@ def _generation(outcome: Outcome, models: Models, folder: Path) -> None:
 
 def _active_latents(outcome: Outcome, models: Models, folder: Path) -> None:
     """Active latents over β, a line a latent size; the number of true factors where known."""
-    rows = outcome.summary()
+    rows = beside(outcome).drop_duplicates(["data", "beta", "latent_dim"])
     if "active_latents" not in rows:
         return
+    rows = rows.dropna(subset=["active_latents"])
     sets = list(dict.fromkeys(rows["data"]))
     figure, places = _panels(len(sets))
     for data, axes in zip(sets, places, strict=True):
@@ -98,7 +101,7 @@ def _active_latents(outcome: Outcome, models: Models, folder: Path) -> None:
             axes.axhline(factors, color="0.4", linestyle=":", label=f"true factors: {factors}")
         axes.set(ylabel="active latents", ylim=(0, None))
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-        _across(axes, "beta", part["beta"], f"{data} ({outcome.size(data)})")
+        _across(axes, "beta", part["beta"], f"{data} ({outcome.size(data, *part['table'])})")
     threshold = outcome.study.active_threshold
     legend = f"active: the posterior mean varies by more than {threshold:g}"
     _save(figure, outcome, legend, folder / "active_latents.png")
@@ -217,13 +220,20 @@ def _planes(outcome: Outcome, models: Models) -> list[tuple[str, TrainedRun]]:
 
 
 def _first_seed(outcome: Outcome, models: Models) -> dict[str, list[TrainedRun]]:
-    """Finished runs with seed 0 and the study's first β, by data set and latent size."""
+    """Finished runs with seed 0 that differ in nothing but latent size, by data set and that size.
+
+    They are of the model, β and knobs of the data set's first finished cell, so that a title that
+    names those of one is true of all.
+    """
+    kinds: dict[str, tuple[object, ...]] = {}
     found: dict[str, dict[int, TrainedRun]] = {}
     for cell in outcome.cells:
         run = cell.run
-        first = outcome.study.tables[cell.tables[0]].beta[0]
-        if run.name in models and run.seed == 0 and run.beta == first:
-            found.setdefault(run.data, {}).setdefault(run.latent_dim, open_run(models[run.name]))
+        if run.name not in models or run.seed != 0:
+            continue
+        kind = (run.model, run.network, run.likelihood, run.beta, cell.knobs)
+        if kinds.setdefault(run.data, kind) == kind:
+            found.setdefault(run.data, {})[run.latent_dim] = open_run(models[run.name])
     return {data: [runs[size] for size in sorted(runs)] for data, runs in found.items()}
 
 

@@ -113,6 +113,8 @@ class Table(Section):
             parts.append("begun at the mean image" if self.mean_start else "begun at small biases")
         if self.epochs is not None:
             parts.append(f"{number(self.epochs, scale)} epochs")
+        if self.schedule == {}:
+            parts.append("constant rate")
         parts += [
             f"rate × {factor:g} from epoch {epoch}"
             for epoch, factor in sorted((self.schedule or {}).items())
@@ -292,6 +294,9 @@ def cells(study: Study, scale: Scale) -> list[Cell]:
     """The grids of all tables, where equal trainings are one cell.
 
     In the order of the file, but every cell with seed 0 comes before any with seed 1.
+
+    Raises:
+        UserError: if two trainings that differ would have the same name in the results.
     """
     tables: dict[str, list[str]] = {}
     runs: dict[str, Run] = {}
@@ -300,6 +305,14 @@ def cells(study: Study, scale: Scale) -> list[Cell]:
         runs[key] = run
         tables.setdefault(key, []).append(title)
     ordered = sorted(runs.items(), key=lambda item: item[1].seed)
+    named: dict[str, str] = {}
+    for key, run in ordered:
+        other = named.setdefault(run.name, key)
+        if other != key:
+            raise UserError(
+                f"tables {tables[other][0]} and {tables[key][0]}: two trainings that differ are "
+                f"both called {run.name}; give them other options, schedules or lengths"
+            )
     return [
         Cell(run, tuple(tables[key]), study.tables[tables[key][0]].knobs(scale))
         for key, run in ordered
@@ -316,7 +329,8 @@ def _runs(study: Study, scale: Scale) -> Iterator[tuple[str, Run]]:
 
 def _run(study: Study, table: Table, scale: Scale, seed: int, beta: float, latent_dim: int) -> Run:
     own = "_".join(["", *re.findall(r"[\w.]+", table.knobs(scale))])
-    name = f"{table.data}_{table.model}_{table.network}{own}_b{beta:g}_z{latent_dim}_s{seed}"
+    kind = f"{table.model}_{table.network}_{table.likelihood}"
+    name = f"{table.data}_{kind}{own}_b{beta:g}_z{latent_dim}_s{seed}"
     return Run.model_validate(
         {
             "name": re.sub(r"\W", "_", name),

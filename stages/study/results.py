@@ -100,7 +100,8 @@ def read_published(name: str) -> pd.DataFrame:
     """``studies/<name>/published.csv``, a row a published cell; no rows where there is no file.
 
     Raises:
-        UserError: naming a column that is missing, or a cell that stands there twice.
+        UserError: naming a column that is missing, a value that is no number, or a cell that stands
+            there twice.
     """
     path = STUDIES / name / "published.csv"
     if not path.exists():
@@ -114,6 +115,8 @@ def read_published(name: str) -> pd.DataFrame:
         raise UserError(
             f"{path}: no column {missing[0]!r}; expected the columns {', '.join(PUBLISHED)}"
         )
+    for column in PUBLISHED[3:]:
+        _check_numbers(path, table[column], whole=column == "latent_dim")
     twice = table.duplicated(["table", "beta", "latent_dim"])
     if twice.any():
         row = int(twice.to_numpy().argmax())
@@ -122,6 +125,20 @@ def read_published(name: str) -> pd.DataFrame:
             f"latent_dim {table['latent_dim'][row]} stands there twice; remove one"
         )
     return table
+
+
+def _check_numbers(path: Path, column: pd.Series, whole: bool) -> None:
+    """Raise UserError unless a column holds numbers; a loss that was not published is empty."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    needed = column.name in ("beta", "latent_dim")
+    wrong = numbers.isna() & (column.notna() | needed) | (numbers.mod(1).ne(0) & whole)
+    if wrong.any():
+        row = int(wrong.to_numpy().argmax())
+        found = "empty" if pd.isna(column[row]) else repr(str(column[row]))
+        raise UserError(
+            f"{path}: line {row + 2}: {column.name} is {found}, "
+            f"expected a {'whole ' if whole else ''}number"
+        )
 
 
 def beside(outcome: Outcome) -> pd.DataFrame:

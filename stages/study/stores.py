@@ -22,8 +22,8 @@ from stages.models import backbones
 from stages.study.plan import Scale, number
 
 
-def make(name: str, data: DataSet, scale: Scale, seed: int, folder: Path) -> Store:
-    """The store of the data set `name`, below `folder`.
+def make(name: str, data: DataSet, scale: Scale, seed: int, folder: Path, read: Path) -> Store:
+    """The store of the data set `name`, below `folder`, or below `read` if it is not drawn.
 
     A drawn store follows from parameters and code, which its name tells; what another source holds
     may have changed, so the door of the ingestion reads it again.
@@ -38,7 +38,7 @@ def make(name: str, data: DataSet, scale: Scale, seed: int, folder: Path) -> Sto
         if not path.is_dir():
             draw(name, data, count, seed, path)
         return open_store(path)
-    return ingest(name, data, folder / "read" / scale)
+    return ingest(name, data, read)
 
 
 def neighbours(

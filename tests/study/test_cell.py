@@ -58,6 +58,27 @@ def test_a_result_of_another_measurement_is_none(cell: plan.Cell, tmp_path: Path
     assert order.result() is None
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("lost", ["model/config.json", "model/weights.safetensors", "matrices.csv"])
+def test_a_cell_that_lost_a_file_is_finished_again(
+    cell: plan.Cell, tmp_path: Path, lost: str
+) -> None:
+    data = plan.data_set(plan.Study.model_validate(TINY), "circles_mono", "small", None)
+    draw("circles_mono", data, 160, 0, tmp_path / "images")
+    store = open_store(tmp_path / "images")
+    folder = tmp_path / "cell"
+    mark = fingerprint(cell.run, store)
+    order = Order(cell.run, store.path, folder, mark, 0.01, 10, examine=True)
+    order.work()
+    whole = order.result()
+    assert whole is not None
+    (folder / lost).unlink()
+    assert order.result() is None
+    order.work()
+    assert order.result() == whole
+    assert (folder / lost).is_file()
+
+
 def test_a_worker_tells_all_that_was_done_but_not_each_step() -> None:
     answers = io.StringIO()
     teller = _Teller(answers)

@@ -58,7 +58,7 @@ def test_ordinary_cells_keep_their_names(tiny: Writer) -> None:
     tiny()
     study = plan.load("tiny")
     assert study.tables["5.1"].knobs("small") == ""
-    assert plan.cells(study, "small")[0].run.name == "circles_mono_beta_vae_conv_b1_z2_s0"
+    assert plan.cells(study, "small")[0].run.name == "circles_mono_beta_vae_conv_bernoulli_b1_z2_s0"
 
 
 def outcome(values: dict[str, dict[str, float]]) -> results.Outcome:

@@ -89,7 +89,7 @@ def test_neighbours_are_kept_and_only_their_model_follows_from_them(
     tiny(CHANGES)
     study = plan.load("tiny")
     data = plan.data_set(study, "circles_mono", "small", None)
-    store = stores.make("circles_mono", data, "small", 0, tmp_path)
+    store = stores.make("circles_mono", data, "small", 0, tmp_path, tmp_path / "read")
     options = plan.looked_for(study, "small")
     assert study.neighbours is not None and options is not None
     found = stores.neighbours(store, study.neighbours, options, tmp_path)

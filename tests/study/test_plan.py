@@ -59,7 +59,24 @@ def test_equal_cells_of_two_tables_are_one(tiny: Writer) -> None:
 
 def test_another_likelihood_is_another_cell(tiny: Writer) -> None:
     tiny({"tables": {"5.10": {"likelihood": "gaussian"}}})
-    assert len(plan.cells(plan.load("tiny"), "small")) == 6
+    names = {cell.run.name for cell in plan.cells(plan.load("tiny"), "small")}
+    assert len(names) == 6
+
+
+def test_a_constant_rate_in_a_study_of_steps_is_another_cell(tiny: Writer) -> None:
+    steps = {"train": {"schedule": {2: 0.1}}, "tables": {"5.10": {"schedule": {}}}}
+    tiny(steps)
+    cells = plan.cells(plan.load("tiny"), "small")
+    assert len({cell.run.name for cell in cells}) == len(cells) == 6
+    assert {cell.knobs for cell in cells} == {"", "constant rate"}
+
+
+def test_two_cells_of_one_name_are_refused(tiny: Writer) -> None:
+    tiny({"tables": {"5.1": {"options": {}, "beta": [1.0000001, 1]}}})
+    with pytest.raises(
+        UserError, match=r"tables 5\.1 and 5\.1: two trainings that differ are both"
+    ):
+        plan.cells(plan.load("tiny"), "small")
 
 
 def test_the_scale_decides_seeds_and_epochs(tiny: Writer) -> None:

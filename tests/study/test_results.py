@@ -55,7 +55,7 @@ def outcome(tiny: Writer, tmp_path: Path) -> results.Outcome:
         (1, 3, 0, 61.0),
         (4, 3, 0, 80.0),
     ):
-        found[f"circles_mono_beta_vae_conv_b{beta}_z{size}_s{seed}"] = values(generation)
+        found[f"circles_mono_beta_vae_conv_bernoulli_b{beta}_z{size}_s{seed}"] = values(generation)
     data = plan.data_set(study, "circles_mono", "full", None)
     draw("circles_mono", data, 160, 0, tmp_path / "store")
     return results.Outcome(
@@ -166,12 +166,54 @@ def test_nothing_finished_and_nothing_published(outcome: results.Outcome) -> Non
             f"{PUBLISHED}5.1,circles_mono,vae,1,3,1,2,3,4\n",
             "line 6: table 5.1, beta 1, latent_dim 3 stands there twice",
         ),
+        (PUBLISHED.replace("vae,4,3", "vae,4,three"), "line 4: latent_dim is 'three', expected a"),
+        (PUBLISHED.replace("vae,4,3", "vae,4,2.5"), "latent_dim is .*2.5.*expected a whole number"),
+        (PUBLISHED.replace("vae,4,3", "vae,,3"), "line 4: beta is empty, expected a number"),
+        (PUBLISHED.replace("500", "about 5"), "line 2: train_generation is 'about 5', expected"),
     ],
 )
 def test_wrong_published_figures_are_one_line(tiny: Writer, text: str, message: str) -> None:
     (tiny() / "published.csv").write_text(text)
     with pytest.raises(UserError, match=message):
         results.read_published("tiny")
+
+
+def test_a_study_of_one_condition_has_no_curve(outcome: results.Outcome) -> None:
+    one = {"5.1": {"beta": [1], "latent_dim": [2]}, "5.10": {"beta": [1], "latent_dim": [2]}}
+    tables = {
+        number: table.model_copy(update=one[number])
+        for number, table in outcome.study.tables.items()
+    }
+    study = outcome.study.model_copy(update={"tables": tables})
+    figures.draw(dataclasses.replace(outcome, study=study), {}, Path("out"))
+    assert {file.name for file in Path("out").iterdir()} == {"active_latents.png"}
+
+
+def test_each_point_of_active_latents_is_one_condition(
+    outcome: results.Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cells that were trained otherwise are no further points at their β."""
+    other = outcome.results.assign(knobs="30 epochs", active_latents=1.0)
+    both = dataclasses.replace(outcome, results=pd.concat([outcome.results, other]))
+    drawn: list[pd.DataFrame] = []
+    monkeypatch.setattr(figures, "_curve", lambda axes, rows, *_: drawn.append(rows))
+    figures._active_latents(both, {}, Path("out"))
+    points = pd.concat(drawn)
+    assert not points.duplicated(["data", "beta", "latent_dim"]).any()
+    assert set(points["active_latents"]) == {2.0}
+
+
+def test_a_figure_shows_models_of_one_condition(
+    outcome: results.Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "open_run", lambda path: path)
+    models = {cell.run.name: Path(cell.run.name) for cell in outcome.cells}
+    (name,) = [cell.run.name for cell in outcome.cells if cell.run.beta == 1][:1]
+    found = figures._first_seed(outcome, models)["circles_mono"]
+    assert [path.name for path in found] == [name, name.replace("_z2_", "_z3_")]  # type: ignore[attr-defined]
+    del models[name]
+    found = figures._first_seed(outcome, models)["circles_mono"]
+    assert [path.name for path in found] == [name.replace("_z2_", "_z3_")]  # type: ignore[attr-defined]
 
 
 def test_table_numbers_stay_text(outcome: results.Outcome) -> None:

@@ -86,6 +86,19 @@ def test_the_number_of_jobs_changes_nothing(
     assert (results() / "results.csv").read_bytes() == alone
 
 
+def test_no_figure_of_an_earlier_run_stays_behind(
+    tiny: Writer, study: Study, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tiny({"tables": {"5.1": {"beta": [1], "latent_dim": [2]}, "5.10": {"beta": [1]}}})
+    study("--only", "latent_dim=2")
+    (results() / "old.png").write_bytes(b"of another run")
+    study("--only", "latent_dim=2")
+    assert not (results() / "old.png").exists()
+    assert (results() / "table.md").exists()
+    with pytest.raises(UserError, match="--source: found nothing, expected a path or URL"):
+        study("--source", "")
+
+
 @pytest.mark.slow
 def test_cells_of_several_machines_come_together(
     tiny: Writer, study: Study, capfd: pytest.CaptureFixture[str]
@@ -125,7 +138,7 @@ def test_a_killed_cell_is_named_and_goes_on(
 
     killer = threading.Thread(target=kill_workers)
     killer.start()
-    name = "circles_mono_beta_vae_conv_b1_z2_s0"
+    name = "circles_mono_beta_vae_conv_bernoulli_b1_z2_s0"
     with pytest.raises(UserError, match=f"1 of 1 cells failed: {name} .its process ended by sig"):
         study("--only", ONE)
     killer.join()
@@ -212,7 +225,9 @@ def test_a_failing_cell_loses_no_other(tiny: Writer, study: Study) -> None:
     with pytest.raises(UserError) as error:
         study()
     line = str(error.value)
-    assert line.startswith("1 of 3 cells failed: circles_mono_beta_vae_conv_b1e_300_z2_s0 (run ")
+    assert line.startswith(
+        "1 of 3 cells failed: circles_mono_beta_vae_conv_bernoulli_b1e_300_z2_s0 (run "
+    )
     assert "the loss is not a number any more" in line
     text = (results() / "results.csv").read_text()
     assert [row.split(",")[4:6] for row in text.splitlines()[1:]] == [["1.0", "2"], ["1.0", "3"]]
