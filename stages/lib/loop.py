@@ -15,9 +15,11 @@ import math
 import os
 import platform
 import shutil
+import sys
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -32,16 +34,18 @@ from stages.lib.files import write_bytes, write_json
 from stages.lib.params import Run, Train
 from stages.lib.store import Store
 from stages.models.base import Batch, Model, Phase, Recipe, to_images
-from stages.models.registry import build
+from stages.models.registry import NETWORKS, build
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 VALIDATION_BATCH = 200
-"""Images at once while validating; changes no result."""
+"""Images at once while validating, where each is judged alone, so that it changes no result."""
 
 CHECK_EVERY = 20
 """Steps between looks at the losses: each look makes an accelerator wait."""
+
+_REGISTRY = build.__module__
 
 
 class Company(Protocol):
@@ -164,17 +168,34 @@ def fingerprint(
     digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
     digest.update(store.digest.encode())
     digest.update(company.digest.encode() if company is not None else b"")
-    for file in code(model):
-        digest.update(file.read_bytes())
+    chooser = [Path(inspect.getfile(type(company)))] if company is not None else []
+    digest.update(code_digest(run, model, *chooser))
     digest.update(json.dumps(environment(fabric), sort_keys=True).encode())
     return digest.hexdigest()
 
 
-def code(model: Model) -> list[Path]:
-    """The files of ours that decide what a training of `model` computes."""
-    classes = {cls for module in model.modules() for cls in type(module).__mro__}
-    files = {Path(inspect.getfile(cls)) for cls in classes if cls.__module__.startswith("stages.")}
-    return sorted(files | {Path(__file__)})
+def code_digest(run: Run, model: Model, *others: Path) -> bytes:
+    """Of the code that decides what a training of `model`, built for `run`, computes, and `others`.
+
+    What the registry says of other models and networks is no part of it.
+    """
+    digest = hashlib.sha256(repr(NETWORKS[run.network].size).encode())
+    files = {Path(inspect.getfile(module)) for module in _modules_of(model)}
+    for file in sorted({*files, *others, Path(__file__)}):
+        digest.update(file.read_bytes())
+    return digest.digest()
+
+
+def _modules_of(model: Model) -> set[ModuleType]:
+    """Those of `stages.models` that its classes come from, and that these import in turn."""
+    classes = {cls for part in model.modules() for cls in type(part).__mro__}
+    new, found = {cls.__module__ for cls in classes}, set[str]()
+    while new := {name for name in new if name.startswith("stages.models.")} - found - {_REGISTRY}:
+        found |= new
+        values = [value for name in new for value in vars(sys.modules[name]).values()]
+        new = {str(getattr(value, "__module__", "")) for value in values}
+        new |= {value.__name__ for value in values if isinstance(value, ModuleType)}
+    return {sys.modules[name] for name in found}
 
 
 def environment(fabric: Fabric) -> dict[str, Any]:
@@ -416,13 +437,16 @@ class _Training:
     def _validate(self) -> dict[str, float]:
         """Mean losses over the valid split, with the same noise in every epoch."""
         self.module.eval()
-        rows = self.valid_rows
+        rows, size = self.valid_rows, VALIDATION_BATCH
+        if self.model.compares:  # as in training: batches of its size, and of all classes
+            order = np.random.default_rng(seed_for(self.run.seed, "valid order"))
+            rows, size = order.permutation(rows), self.run.train.batch_size
         noise = normal(len(rows), self.model.noise_dim, self.run.seed, "valid")
         company = self._company_at(self.run.seed, "valid")
         sums = _Sums(self.fabric, {})
         with torch.no_grad():
-            for start in range(0, len(rows), VALIDATION_BATCH):
-                part = slice(start, start + VALIDATION_BATCH)
+            for start in range(0, len(rows), size):
+                part = slice(start, start + size)
                 batch = self._share(rows[part], noise[part], company)
                 for name in self._acting():
                     sums.add(self._losses(batch, name))

@@ -33,6 +33,8 @@ class ACAI(AE):
     call 0), ``maps`` (of the critic's first layer).
     """
 
+    compares = True
+
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
         self.noise_dim = 1

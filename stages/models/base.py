@@ -97,6 +97,9 @@ class Model(nn.Module):
     processes. A term that compares images of a batch stands in each of its B numbers.
     """
 
+    compares: bool = False
+    """Whether a term compares images of a batch, so that it depends on which ones come together."""
+
     latent_dim: int
     noise_dim: int
 

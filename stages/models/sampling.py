@@ -37,6 +37,8 @@ class Pass(NamedTuple):
 class SamplingVAE(VAE):
     """A VAE whose subclasses say what becomes of a `Pass`."""
 
+    compares = True
+
     def sample(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Mean, log-variance and a code of each image, B×latent_dim each."""
         mean, log_variance = self.posterior(batch.images)

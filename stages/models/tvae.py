@@ -31,6 +31,8 @@ class TVAE(VAE):
     `DISTANCES`), ``mining`` (a key of `MINING`).
     """
 
+    compares = True
+
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
         self.weight = float(recipe.options["triplet"])

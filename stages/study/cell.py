@@ -25,7 +25,19 @@ from typing import TextIO
 
 import torch
 
-from stages.lib import disentanglement, factors, generation, loop, measure
+from stages.lib import (
+    disentanglement,
+    factors,
+    generation,
+    loop,
+    measure,
+    mixes,
+    paths,
+    scenes,
+    style,
+    walks,
+)
+from stages.lib import run as runs
 from stages.lib.console import Progress, UserError
 from stages.lib.files import write_bytes, write_json
 from stages.lib.neighbours import Neighbours, open_neighbours
@@ -156,12 +168,12 @@ class Order:
             company = neighbours if MODELS[self.run.model].company else None
             # The loop reads a company's digest, which is fixed here.
             loop.train(self.run, store, self.model, self.folder / "training.pt", company)  # type: ignore[arg-type]
-        trained = open_run(self.model)
-        trained.check(store)
-        values = measure.measure(trained, store, self.active_threshold)
+        opened = open_run(self.model)
+        opened.check(store)
+        values = measure.measure(opened, store, self.active_threshold)
         truth = factors.factors_of(store)
         if truth is not None:
-            codes = trained.encode(store.images)
+            codes = opened.encode(store.images)
             values |= factors.measure(codes, truth, self.bins)
             if self.examine:
                 settings = replace(disentanglement.REFERENCE, bins=self.bins)
@@ -170,7 +182,7 @@ class Order:
                 table = found.table.to_csv(index=False, float_format="%.6g")
                 write_bytes(self.folder / MATRICES, table.encode())
         if self.walks is not None:
-            _walk(self.walks, store, trained, self.folder / WALKS)
+            _walk(self.walks, store, opened, self.folder / WALKS)
         if self.mixes is not None and neighbours is not None:
             values |= _mix(self.mixes, store, self.model, neighbours)
         rounded = {name: float(f"{value:.6g}") for name, value in values.items()}
@@ -183,20 +195,18 @@ class Order:
 
     def _measured_by(self) -> str:
         settings = f"{self.active_threshold} {self.bins}{' examine' if self.examine else ''}"
+        modules = [measure, factors, disentanglement, runs]
+        if self.walks is not None:
+            settings += json.dumps(self.walks.dump(), sort_keys=True)
+            modules += [walks, paths, style]
+        if self.mixes is not None:
+            settings += json.dumps(self.mixes.dump(), sort_keys=True)
+            modules += [scenes, generation, mixes]
         digest = hashlib.sha256(settings.encode())
-        for module in (measure, factors, disentanglement):
+        for module in modules:
             file = Path(inspect.getfile(module))
             package = file.parent.glob("*.py") if file.name == "__init__.py" else [file]
             for part in sorted(package):
-                digest.update(part.read_bytes())
-        if self.walks is not None:
-            digest.update(json.dumps(self.walks.dump(), sort_keys=True).encode())
-            for part in sorted(Path(inspect.getfile(experiments)).parent.glob("*.py")):
-                digest.update(part.read_bytes())
-        if self.mixes is not None:
-            digest.update(json.dumps(self.mixes.dump(), sort_keys=True).encode())
-            parts = [*Path(inspect.getfile(bench)).parent.glob("*.py")]
-            for part in sorted([*parts, Path(inspect.getfile(generation))]):
                 digest.update(part.read_bytes())
         return digest.hexdigest()[:16]
 
@@ -235,8 +245,8 @@ def fingerprint(run: Run, store: Store, neighbours: Neighbours | None = None) ->
     digest.update(store.digest.encode())
     if neighbours is not None and MODELS[run.model].company:
         digest.update(neighbours.digest.encode())
-    for file in loop.code(loop.new_model(run, store.shape)):
-        digest.update(file.read_bytes())
+    chooser = [Path(inspect.getfile(Neighbours))] if MODELS[run.model].company else []
+    digest.update(loop.code_digest(run, loop.new_model(run, store.shape), *chooser))
     return digest.hexdigest()[:16]
 
 

@@ -65,6 +65,55 @@ def test_another_seed_gives_other_weights(
     assert all(not torch.equal(first[n], second[n]) for n in first if n.endswith("weight"))
 
 
+@pytest.mark.parametrize("model", ["tvae", "dip_vae_1", "acai"])
+def test_validation_compares_as_many_images_as_training_does(
+    make_run: MakeRun,
+    make_store: MakeStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    model: str,
+) -> None:
+    """So no term that compares images of a batch follows from the order of the store."""
+    store = make_store()
+    by_class = np.argsort(store.labels(), kind="stable")
+    index = store.index.iloc[by_class].reset_index(drop=True)
+    ordered = Store(store.path, store.images[by_class], index, store.card)
+    network = {"network": "conv4"} if model == "acai" else {}
+    run = make_run(model=model, epochs=1, beta=1.0 if model != "acai" else 0.0, **network)
+    seen: list[torch.Tensor] = []
+    original = loop._Training._losses
+
+    def listen(self: loop._Training, batch: Batch, phase: str) -> dict[str, torch.Tensor]:
+        if not self.module.training:
+            seen.append(batch.labels)
+        return original(self, batch, phase)
+
+    monkeypatch.setattr(loop._Training, "_losses", listen)
+    for size in (7, 200):
+        monkeypatch.setattr(loop, "VALIDATION_BATCH", size)
+        loop.train(run, ordered, tmp_path / str(size), tmp_path / "r.pt")
+    assert_equal(tmp_path / "7", tmp_path / "200")
+    assert max(map(len, seen)) == min(run.train.batch_size, len(ordered.rows("valid")))
+    assert any(len(set(labels.tolist())) > 1 for labels in seen)
+
+
+def test_the_code_of_a_training_is_all_that_its_model_imports(make_run: MakeRun) -> None:
+    model = loop.new_model(make_run(network="conv4_quarter"), (32, 32, 1))
+    names = {module.__name__.rpartition(".")[2] for module in loop._modules_of(model)}
+    assert names == {"base", "networks", "conv4", "vae"}
+
+
+def test_the_size_of_a_network_is_part_of_the_code(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(network="conv4_quarter")
+    model = loop.new_model(run, (32, 32, 1))
+    before = loop.code_digest(run, model)
+    wider = loop.NETWORKS["conv4_quarter"]._replace(size={"width": 0.5})
+    monkeypatch.setitem(loop.NETWORKS, "conv4_quarter", wider)
+    assert loop.code_digest(run, model) != before
+
+
 class KilledError(Exception):
     """Stands for the end of a process, at a chosen step."""
 
