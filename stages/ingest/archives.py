@@ -37,7 +37,7 @@ def zip_tree(path: Path, where: str) -> Tree:
         ) from None
     _check_ratio(sum(member.file_size for member in members), path, where)
     tree = Tree(where)
-    for member in members:
+    for position, member in enumerate(members):
         mode = member.external_attr >> 16
         if member.is_dir():
             continue
@@ -46,7 +46,7 @@ def zip_tree(path: Path, where: str) -> Tree:
         elif member.flag_bits & 1:
             _add(tree, member.filename, None, "encrypted")
         else:
-            _add(tree, member.filename, ZipContent(path, member.filename))
+            _add(tree, member.filename, ZipContent(path, position))
     return _sorted(tree)
 
 

@@ -185,7 +185,7 @@ def _entries(
     for at, entry in enumerate(content[part]):
         try:
             yield read(entry)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             detail = f"{type(error).__name__}: {error}"
             raise UserError(f"{where}: {part}[{at}] is not as COCO has it ({detail})") from None
 

@@ -55,6 +55,12 @@ def read_idx(tree: Tree, names: list[str], asked: Asked) -> Source:
         UserError: if a file is no IDX file of the right kind, or is not as long as it says.
     """
     parts = [_part(tree, name, asked) for name in names]
+    unclear = [name for name in names if _split(name) is None]
+    if unclear and len(unclear) < len(names):
+        raise UserError(
+            f"{asked.key}: {unclear[0]} in {tree.where} lies beside files of splits and names "
+            f"none itself; expected one of {', '.join(_SPLITS)} in its name"
+        )
 
     def items() -> Iterator[Item | Rejected]:
         for part in parts:
@@ -97,8 +103,10 @@ def _part(tree: Tree, name: str, asked: Asked) -> Part:
 
 
 def _labels_of(tree: Tree, name: str) -> str | None:
-    plain = name.removesuffix(".gz").replace("images", "labels").replace("image", "label")
-    plain = plain.replace("idx3", "idx1")
+    folder, slash, last = name.removesuffix(".gz").rpartition("/")
+    for images, labels in (("images", "labels"), ("image", "label"), ("idx3", "idx1")):
+        last = last.replace(images, labels)
+    plain = f"{folder}{slash}{last}"
     return next((one for one in (plain, f"{plain}.gz") if one in tree.files and one != name), None)
 
 
@@ -131,5 +139,5 @@ def _open(tree: Tree, name: str, dimensions: int, asked: Asked) -> tuple[Path, i
 
 
 def _split(name: str) -> str | None:
-    match = re.match("|".join(_SPLITS), name.rpartition("/")[2])
-    return _SPLITS[match[0]] if match else None
+    match = re.search(rf"(?:^|[-_.])({'|'.join(_SPLITS)})", name.rpartition("/")[2])
+    return _SPLITS[match[1]] if match else None

@@ -7,7 +7,7 @@ import hashlib
 import heapq
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -82,7 +82,8 @@ def ingest(
         workers: processes that decode; all cores by default.
 
     Raises:
-        UserError: if not one image can be used, or a class does not exist.
+        UserError: if not one image can be used, not one of the source's own validation images
+            can, or a class does not exist.
     """
     survey = _survey(name, data, source)
     target = Target(data.height, data.width, data.channels, data.fit)
@@ -92,6 +93,7 @@ def ingest(
     rejected: list[Rejected] = []
     seen: dict[bytes, str] = {}
     share = 0.0 if survey.has_valid else data.valid_share
+    validated = False
 
     with (
         StoreWriter(folder, data.height, data.width, data.channels) as writer,
@@ -102,6 +104,7 @@ def ingest(
             kept = list(_keep(block, made, rejected, seen))
             if kept:
                 rows = [row for item, one in kept for row in _rows(item, one.sha256, share)]
+                validated = validated or any(row["split"] == "valid" for row in rows)
                 columns = [*COLUMNS, *source.attributes, *source.factors]
                 writer.append(
                     np.concatenate([one.images for _, one in kept]),
@@ -109,6 +112,12 @@ def ingest(
                 )
             progress.advance(len(block))
             progress.note(f"{len(rejected)} rejected" if rejected else "")
+        if survey.has_valid and not validated:
+            raise UserError(
+                f"data.{name}.source: not one image of the validation split of "
+                f"{shown(data.source)} can be used ({len(rejected)} files rejected, e.g. "
+                f"{rejected[-1].origin}: {rejected[-1].reason}); mend them, or take the split away"
+            )
         writer.finish(
             name=name,
             source=shown(data.source),
@@ -127,17 +136,13 @@ def ingest(
 
 def _survey(name: str, data: DataSet, source: Source) -> Survey:
     items = (item for item in source.items() if isinstance(item, Item))
-    labels: Counter[str | None] = Counter()
-    has_valid = False
-    for item in items:
-        labels[item.label] += 1
-        has_valid = has_valid or item.split == "valid"
+    labels: Counter[str | None] = Counter(item.label for item in items)
     classes = _classes(name, data, labels)
     total = labels.total()
     chosen = total if classes is None else sum(labels[label] for label in classes)
     last = None
     if data.limit is not None and data.limit < chosen:
-        every = Survey(classes, None, chosen, 0, 0, has_valid)
+        every = Survey(classes, None, chosen, 0, 0, has_valid=False)
         ranks = (
             _rank(item.origin)
             for item in source.items()
@@ -145,7 +150,12 @@ def _survey(name: str, data: DataSet, source: Source) -> Survey:
         )
         last = heapq.nsmallest(data.limit, ranks)[-1]
     kept = chosen if last is None else int(data.limit or 0)
-    return Survey(classes, last, kept, total - chosen, chosen - kept, has_valid)
+    survey = Survey(classes, last, kept, total - chosen, chosen - kept, has_valid=False)
+    has_valid = any(
+        isinstance(item, Item) and item.split == "valid" and survey.keeps(item)
+        for item in source.items()
+    )
+    return replace(survey, has_valid=has_valid)
 
 
 def _classes(name: str, data: DataSet, labels: Counter[str | None]) -> frozenset[str] | None:

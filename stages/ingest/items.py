@@ -77,15 +77,16 @@ class SliceContent:
 
 @dataclass(frozen=True, slots=True)
 class ZipContent:
-    """A member of a zip archive."""
+    """A member of a zip archive, by its position, for two can have the same name."""
 
     path: Path
-    name: str
+    position: int
 
     def read(self, limit: int = MAX_FILE_BYTES) -> bytes:
         """See `Content`; what it unpacks to is limited, not what its header promises."""
         try:
-            with _open_zip(self.path).open(self.name) as file:
+            archive = _open_zip(self.path)
+            with archive.open(archive.infolist()[self.position]) as file:
                 return _bounded(file.read(limit + 1), limit)
         except RejectedError:
             raise

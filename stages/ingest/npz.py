@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,8 +51,14 @@ def recognise(tree: Tree, asked: Asked) -> Source | None:
     values = _load(tree, VALUES, asked)
     if values.ndim != 2 or not np.issubdtype(values.dtype, np.number):
         raise UserError(f"{tree.where}/{VALUES}: found {_kind(values)}, expected N×K numbers")
+    if np.iscomplexobj(values) or not np.isfinite(values).all():
+        raise UserError(
+            f"{tree.where}/{VALUES}: found values that are no finite real numbers; expected a "
+            "number for every factor of every image"
+        )
     images = _load(tree, IMAGES, asked)
-    if images.dtype not in (np.uint8, np.bool_) or images.shape[3:] not in ((), (1,), (3,)):
+    fits = images.ndim in (3, 4) and images.shape[3:] in ((), (1,), (3,)) and images.size > 0
+    if images.dtype not in (np.uint8, np.bool_) or not fits:
         raise UserError(
             f"{tree.where}/{IMAGES}: found {_kind(images)}, expected N×H×W or N×H×W×3 bytes"
         )
@@ -84,7 +91,7 @@ def _load(tree: Tree, name: str, asked: Asked) -> _Array:
     where = f"{tree.where}/{name}"
     try:
         array: _Array = np.load(_file(tree, name, asked), mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
         reason = str(error).split("\n")[0]
         raise UserError(f"{where}: not an array that can be read ({reason})") from None
     if array.ndim == 0 or len(array) == 0:
@@ -99,7 +106,11 @@ def _file(tree: Tree, name: str, asked: Asked) -> Path:
         return Path(content.path)
     path = asked.scratch / name
     if isinstance(content, ZipContent):
-        with zipfile.ZipFile(content.path).open(content.name) as packed, path.open("wb") as file:
+        with (
+            zipfile.ZipFile(content.path) as archive,
+            archive.open(archive.infolist()[content.position]) as packed,
+            path.open("wb") as file,
+        ):
             shutil.copyfileobj(packed, file, 2**20)
     else:
         path.write_bytes(tree.read(name, MAX_BYTES))

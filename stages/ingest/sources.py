@@ -83,16 +83,25 @@ def _file(path: Path, asked: Asked) -> Source:
             )
         read = tables.read_table if suffix == ".csv" else coco.read_json
         base = base_folder(path)
-        return read(folder_tree(base), path.relative_to(base).as_posix(), asked)
+        name = path.relative_to(base).as_posix()
+        return read(_around(path, base, name), name, asked)
     plain = unpack(path, where, asked.scratch)
     with plain.open("rb") as file:
         if idx.is_idx(file.read(4)):
             beside: dict[str, Content] = {path.name: FileContent(str(path))}
-            tree = Tree(where, beside) if alone else folder_tree(path.parent)
+            tree = Tree(where, beside) if alone else _around(path, path.parent, path.name)
             return idx.read_idx(tree, [path.name], asked)
     if plain.stat().st_size and tarfile.is_tarfile(plain):
         return _recognise(tar_tree(plain, where), asked)
     raise UserError(_unknown(path, head, asked))
+
+
+def _around(path: Path, folder: Path, name: str) -> Tree:
+    """The files of `folder`, with the one that the user named, though it be hidden or a link."""
+    tree = folder_tree(folder)
+    tree.files[name] = FileContent(str(path))
+    tree.rejected = [one for one in tree.rejected if one.origin != name]
+    return tree
 
 
 def _unknown(path: Path, head: bytes, asked: Asked) -> str:

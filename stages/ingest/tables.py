@@ -1,7 +1,7 @@
 """A CSV beside images: Painter by Numbers, and any other table with a column of file names.
 
 Which columns hold the file and the class is set by ``table.file`` and ``table.label``; a column
-``split`` is the source's own split if it holds nothing but names of splits; every other column
+``split`` is the source's own split if it names any (and then nothing else); every other column
 becomes an attribute, as text. A file may be named with or without its folder.
 """
 
@@ -83,7 +83,12 @@ def _read(tree: Tree, name: str) -> Table:
         ) from None
     except csv.Error as error:
         raise UserError(f"{tree.where}/{name}: not a comma-separated table ({error})") from None
-    twice = sorted({column for column in columns if columns.count(column) > 1})
+    named = [f"source_{column}" if column in COLUMNS else column for column in columns]
+    clash = {f"source_{column}" for column in COLUMNS} & {*columns} & {*named}
+    twice = sorted(
+        {column for column in columns if columns.count(column) > 1}
+        | {column for column in clash if named.count(column) > 1}
+    )
     if twice:
         raise UserError(f"{tree.where}/{name}: two columns are called {twice[0]!r}; rename one")
     return Table(name, columns, rows)
@@ -105,7 +110,7 @@ def _no_column(table: Table, asked: Asked) -> UserError:
 def _source(tree: Tree, table: Table, asked: Asked) -> Source:
     options = asked.data.table
     file, label = table.columns.index(options.file), table.columns.index(options.label)
-    split = _split_column(table)
+    split = _split_column(tree, table)
     others = {
         at: f"source_{column}" if column in COLUMNS else column
         for at, column in enumerate(table.columns)
@@ -145,10 +150,23 @@ def _source(tree: Tree, table: Table, asked: Asked) -> Source:
     return Source(f"table {table.name}", items, tuple(others.values()))
 
 
-def _split_column(table: Table) -> int | None:
-    """The position of the column ``split`` if its values are names of splits or blank."""
+def _split_column(tree: Tree, table: Table) -> int | None:
+    """The position of the column ``split`` if its values are names of splits or blank.
+
+    Raises:
+        UserError: if some of them are and some are not.
+    """
     if "split" not in table.columns:
         return None
     at = table.columns.index("split")
-    values = {row[at].strip().lower() for _, row in table.rows if len(row) > at} - {""}
-    return at if values and values <= SPLIT_NAMES.keys() else None
+    lines = {row[at].strip().lower(): line for line, row in table.rows if len(row) > at}
+    others = lines.keys() - SPLIT_NAMES.keys() - {""}
+    if not lines.keys() & SPLIT_NAMES.keys():
+        return None
+    if others:
+        value = min(others, key=lambda one: lines[one])
+        raise UserError(
+            f"{tree.where}/{table.name}: line {lines[value]}: split is {value!r}, expected one of "
+            f"{', '.join(SPLIT_NAMES)} as in other lines; or give the column another name"
+        )
+    return at

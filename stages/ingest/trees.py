@@ -106,6 +106,14 @@ def _matters(name: str) -> bool:
     return suffix in IMAGE_SUFFIXES or suffix in (".csv", ".json") or "ubyte" in name
 
 
+def _stays(link: Path, root: Path) -> bool:
+    """Whether a link leads to a place below `root`; one that runs in circles leads nowhere."""
+    try:
+        return link.resolve().is_relative_to(root)
+    except (RuntimeError, OSError):  # a circle: the first up to Python 3.12
+        return False
+
+
 def folder_tree(folder: Path, where: str = "") -> Tree:
     """The files below `folder`, called `where`; links that leave it are rejected, not followed."""
     root = folder.resolve()
@@ -115,7 +123,7 @@ def folder_tree(folder: Path, where: str = "") -> Tree:
             path = Path(entry.path)
             if not name.isprintable():
                 tree.rejected.append(Rejected(ascii(name)[1:-1], "file name is not printable"))
-            elif entry.is_symlink() and not path.resolve().is_relative_to(root):
+            elif entry.is_symlink() and not _stays(path, root):
                 tree.rejected.append(Rejected(name, "link that leaves the folder"))
             elif not path.is_file():
                 tree.rejected.append(Rejected(name, "not a file"))

@@ -43,7 +43,12 @@ def draw(name: str, data: DataSet, count: int, seed: int, folder: Path) -> None:
     ):
         for start in range(0, len(factors), _BLOCK):
             block = factors.iloc[start : start + _BLOCK]
-            images = drawing.render(block, data.height, data.width)
+            try:
+                images = drawing.render(block, data.height, data.width)
+            except ValueError as error:
+                raise UserError(
+                    f"data.{name}: found height {data.height}, width {data.width}: {error}"
+                ) from None
             if data.channels == 1:
                 images = _grey(images)
             writer.append(images, _rows(data, drawing, block, images))

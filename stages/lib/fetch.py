@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from stages.lib.console import UserError, say
 from stages.lib.files import write_json
-from stages.lib.urls import UnreachableError, Version, is_http, is_url, shown
+from stages.lib.urls import UnreachableError, Version, is_http, is_url, parsed, shown
 
 CACHE = Path(".cache")
 
@@ -68,11 +68,14 @@ def local_path(source: str) -> Path | None:
         return Path(unquote(parts.path))
     if is_url(source):
         return None
-    path = Path(source).expanduser()
+    try:
+        path = Path(source).expanduser()
+    except RuntimeError:
+        raise UserError(f"source {source}: there is no such user; write the whole path") from None
     if path.is_absolute():
         return path
     leaves = Path(os.path.normpath(path)).parts[:1] == (os.pardir,)
-    if not leaves and (Path.cwd() / path).exists():
+    if not leaves and _exists(Path.cwd() / path):
         return Path.cwd() / path
     return Path(os.path.normpath(repository() / path))
 
@@ -83,13 +86,21 @@ def existing_path(source: str, key: str) -> Path | None:
     Raises:
         UserError: naming `key`, e.g. ``data.fashion.source``, if there is no such file or folder.
     """
+    parsed(source)
     path = local_path(source)
-    if path is not None and not path.exists():
+    if path is not None and not _exists(path):
         raise UserError(
             f"{key}: found {source!r}, but there is no file or folder {path}; "
             "expected a path, a URL, drawn:<name>, sklearn:<name> or torchvision:<name>"
         )
     return path
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that is too long for any file
+        return False
 
 
 def version(source: str, key: str, tries: int | None = None) -> Version:

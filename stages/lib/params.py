@@ -813,7 +813,7 @@ def read(path: Path) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # no text, or a date that there is not
         raise UserError(f"{path}: not valid YAML ({error})") from None
     if not isinstance(values, dict):
         raise UserError(f"{path}: found {type(values).__name__}, expected a mapping of parameters")
@@ -856,7 +856,10 @@ def _explain(problem: dict[str, Any], schema: type[BaseModel]) -> str:
     key, kind, found = ".".join(place), problem["type"], problem["input"]
     message = str(problem["msg"])
     if kind == "extra_forbidden":
-        return f"{key}: unknown key{nearest(place[-1], _known_keys(place[:-1], schema))}"
+        name = str(problem["loc"][-1])
+        section = place[:-1] if place[-1:] == [name] else place
+        key = ".".join([*section, name])
+        return f"{key}: unknown key{nearest(name, _known_keys(section, schema))}"
     if kind == "missing":
         return f"{key}: missing; the other keys are there, add this one"
     if kind == "value_error":

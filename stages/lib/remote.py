@@ -68,16 +68,21 @@ def _file_system(source: str, key: str) -> Iterator[tuple[Any, str]]:
     except ValueError:
         kind = urlsplit(source).scheme
         raise UserError(f"{key}: {shown(source)}: unknown kind of URL {kind}://") from None
+    except Exception as error:  # some connect, or open an archive, as soon as they are made
+        raise _plain(error, source, key) from None
     try:
         yield system, str(path)
     except UserError:
         raise
-    except FileNotFoundError:
-        raise UserError(f"{key}: {shown(source)}: there is no such file or folder") from None
     except Exception as error:  # each file system has errors of its own
-        raise UnreachableError(
-            f"{key}: {shown(source)} cannot be reached ({type(error).__name__})"
-        ) from None
+        raise _plain(error, source, key) from None
+
+
+def _plain(error: Exception, source: str, key: str) -> UserError:
+    """What a file system raised, for people."""
+    if isinstance(error, FileNotFoundError):
+        return UserError(f"{key}: {shown(source)}: there is no such file or folder")
+    return UnreachableError(f"{key}: {shown(source)} cannot be reached ({type(error).__name__})")
 
 
 def _facts(info: dict[str, Any]) -> Version:

@@ -6,7 +6,7 @@ import re
 import shutil
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from stages.lib.console import UserError
 
@@ -29,13 +29,22 @@ def is_http(source: str) -> bool:
     return urlsplit(source).scheme in ("http", "https") and "::" not in source
 
 
+def parsed(source: str) -> SplitResult:
+    """The parts of a URL; raises UserError, without what may be secret in it, if it is none."""
+    try:
+        return urlsplit(source)
+    except ValueError as error:
+        kind = source.partition("://")[0]
+        raise UserError(f"source {kind}://…: this is no URL ({error})") from None
+
+
 def shown(source: str) -> str:
     """`source` without what may be secret: the user, the password and the values of the query."""
     if not is_url(source):
         return source
     if "::" in source:
         return "::".join(shown(part) for part in source.split("::"))
-    parts = urlsplit(source)
+    parts = parsed(source)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "…" if parts.query else "", ""))
 

@@ -6,7 +6,7 @@ No image is opened. Imports nothing heavy, because every `dvc repro` comes by.
 from __future__ import annotations
 
 import hashlib
-import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ _TRIES = 2  # the last fingerprint will do where a server does not answer
 
 # Files that describe other files: those around them belong to the source.
 _DESCRIBING = (".csv", ".json")
+
+# Labels lie beside such files, and are called as they are.
+_IDX = re.compile(r"ubyte|idx[13]")
 
 
 def fingerprint(source: str, key: str) -> dict[str, Any]:
@@ -46,10 +49,10 @@ def fingerprint(source: str, key: str) -> dict[str, Any]:
         return found | _folder(path)
     if path.suffix.lower() in _DESCRIBING:
         return found | _folder(base_folder(path))
-    if "ubyte" in path.name:
-        beside = sorted(one for one in path.parent.iterdir() if "ubyte" in one.name)
-        return found | {"files": {one.name: _state(one.stat()) for one in beside}}
-    return found | {"file": _state(path.stat())}
+    if _IDX.search(path.name):
+        beside = sorted(one for one in path.parent.iterdir() if _IDX.search(one.name))
+        return found | {"files": {one.name: _state(one) for one in beside}}
+    return found | {"file": _state(path)}
 
 
 def address(source: str) -> str:
@@ -60,15 +63,16 @@ def address(source: str) -> str:
 def _folder(folder: Path) -> dict[str, Any]:
     digest, count = hashlib.sha256(), 0
     for name, entry in walk(folder.resolve()):
-        try:
-            state = entry.stat()
-        except OSError:  # a link to nothing
-            state = entry.stat(follow_symlinks=False)
-        line = f"{name}\0{state.st_size}\0{state.st_mtime_ns}\n"
+        state = _state(Path(entry.path))
+        line = f"{name}\0{state['size']}\0{state['mtime_ns']}\n"
         digest.update(line.encode(errors="surrogateescape"))
         count += 1
     return {"count": count, "sha256": digest.hexdigest()}
 
 
-def _state(state: os.stat_result) -> dict[str, int]:
+def _state(path: Path) -> dict[str, int]:
+    try:
+        state = path.stat()
+    except OSError:  # a link to nothing
+        state = path.lstat()
     return {"size": state.st_size, "mtime_ns": state.st_mtime_ns}

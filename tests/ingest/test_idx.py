@@ -108,3 +108,32 @@ def test_half_a_gzip(tmp_path: Path, build: Build) -> None:
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(UserError, match=r"train-images-idx3-ubyte\.gz: damaged or incomplete"):
         build(folder, **ASK)
+
+
+def test_the_split_may_follow_a_name_and_the_folder_be_called_images(
+    tmp_path: Path, build: Build
+) -> None:
+    """EMNIST's names, in a folder whose name must not be changed when labels are looked for."""
+    folder = mnist(tmp_path / "images", test=20)
+    for file in list(folder.iterdir()):
+        file.rename(folder / f"emnist-letters-{file.name.replace('t10k', 'test')}")
+    (tmp_path / "images" / "meta.json").write_text("{}")
+    store = build(tmp_path, **ASK, valid_share=0.3)
+    assert (store.index["split"] == "test").sum() == 20
+    assert store.index["label"].notna().all()
+
+
+def test_a_file_beside_splits_that_names_none(tmp_path: Path, build: Build) -> None:
+    folder = mnist(tmp_path / "x")
+    (folder / "more-images-idx3-ubyte").write_bytes(idx(digits(3, 5)[0]))
+    with pytest.raises(UserError, match=r"more-images-idx3-ubyte in .* names none itself"):
+        build(folder, **ASK)
+
+
+def test_a_link_that_the_user_named_is_followed(tmp_path: Path, build: Build) -> None:
+    folder = mnist(tmp_path / "x", test=60)
+    (tmp_path / "l").mkdir()
+    link = tmp_path / "l" / "t10k-images-idx3-ubyte"
+    link.symlink_to(folder / link.name)
+    (tmp_path / "l" / "circle").symlink_to("circle")
+    assert len(build(link, **ASK).index) == 60

@@ -275,3 +275,23 @@ def test_pixels_are_those_of_the_pictures(tmp_path: Path, build: Build) -> None:
         (folder / f"{seed}.png").write_bytes(encoded(picture(seed, 8, 8)))
     expected = [np.asarray(picture(seed, 8, 8)) for seed in range(5)]
     assert np.array_equal(build(folder).images, expected)
+
+
+@pytest.mark.parametrize("options", [{"classes": ["a"]}, {"limit": 20}])
+def test_a_split_of_which_nothing_is_kept_is_no_split(
+    tmp_path: Path, build: Build, options: dict[str, Any]
+) -> None:
+    names = [f"train/{'a' if n < 195 else 'b'}/{n:03}.png" for n in range(200)]
+    write_pictures(tmp_path / "x", *names, "valid/b/1.png")
+    store = build(tmp_path / "x", valid_share=0.3, **options)
+    assert set(store.index["split"]) == {"train", "valid"}
+    assert store.card["splits_from"] == "content"
+
+
+def test_a_validation_split_of_broken_images_is_refused(tmp_path: Path, build: Build) -> None:
+    folder = write_pictures(tmp_path / "x", *(f"train/a/{n:03}.png" for n in range(9)))
+    (folder / "valid" / "a").mkdir(parents=True)
+    (folder / "valid" / "a" / "1.png").write_bytes(encoded(picture(99))[:40])
+    with pytest.raises(UserError, match=r"not one image of the validation split .*valid/a/1\.png"):
+        build(folder, valid_share=0.3)
+    assert not (tmp_path / "stores" / "mine").exists()

@@ -115,3 +115,19 @@ def test_arrays_that_do_not_fit_are_one_line(
         open_source(asked(save(tmp_path / "d.npz", changes)))
     assert str(error.value).startswith("data.mine.source: ")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"imgs": np.zeros((COUNT, 64), np.uint8)}, "imgs.npy: found uint8 60×64, expected N×H×W"),
+        ({"imgs": np.zeros((COUNT, 0, 5), np.uint8)}, "imgs.npy: found uint8 60×0×5, expected"),
+        ({"latents_values": np.full((COUNT, 6), np.nan)}, "no finite real numbers"),
+        ({"latents_values": np.full((COUNT, 6), 1j)}, "no finite real numbers"),
+    ],
+)
+def test_arrays_that_are_no_images_or_factors(
+    tmp_path: Path, build: Build, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        build(save(tmp_path / "d.npz", changes), **ASK)

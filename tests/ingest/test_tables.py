@@ -156,3 +156,16 @@ def test_what_is_no_table(tmp_path: Path, build: Build, content: bytes, message:
 def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path, build: Build) -> None:
     folder = paintings(tmp_path / "x", "\ufefffilename,style\na.png,s\n")
     assert len(build(folder).index) == 1
+
+
+def test_a_split_column_that_names_splits_in_some_lines_alone(tmp_path: Path, build: Build) -> None:
+    head = "filename,artist,title,style,genre,date,split\n"
+    text = head + "a.png,,,s,,,train\nb.png,,,s,,,test\nc.png,,,s,,,holdout\n"
+    with pytest.raises(UserError, match=r"train_info\.csv: line 4: split is 'holdout', expected"):
+        build(paintings(tmp_path / "x", text))
+
+
+def test_a_column_that_would_be_called_as_another(tmp_path: Path, build: Build) -> None:
+    text = "filename,style,id,source_id\na.png,s,1,2\n"
+    with pytest.raises(UserError, match="two columns are called 'source_id'; rename one"):
+        build(paintings(tmp_path / "x", text))

@@ -131,3 +131,11 @@ def test_the_door_refuses_other_sources(
     found = capsys.readouterr().err
     assert "data.mine.source: found 'sklearn:digits', expected drawn:<name>" in found
     assert not Path("data").exists()
+
+
+def test_sides_that_a_drawing_cannot_have_are_named(tmp_path: Path) -> None:
+    data = DataSet.model_validate(
+        {"source": "drawn:scenes", "height": 29, "width": 29, "count": {"sample": 9, "full": 9}}
+    )
+    with pytest.raises(UserError, match=r"data\.mine: found height 29, width 29: .*must be even"):
+        draw("mine", data, 9, 0, tmp_path / "store")

@@ -166,3 +166,15 @@ def test_models_that_mix_stand_in_the_family_of_scenes() -> None:
     values["runs"]["plane"]["strayed"] = values["runs"]["scenes"].pop("scenes_autoencoder")
     with pytest.raises(UserError, match="dense_ae and mixing belong under 'scenes'"):
         params.validate(values, "params.yaml")
+
+
+@pytest.mark.parametrize("key", ["my key", "str"])
+def test_an_unknown_key_of_any_kind_is_named(values: dict[str, Any], key: str) -> None:
+    with pytest.raises(UserError, match=f"params.yaml: {key}: unknown key"):
+        params.validate({**values, key: 1}, "params.yaml")
+
+
+def test_a_date_that_there_is_not(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("licence: 2024-13-45")
+    with pytest.raises(UserError, match=r"not valid YAML .month must be in"):
+        params.load(tmp_path / "params.yaml")

@@ -220,3 +220,28 @@ def test_a_damaged_note_is_written_anew(monkeypatch: pytest.MonkeyPatch) -> None
     NOTE.write_text("{")
     run(monkeypatch, "sklearn:digits")
     assert json.loads(NOTE.read_text()) == {"source": "sklearn:digits"}
+
+
+def test_labels_of_an_idx_file_by_any_name_belong_to_it(tmp_path: Path) -> None:
+    (tmp_path / "train-images.idx3").write_bytes(b"images")
+    labels = tmp_path / "train-labels.idx1"
+    labels.write_bytes(b"labels")
+    (tmp_path / "x-ubyte").symlink_to("nowhere")
+    before = fingerprint(str(tmp_path / "train-images.idx3"), KEY)
+    labels.write_bytes(b"others, and more")
+    assert fingerprint(str(tmp_path / "train-images.idx3"), KEY) != before
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("~nosuchuser/x", "there is no such user"),
+        ("a" * 300, "there is no file or folder"),
+        ("http://[::1/x.zip", "source http://…: this is no URL"),
+        ("zip://a::/nonexistent.zip", "there is no such file or folder"),
+        ("ftp://127.0.0.1:1/x.zip", "cannot be reached .ConnectionRefusedError"),
+    ],
+)
+def test_odd_sources_are_one_line(source: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        fingerprint(source, KEY)
