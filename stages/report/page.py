@@ -85,7 +85,9 @@ CHAPTERS = (
         "Walks from one painting's code to another's. First: does the style loss tell the styles "
         "of real images apart? Then how it changes on the way; the same pairs joined by straight "
         "lines, arcs, geodesics of the decoder's metric and shortest paths from datum to datum; "
-        "and whether a path shows pictures of its own or dissolves one end into the other.",
+        "and whether a path shows pictures of its own or dissolves one end into the other. At "
+        "sample scale, with 4 pairs a group and 6 epochs, this shows that the stage works, and is "
+        "no finding.",
     ),
 )
 """In reading order; a stage that joins adds a line."""
