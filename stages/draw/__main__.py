@@ -1,11 +1,11 @@
-"""``python -m stages.draw <name>``: draw ``data/<name>/``, a data set that is drawn by definition.
+"""`python -m stages.draw <name>`: draw `data/<name>/`, a data set that is drawn by definition.
 
 Nothing here reads images, so the DAG of drawn data depends on no code that does.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 from stages.lib import params
@@ -15,9 +15,9 @@ from stages.lib.drawn import PREFIX, draw
 
 def main() -> None:
     """Read the parameters, draw the store."""
-    if len(sys.argv) != 2:
-        raise UserError("usage: python -m stages.draw <name of a data set in params.yaml>")
-    name = sys.argv[1]
+    parser = argparse.ArgumentParser(prog="python -m stages.draw", description=__doc__)
+    parser.add_argument("name", help="of a data set under `data` in params.yaml")
+    name = parser.parse_args().name
     settings = params.load()
     data = settings.data_set(name)
     if not data.source.startswith(PREFIX) or data.count is None:

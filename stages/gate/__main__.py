@@ -42,11 +42,14 @@ def main() -> None:
 def judge_all(
     difference: Mapping[str, Mapping[str, Mapping[str, float]]], gate: Mapping[str, Tolerance]
 ) -> list[Change]:
-    """Judge the parsed output of ``dvc metrics diff --json``: path → metric → old, new."""
+    """Judge the parsed output of ``dvc metrics diff --json``: path → metric → old, new.
+
+    The order is that of paths and of metrics, since DVC's is another one each time.
+    """
     return [
         judge(metric, values.get("old"), values.get("new"), gate)
-        for metrics in difference.values()
-        for metric, values in metrics.items()
+        for _, metrics in sorted(difference.items())
+        for metric, values in sorted(metrics.items())
     ]
 
 

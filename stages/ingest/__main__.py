@@ -1,24 +1,24 @@
-"""``python -m stages.ingest <name>``: make ``data/<name>/`` from ``params.data[<name>]``."""
+"""`python -m stages.ingest <name>`: make `data/<name>/` from `params.data[<name>]`."""
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 from stages.ingest.ingest import ingest
 from stages.ingest.items import Asked
 from stages.ingest.sources import open_source
 from stages.lib import params
-from stages.lib.console import UserError, door
+from stages.lib.console import door
 from stages.lib.drawn import PREFIX, draw
 from stages.lib.fetch import scratch
 
 
 def main() -> None:
     """Read the parameters, open the source, write the store."""
-    if len(sys.argv) != 2:
-        raise UserError("usage: python -m stages.ingest <name of a data set in params.yaml>")
-    name = sys.argv[1]
+    parser = argparse.ArgumentParser(prog="python -m stages.ingest", description=__doc__)
+    parser.add_argument("name", help="of a data set under `data` in params.yaml")
+    name = parser.parse_args().name
     settings = params.load()
     data = settings.data_set(name)
     folder = Path("data") / name

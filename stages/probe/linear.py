@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
@@ -31,13 +33,19 @@ def folds(labels: Labels, count: int, size: int, seed: int) -> list[Rows]:
         seed: decides which.
 
     Raises:
-        ValueError: if a class has too few rows.
+        ValueError: if a class has too few rows, or too few of them come into a fold.
     """
     classes, numbers = np.unique(labels, return_counts=True)
     each = size // len(classes)
-    if each < 2 or numbers.min() < each:
+    least = _least(len(classes))
+    if each < least:
         raise ValueError(
-            f"folds of {size} need {max(each, 2)} images of each of {len(classes)} classes; "
+            f"found {size}, {each} images of each of {len(classes)} classes; expected "
+            f"{least * len(classes)} or more, {least} of each, since a fifth is held out"
+        )
+    if numbers.min() < each:
+        raise ValueError(
+            f"folds of {size} need {each} images of each of {len(classes)} classes; "
             f"the smallest has {numbers.min()}"
         )
     random = np.random.default_rng(seed)
@@ -46,6 +54,11 @@ def folds(labels: Labels, count: int, size: int, seed: int) -> list[Rows]:
         np.sort(np.concatenate([random.choice(of_one, each, replace=False) for of_one in rows]))
         for _ in range(count)
     ]
+
+
+def _least(classes: int) -> int:
+    """Rows of each class in a fold, so that the fifth that is held out has one of each."""
+    return next(each for each in range(2, 6) if math.ceil(HELD_OUT * each * classes) >= classes)
 
 
 def accuracy(train: Features, labels: Labels, test: Features, truth: Labels, seed: int) -> float:

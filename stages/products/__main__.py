@@ -1,7 +1,8 @@
-"""``python -m stages.products``: from the crawl to tables and the image store ``data/shop/``."""
+"""`python -m stages.products`: from the crawl to tables and the image store `data/shop/`."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -34,6 +35,7 @@ METRICS = Path("metrics/products.json")
 
 def main() -> None:
     """Read the parameters, open the crawl, and write tables, stores, sheets and metrics."""
+    argparse.ArgumentParser(prog="python -m stages.products", description=__doc__).parse_args()
     settings = params.load()
     asked = settings.products
     crawl, card = _open(CRAWL)

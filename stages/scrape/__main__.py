@@ -1,7 +1,8 @@
-"""``python -m stages.scrape``: crawl the shop of ``params.scrape`` into ``data/crawl/``."""
+"""`python -m stages.scrape`: crawl the shop of `params.scrape` into `data/crawl/`."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import hashlib
 import json
@@ -31,6 +32,7 @@ AGENT = "latent-atlas/0.1"
 
 def main() -> None:
     """Read the parameters and crawl; the drawn shop is served while that goes on."""
+    argparse.ArgumentParser(prog="python -m stages.scrape", description=__doc__).parse_args()
     settings = params.load()
     if settings.scrape.shop != DRAWN:
         shop = shop_file.load(repository() / settings.scrape.shop)

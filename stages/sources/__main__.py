@@ -1,4 +1,4 @@
-"""``python -m stages.sources``: note in ``data/<name>.source.json`` what each source is like now.
+"""`python -m stages.sources`: note in `data/<name>.source.json` what each source is like now.
 
 Runs at every `dvc repro`; the ingestion of a data set depends on its note, so a changed source is
 noticed and an unchanged one is not read again.
@@ -6,6 +6,7 @@ noticed and an unchanged one is not read again.
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from stages.sources.fingerprint import address, fingerprint
 
 def main() -> None:
     """Write the note of every data set whose source is not as noted."""
+    argparse.ArgumentParser(prog="python -m stages.sources", description=__doc__).parse_args()
     for name, data in params.load().data.items():
         note = Path("data") / f"{name}.source.json"
         noted = _noted(note)

@@ -18,6 +18,7 @@ from stages.lib.console import UserError, door
 from stages.lib.mixes import Mixes, masks, open_mixable, paste, picture_of, render
 from stages.lib.photo import PhotoError, open_photo
 from stages.lib.picture import enlargement, save_grid
+from stages.lib.run import MODELS
 from stages.lib.store import Images
 
 MOST_PIXELS = 100_000_000
@@ -30,7 +31,9 @@ def main() -> None:
     parser.add_argument("scene", type=Path, help="picture that keeps the others")
     parser.add_argument("--mask", help="four digits 0 or 1, e.g. 0010; nine for nine tiles")
     parser.add_argument("--segments", action="store_true", help="exchange figures alone")
-    parser.add_argument("--run", type=Path, default=Path("models/scenes_mixing"))
+    parser.add_argument(
+        "--run", default="scenes_mixing", help="name of a trained run, or its folder"
+    )
     parser.add_argument("--out", type=Path, default=Path("transfer.png"), help="PNG to write")
     asked = parser.parse_args()
     digits = "1111" if asked.segments and asked.mask is None else str(asked.mask or "")
@@ -38,7 +41,7 @@ def main() -> None:
         raise UserError(
             f"--mask: found {digits!r}, expected four digits 0 or 1 (nine for tiles), e.g. 0010"
         )
-    trained = open_mixable(asked.run)
+    trained = open_mixable(_folder(asked.run))
     shape = trained.config["shape"]
     images = np.stack([read(path, shape) for path in (asked.scene, asked.object)])
     replaced = np.array([[digit == "1" for digit in digits]])
@@ -54,6 +57,17 @@ def main() -> None:
         enlarge=enlargement(shape[0], shape[1], 128),
     )
     print(asked.out)
+
+
+def _folder(run: str) -> Path:
+    """The checkpoint folder of a run by its name, or `run` itself where that is a folder."""
+    found = next((path for path in (MODELS / run, Path(run)) if path.is_dir()), None)
+    if found is None:
+        raise UserError(
+            f"--run: found {run!r}, expected a run with a folder {MODELS}/{run}, or a folder; "
+            "train the run with `dvc repro`"
+        )
+    return found
 
 
 def read(path: Path, shape: tuple[int, int, int]) -> Images:

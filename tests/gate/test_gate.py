@@ -33,3 +33,15 @@ def test_no_difference_is_no_change() -> None:
 def test_a_change_reads_as_a_line() -> None:
     (change,) = judge_all({"m": {"a.loss": {"old": 1.0, "new": 2.0}}}, GATE)
     assert change.line() == "worse    a.loss: 1 → 2"
+
+
+def test_the_order_is_always_the_same() -> None:
+    def change() -> dict[str, float]:
+        return {"old": 1.0, "new": 2.0}
+
+    difference = {
+        "metrics/b.json": {"c.loss": change(), "b.loss": change()},
+        "metrics/a.json": {"a.loss": change()},
+    }
+    told = [change.metric for change in judge_all(difference, GATE)]
+    assert told == ["a.loss", "b.loss", "c.loss"]

@@ -32,6 +32,17 @@ def test_folds_have_every_class_as_often() -> None:
         linear.folds(labels, 10, 100, seed=0)
 
 
+@pytest.mark.parametrize("classes, least", [(2, 3), (4, 4), (5, 5), (10, 5)])
+def test_the_smallest_fold_that_can_be_probed(classes: int, least: int) -> None:
+    labels = np.repeat(np.arange(classes), 10)
+    features = np.eye(classes, dtype=np.float32)[labels]
+    (fold,) = linear.folds(labels, 1, least * classes, seed=0)
+    assert linear.accuracy(features[fold], labels[fold], features, labels, 0) == 1.0
+    told = f"found {least * classes - 1}, .* expected {least * classes} or more, {least} of each"
+    with pytest.raises(ValueError, match=told):
+        linear.folds(labels, 1, least * classes - 1, seed=0)
+
+
 def test_features_that_know_the_class_and_features_that_do_not() -> None:
     random = np.random.default_rng(0)
     labels, truth = np.repeat(np.arange(4), 25), np.repeat(np.arange(4), 100)

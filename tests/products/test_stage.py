@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import os
+import sys
 import tarfile
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -74,7 +76,8 @@ def _run(folder: Path, **changes: Any) -> None:
     before = Path.cwd()
     os.chdir(folder)
     try:
-        main()
+        with patch.object(sys, "argv", ["products"]):
+            main()
     finally:
         os.chdir(before)
 

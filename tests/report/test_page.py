@@ -74,6 +74,27 @@ def test_every_chapter_is_there_with_its_numbers_and_pictures(outputs: Path) -> 
         assert "<td>&lt;lost&gt;</td><td>–</td><td>2</td>" in part
 
 
+def test_a_wide_picture_keeps_its_width_and_scrolls(outputs: Path) -> None:
+    folder = outputs / "plots" / CHAPTERS[0].name
+    Image.new("RGB", (3019, 702)).save(folder / "strip.png")
+    Image.new("RGB", (1920, 1260)).save(folder / "map.png")
+    page = render(PARAMS, VALUES, outputs)
+    (figure,) = re.findall(r'<figure class="wide"([^>]*)><img [^>]* alt="([^"]*)">', page)
+    assert 'tabindex="0"' in figure[0]
+    assert figure[1] == f"{CHAPTERS[0].name}: strip"
+    assert "figure.wide img { max-width: none; }" in page
+    assert ".wide { overflow-x: auto; }" in page
+
+
+def test_pictures_of_walks_follow_the_text(outputs: Path) -> None:
+    folder = outputs / "plots" / "art-paths"
+    names = ["separation", "curves_inter", "extremes_a", "kinds", "strips_a", "claim", "another"]
+    for name in names:
+        Image.new("RGB", (4, 4)).save(folder / f"{name}.png")
+    found = re.findall(r'alt="art-paths: ([^"]*)"', render(PARAMS, VALUES, outputs))
+    assert found == [*names, "sheet"]
+
+
 def test_a_chapter_without_pictures_is_named(outputs: Path) -> None:
     (outputs / "plots" / CHAPTERS[0].name / "sheet.png").unlink()
     with pytest.raises(UserError, match=f"{CHAPTERS[0].name}: no picture there"):

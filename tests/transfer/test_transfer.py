@@ -82,3 +82,16 @@ def test_a_run_without_cells_for_nine_tiles_is_told(
         run(monkeypatch, "a.png", "b.png", "--mask", "000010000")
     with pytest.raises(UserError, match="--mask: found '', expected four digits"):
         run(monkeypatch, "a.png", "b.png")
+
+
+def test_a_run_is_named_or_given_as_a_folder(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sheets = []
+    (pictures / "models/scenes_mixing").rename(pictures / "models/other")
+    for given in ("other", "models/other", str(pictures / "models/other")):
+        run(monkeypatch, "a.png", "b.png", "--mask", "1000", "--run", given, "--out", "sheet.png")
+        sheets.append((pictures / "sheet.png").read_bytes())
+    assert len(set(sheets)) == 1
+    with pytest.raises(UserError, match="--run: found 'othr', expected a run with a folder models"):
+        run(monkeypatch, "a.png", "b.png", "--mask", "1000", "--run", "othr")
