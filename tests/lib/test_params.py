@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from dvc.utils.hydra import apply_overrides  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -166,3 +167,12 @@ def test_models_that_mix_stand_in_the_family_of_scenes() -> None:
     values["runs"]["plane"]["strayed"] = values["runs"]["scenes"].pop("scenes_autoencoder")
     with pytest.raises(UserError, match="dense_ae and mixing belong under 'scenes'"):
         params.validate(values, "params.yaml")
+
+
+def test_dvc_writes_the_file_back_as_it_is(tmp_path: Path) -> None:
+    before = (ROOT / "params.yaml").read_text()
+    path = tmp_path / "params.yaml"
+    path.write_text(before)
+    apply_overrides(str(path), ["data.fashion.source=/somewhere/clothes"])
+    lines = list(zip(before.splitlines(), path.read_text().splitlines(), strict=True))
+    assert [new for old, new in lines if old != new] == ["    source: /somewhere/clothes"]
