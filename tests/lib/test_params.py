@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from dvc.utils.hydra import apply_overrides  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -178,3 +179,12 @@ def test_a_date_that_there_is_not(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("licence: 2024-13-45")
     with pytest.raises(UserError, match=r"not valid YAML .month must be in"):
         params.load(tmp_path / "params.yaml")
+
+
+def test_dvc_writes_the_file_back_as_it_is(tmp_path: Path) -> None:
+    before = (ROOT / "params.yaml").read_text()
+    path = tmp_path / "params.yaml"
+    path.write_text(before)
+    apply_overrides(str(path), ["data.fashion.source=/somewhere/clothes"])
+    lines = list(zip(before.splitlines(), path.read_text().splitlines(), strict=True))
+    assert [new for old, new in lines if old != new] == ["    source: /somewhere/clothes"]
