@@ -24,6 +24,7 @@ from stages.lib.console import Progress, UserError
 from stages.lib.params import Run
 from stages.lib.store import Store
 from stages.models.base import Batch, Model, Phase, Recipe
+from stages.models.registry import NETWORKS
 from tests.conftest import ROOT
 
 MakeRun = Callable[..., Run]
@@ -109,8 +110,8 @@ def test_the_size_of_a_network_is_part_of_the_code(
     run = make_run(network="conv4_quarter")
     model = loop.new_model(run, (32, 32, 1))
     before = loop.code_digest(run, model)
-    wider = loop.NETWORKS["conv4_quarter"]._replace(size={"width": 0.5})
-    monkeypatch.setitem(loop.NETWORKS, "conv4_quarter", wider)
+    wider = NETWORKS["conv4_quarter"]._replace(size={"width": 0.5})
+    monkeypatch.setitem(NETWORKS, "conv4_quarter", wider)
     assert loop.code_digest(run, model) != before
 
 
