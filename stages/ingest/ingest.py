@@ -113,11 +113,7 @@ def ingest(
             progress.advance(len(block))
             progress.note(f"{len(rejected)} rejected" if rejected else "")
         if survey.has_valid and not validated:
-            raise UserError(
-                f"data.{name}.source: not one image of the validation split of "
-                f"{shown(data.source)} can be used ({len(rejected)} files rejected, e.g. "
-                f"{rejected[-1].origin}: {rejected[-1].reason}); mend them, or take the split away"
-            )
+            raise _none_valid(name, data, source, rejected)
         writer.finish(
             name=name,
             source=shown(data.source),
@@ -132,6 +128,20 @@ def ingest(
                 "splits_from": "the source" if survey.has_valid else "content",
             },
         )
+
+
+def _none_valid(
+    name: str, data: DataSet, source: Source, rejected: Sequence[Rejected]
+) -> UserError:
+    """The error that names what became of the source's own validation images."""
+    items = (item for item in source.items() if isinstance(item, Item))
+    valid = {item.origin for item in items if item.split == "valid"}
+    broken = [one for one in rejected if one.origin in valid]
+    return UserError(
+        f"data.{name}.source: not one image of the validation split of {shown(data.source)} can "
+        f"be used ({len(broken)} of them rejected, e.g. {broken[0].origin}: {broken[0].reason}); "
+        f"mend them, choose others by data.{name}.classes or limit, or take the split away"
+    )
 
 
 def _survey(name: str, data: DataSet, source: Source) -> Survey:

@@ -159,7 +159,8 @@ def _split_column(tree: Tree, table: Table) -> int | None:
     if "split" not in table.columns:
         return None
     at = table.columns.index("split")
-    lines = {row[at].strip().lower(): line for line, row in table.rows if len(row) > at}
+    whole = [one for one in table.rows if len(one[1]) == len(table.columns)]
+    lines = {row[at].strip().lower(): line for line, row in reversed(whole)}
     others = lines.keys() - SPLIT_NAMES.keys() - {""}
     if not lines.keys() & SPLIT_NAMES.keys():
         return None

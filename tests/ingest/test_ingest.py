@@ -285,3 +285,13 @@ def test_a_validation_split_of_broken_images_is_refused(tmp_path: Path, build: B
     with pytest.raises(UserError, match=r"not one image of the validation split .*valid/a/1\.png"):
         build(folder, valid_share=0.3)
     assert not (tmp_path / "stores" / "mine").exists()
+
+
+def test_the_refusal_names_an_image_of_the_split(tmp_path: Path, build: Build) -> None:
+    folder = write_pictures(tmp_path / "x", "train/a/1.png", "train/a/2.png")
+    for name in ("valid/a/1.png", "valid/a/notes.txt", "valid/b/2.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"no image")
+    (folder / "zz.txt").write_text("of no split")
+    with pytest.raises(UserError, match=r"2 of them rejected, e\.g\. valid/a/1\.png: .*data\.mine"):
+        build(folder)

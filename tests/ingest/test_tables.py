@@ -169,3 +169,26 @@ def test_a_column_that_would_be_called_as_another(tmp_path: Path, build: Build) 
     text = "filename,style,id,source_id\na.png,s,1,2\n"
     with pytest.raises(UserError, match="two columns are called 'source_id'; rename one"):
         build(paintings(tmp_path / "x", text))
+
+
+def test_the_first_line_without_a_split_is_named(tmp_path: Path, build: Build) -> None:
+    text = "filename,style,split\na.png,s,train\nb.png,s,holdout\nc.png,s,rest\nd.png,s,holdout\n"
+    with pytest.raises(UserError, match=r"line 3: split is 'holdout'"):
+        build(paintings(tmp_path / "x", text))
+
+
+def test_a_line_of_too_many_fields_says_nothing_of_splits(tmp_path: Path, build: Build) -> None:
+    text = "filename,style,split\na.png,s,train\nb.png,s,t,valid\nc.png,s,test\n"
+    store = build(paintings(tmp_path / "x", text))
+    assert store.index["split"].to_list() == ["train", "test"]
+    assert "has 4 fields, expected 3" in [row["reason"] for row in store.card["rejected"]]
+
+
+def test_a_table_that_is_a_link_or_hidden_is_read(tmp_path: Path, build: Build) -> None:
+    folder = paintings(tmp_path / "x", HEADER + "a.png,,,s,,\n")
+    (folder / "train_info.csv").rename(tmp_path / "elsewhere.csv")
+    for name in ("link.csv", ".hidden.csv"):
+        (folder / name).symlink_to(tmp_path / "elsewhere.csv")
+        store = build(folder / name, name=name)
+        assert store.index["label"].to_list() == ["s"]
+        assert name not in [row["origin"] for row in store.card["rejected"]]
