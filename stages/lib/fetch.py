@@ -181,7 +181,7 @@ def _download(
             from stages.lib import remote
 
             _remove(part)
-            remote.copy(source, key, part, title)
+            remote.copy(source, key, part, size, title)
         try:
             _check(part, source, key, size, sha256)
         except UserError:

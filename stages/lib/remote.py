@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 from fsspec.core import url_to_fs
 
 from stages.lib.console import Progress, UserError
-from stages.lib.urls import UnreachableError, Version, check_room, shown
+from stages.lib.urls import MAX_BYTES, UnreachableError, Version, check_room, shown
+
+_CHUNK = 2**20
 
 # What file systems say of a content, under the names that they use for it.
 _SIZES = ("size", "ETag", "etag", "md5Hash", "content_hash", "checksum")
@@ -36,11 +38,18 @@ def version(source: str, key: str) -> Version:
         return {"files": len(found), "sha256": hashlib.sha256(facts.encode()).hexdigest()}
 
 
-def copy(source: str, key: str, part: Path, title: str) -> None:
+def copy(source: str, key: str, part: Path, size: int | None, title: str) -> None:
     """Bring a file or a folder to `part`, which does not exist yet.
 
+    Args:
+        source: the URL.
+        key: the key in params.yaml that an error names.
+        part: where the file or folder is to be.
+        size: expected number of bytes of a file; None if nothing is expected.
+        title: what the progress bar calls it.
+
     Raises:
-        UserError: if it is not there or does not fit.
+        UserError: if it is not there, does not fit, or is more than it should be.
     """
     with _file_system(source, key) as (system, path):
         info = system.info(path)
@@ -48,14 +57,27 @@ def copy(source: str, key: str, part: Path, title: str) -> None:
         files = _files(system, path) if folder else {"": info}
         total = sum(int(one.get("size") or 0) for one in files.values())
         check_room(total, source, key, part.parent)
+        most = MAX_BYTES if folder or size is None else size
+        done = 0
         if folder:
             part.mkdir()
         with Progress(f"download {title}", len(files), "files") as progress:
             for name, one in files.items():
                 target = part / name if name else part
                 target.parent.mkdir(parents=True, exist_ok=True)
-                system.get_file(one["name"], str(target))
+                done += _receive(system, one["name"], target, most - done)
+                if done > most:
+                    raise UserError(f"{key}: {shown(source)} sends more than {most} bytes")
                 progress.advance()
+
+
+def _receive(system: Any, path: str, target: Path, most: int) -> int:
+    """Copy a file until it ends or is more than `most` bytes; returns how many came."""
+    done = 0
+    with system.open(path, "rb") as sent, target.open("wb") as file:
+        while done <= most and (block := sent.read(_CHUNK)):
+            done += file.write(block)
+    return done
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import fsspec
 import pytest
 
 from stages.lib import fetch as module
-from stages.lib import http
+from stages.lib import http, remote
 from stages.lib.console import UserError
 from stages.lib.fetch import existing_path, fetch, local_path, repository, scratch, version
 from stages.lib.urls import UnreachableError, is_url, shown
@@ -402,3 +402,18 @@ def test_what_fsspec_cannot_open(source: str, message: str) -> None:
     with pytest.raises(UserError, match=rf"{KEY}: {source}.*{message}"):
         fetch(source, KEY)
     assert downloads() == []
+
+
+def test_more_than_expected_is_cut_off(
+    memory: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even where the file system says less than it sends."""
+    monkeypatch.setattr(remote, "_CHUNK", 100)
+    monkeypatch.setattr(type(memory), "info", lambda *_: {"type": "file", "name": "/x", "size": 1})
+    memory.pipe("/x", bytes(10_000))
+    with pytest.raises(UserError, match="memory://x sends more than 300 bytes"):
+        fetch("memory://x", KEY, size=300)
+    monkeypatch.setattr(remote, "MAX_BYTES", 500)
+    with pytest.raises(UserError, match="memory://x sends more than 500 bytes"):
+        fetch("memory://x", KEY)
+    assert all(path.stat().st_size <= 600 for path in Path(".cache").glob("*.part"))
