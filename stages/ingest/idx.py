@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.ingest.archives import unpack
+from stages.ingest.idx_names import labels_names
 from stages.ingest.items import Asked, FileContent, Item, Rejected, SliceContent, Source
 from stages.ingest.trees import Tree
 from stages.lib.console import UserError
@@ -103,11 +104,7 @@ def _part(tree: Tree, name: str, asked: Asked) -> Part:
 
 
 def _labels_of(tree: Tree, name: str) -> str | None:
-    folder, slash, last = name.removesuffix(".gz").rpartition("/")
-    for images, labels in (("images", "labels"), ("image", "label"), ("idx3", "idx1")):
-        last = last.replace(images, labels)
-    plain = f"{folder}{slash}{last}"
-    return next((one for one in (plain, f"{plain}.gz") if one in tree.files and one != name), None)
+    return next((one for one in labels_names(name) if one in tree.files), None)
 
 
 def _open(tree: Tree, name: str, dimensions: int, asked: Asked) -> tuple[Path, int, list[int]]:

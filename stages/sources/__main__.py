@@ -31,6 +31,11 @@ def main() -> None:
                 raise
             say(f"{error}; taking it to be unchanged")
             continue
+        if found.get("version") == {}:
+            say(
+                f"data.{name}.source: the server of {found['source']} tells neither version, date "
+                f"nor size, so no change is seen; after one, run `dvc repro --force ingest@{name}`"
+            )
         if found != noted:
             write_json(note, found)
 

@@ -6,10 +6,12 @@ No image is opened. Imports nothing heavy, because every `dvc repro` comes by.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path
 from typing import Any
 
+from stages.ingest.idx_names import labels_names
 from stages.lib import fetch
 from stages.lib.files import base_folder, walk
 from stages.lib.urls import shown
@@ -49,15 +51,23 @@ def fingerprint(source: str, key: str) -> dict[str, Any]:
         return found | _folder(path)
     if path.suffix.lower() in _DESCRIBING:
         return found | _folder(base_folder(path))
-    if _IDX.search(path.name):
-        beside = sorted(one for one in path.parent.iterdir() if _IDX.search(one.name))
-        return found | {"files": {one.name: _state(one) for one in beside}}
+    beside = _beside(path)
+    if beside:
+        return found | {"files": {name: _state(path.parent / name) for name in sorted(beside)}}
     return found | {"file": _state(path)}
 
 
 def address(source: str) -> str:
     """A name for a URL: what may be shown of it can be the same for two, its hash is not."""
     return hashlib.sha256(source.encode()).hexdigest()[:16]
+
+
+def _beside(path: Path) -> set[str]:
+    """The names of the files that an IDX file comes with, its own too; none of any other file."""
+    found = {name for name in labels_names(path.name) if os.path.lexists(path.parent / name)}
+    if _IDX.search(path.name):
+        found |= {one.name for one in path.parent.iterdir() if _IDX.search(one.name)}
+    return found | {path.name} if found else found
 
 
 def _folder(folder: Path) -> dict[str, Any]:

@@ -137,3 +137,11 @@ def test_a_link_that_the_user_named_is_followed(tmp_path: Path, build: Build) ->
     link.symlink_to(folder / link.name)
     (tmp_path / "l" / "circle").symlink_to("circle")
     assert len(build(link, **ASK).index) == 60
+
+
+def test_labels_are_found_beside_images_of_another_name(tmp_path: Path, build: Build) -> None:
+    images, labels = digits(0, 40)
+    (tmp_path / "digit-images.bin").write_bytes(idx(images))
+    (tmp_path / "digit-labels.bin").write_bytes(idx(labels))
+    store = build(tmp_path / "digit-images.bin", **ASK)
+    assert store.index["label"].notna().all()

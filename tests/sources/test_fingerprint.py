@@ -240,8 +240,33 @@ def test_labels_of_an_idx_file_by_any_name_belong_to_it(tmp_path: Path) -> None:
         ("http://[::1/x.zip", "source http://…: this is no URL"),
         ("zip://a::/nonexistent.zip", "there is no such file or folder"),
         ("ftp://127.0.0.1:1/x.zip", "cannot be reached .ConnectionRefusedError"),
+        ("github://x", "cannot be reached .TypeError"),
     ],
 )
 def test_odd_sources_are_one_line(source: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         fingerprint(source, KEY)
+
+
+@pytest.mark.parametrize("packed", ["", ".gz"])
+def test_labels_that_ingestion_would_take_belong_to_the_images(tmp_path: Path, packed: str) -> None:
+    images, labels = tmp_path / "digit-images.bin", tmp_path / f"digit-labels.bin{packed}"
+    images.write_bytes(b"images")
+    labels.write_bytes(b"labels")
+    before = fingerprint(str(images), KEY)
+    labels.write_bytes(b"others, and more")
+    assert fingerprint(str(images), KEY) != before
+
+
+def test_a_server_that_tells_nothing_is_mentioned(
+    server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"{server.address}/images.zip"
+    run(monkeypatch, url)
+    assert capsys.readouterr().err == ""
+    server.etags = server.lengths = False
+    run(monkeypatch, url)
+    found = capsys.readouterr().err
+    assert found.count("\n") == 1
+    assert "data.mine.source" in found
+    assert "dvc repro --force ingest@mine" in found
