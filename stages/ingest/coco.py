@@ -161,7 +161,7 @@ def _photographs(where: str, content: Any) -> list[Photograph]:
             f"found {keys or 'an empty object'}"
         )
     categories = dict(
-        _entries(where, content, "categories", lambda one: (int(one["id"]), str(one["name"])))
+        _entries(where, content, "categories", lambda one: (int(one["id"]), _text(one["name"])))
     )
     images = dict(_entries(where, content, "images", lambda one: (int(one["id"]), _image(one))))
 
@@ -194,7 +194,14 @@ def _image(entry: Mapping[str, Any]) -> tuple[str, int, int]:
     file, width, height = entry["file_name"], int(entry["width"]), int(entry["height"])
     if width < 1 or height < 1 or not isinstance(file, str):
         raise ValueError(f"file {file!r} of {width}×{height} pixels")
-    return file, width, height
+    return _text(file), width, height
+
+
+def _text(value: object) -> str:
+    """The value as text; raises ValueError if no file can hold it, as half a surrogate pair."""
+    text = str(value)
+    text.encode()
+    return text
 
 
 def _box(bbox: Any, width: int, height: int, category: str) -> Box | None:

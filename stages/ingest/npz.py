@@ -13,6 +13,7 @@ turned by 90° is a true image of its factors.
 
 from __future__ import annotations
 
+import lzma
 import shutil
 import zipfile
 import zlib
@@ -36,6 +37,12 @@ DSPRITES = ("color", "shape", "scale", "orientation", "x", "y")
 MAX_BYTES = 64 * 2**30
 
 _BLOCK = 4096  # images brought to bytes of 0 to 255 at a time
+
+# What the packings of a zip raise, of which zipfile knows some and not others.
+_UNREADABLE = (
+    *(ValueError, EOFError, OSError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+)
 
 _Array = npt.NDArray[np.generic]
 
@@ -91,7 +98,7 @@ def _load(tree: Tree, name: str, asked: Asked) -> _Array:
     where = f"{tree.where}/{name}"
     try:
         array: _Array = np.load(_file(tree, name, asked), mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+    except _UNREADABLE as error:
         reason = str(error).split("\n")[0]
         raise UserError(f"{where}: not an array that can be read ({reason})") from None
     if array.ndim == 0 or len(array) == 0:

@@ -257,3 +257,31 @@ def test_the_original_is_the_plain_picture(tmp_path: Path, build: Build) -> None
     data = (folder / "images" / "a.png").read_bytes()
     expected = decode(data, Target(8, 8, 3, "crop"), (View(),))
     assert np.array_equal(build(folder, coco=OPTIONS).images, expected)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ('"id": 100', '"id": Infinity', r"images\[0\] is not .*OverflowError"),
+        ('"a.png"', r'"\ud800.png"', r"images\[0\] is not .*surrogates"),
+        ('"dog"', r'"\ud800"', r"categories\[1\] is not .*surrogates"),
+    ],
+)
+def test_numbers_and_texts_that_there_are_not(
+    tmp_path: Path, build: Build, before: str, after: str, message: str
+) -> None:
+    folder = instances(tmp_path / "x", {"a.png": ONE})
+    path = folder / "annotations" / "instances.json"
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after))
+    with pytest.raises(UserError, match=message):
+        build(folder, coco=OPTIONS)
+
+
+def test_instances_that_are_a_link_are_read(tmp_path: Path, build: Build) -> None:
+    folder = instances(tmp_path / "x", {"a.png": ONE})
+    path = folder / "annotations" / "instances.json"
+    path.rename(tmp_path / "elsewhere.json")
+    path.symlink_to(tmp_path / "elsewhere.json")
+    assert build(path, coco=OPTIONS).index["label"].to_list() == ["dog"]

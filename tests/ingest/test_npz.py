@@ -131,3 +131,35 @@ def test_arrays_that_are_no_images_or_factors(
 ) -> None:
     with pytest.raises(UserError, match=message):
         build(save(tmp_path / "d.npz", changes), **ASK)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_a_damaged_stream_is_one_line(tmp_path: Path, build: Build, method: int) -> None:
+    path = repacked(save(tmp_path / "d.npz"), method)
+    data = bytearray(path.read_bytes())
+    start = data.index(b"imgs.npy") + len("imgs.npy")
+    data[start + 20 : start + 60] = bytes([255]) * 40
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"imgs\.npy: not an array that can be read"):
+        build(path, **ASK)
+
+
+def test_an_unknown_packing_is_one_line(tmp_path: Path, build: Build) -> None:
+    path = repacked(save(tmp_path / "d.npz"), zipfile.ZIP_DEFLATED)
+    data = path.read_bytes()
+    for mark, at in ((b"PK\3\4", 8), (b"PK\1\2", 10)):
+        parts = data.split(mark)
+        data = mark.join([parts[0], *(p[: at - 4] + b"\x61\0" + p[at - 2 :] for p in parts[1:])])
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"not an array that can be read .*compression"):
+        build(path, **ASK)
+
+
+def repacked(path: Path, method: int) -> Path:
+    """The arrays of an npz, packed by another method."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
