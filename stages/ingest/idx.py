@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.ingest.archives import unpack
-from stages.ingest.idx_names import labels_names
 from stages.ingest.items import Asked, FileContent, Item, Rejected, SliceContent, Source
 from stages.ingest.trees import Tree
 from stages.lib.console import UserError
+from stages.lib.idx_names import labels_names
 
 MAX_IDX_BYTES = 16 * 2**30
 

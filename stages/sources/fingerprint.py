@@ -11,9 +11,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from stages.ingest.idx_names import labels_names
 from stages.lib import fetch
 from stages.lib.files import base_folder, walk
+from stages.lib.idx_names import labels_names
 from stages.lib.urls import shown
 
 BY_NAME = ("drawn:", "sklearn:", "torchvision:")
