@@ -25,6 +25,9 @@ from stages.models.base import Batch, Model, to_images
 LATENTS, BATCH, LEARNING_RATE = 3, 50, 0.001
 PRECISIONS = ("32-true", "bf16-mixed")
 PYTHAE = "0.1.2"
+TRAININGS = 6
+"""How many take turns: so many seconds of the clock are one of a training's own."""
+
 LAYERS = {"PyTorch's layers": True, "our layers": False}
 """What pythae trains the networks with → whether they are plain."""
 
@@ -129,7 +132,7 @@ def _run(precision: str) -> Run:
                 "patience": None,
                 "precision": precision,
                 "accelerator": "auto",
-                "checkpoint_seconds": 30.0,
+                "checkpoint_seconds": 30.0 * TRAININGS,
             },
         }
     )
