@@ -38,7 +38,7 @@ def main() -> None:
             found = factors.examine(codes, truth, trained.run.seed, quick)
             values, matrices = values | found.metrics, found.table
         path = out / "factors.png"
-        latent_map.draw(trained, matrices, latents, settings.traversal, settings.steps, path)
+        latent_map.draw(trained, store, matrices, latents, settings.traversal, settings.steps, path)
     table = latents.to_csv(index=False, float_format="%.4g")
     write_bytes(out / "latents.csv", table.encode())
     rounded = {metric: float(f"{value:.5g}") for metric, value in values.items()}

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from stages.lib import plane
+from stages.lib import plane, traversal
 from stages.lib.params import Evaluate
 from stages.lib.picture import enlargement, save_figure, save_grid
 from stages.lib.plane import choose
@@ -47,7 +47,7 @@ def draw(
     if store.classes:
         classes(trained, store, settings, out / "classes.png")
     if trained.run.latent_dim == 2:
-        plane.mesh(trained, settings.mesh, settings.traversal, out / "mesh.png")
+        plane.mesh(trained, store, settings.mesh, settings.traversal, out / "mesh.png")
         plane.scatter(trained, store, settings.scatter, out / "scatter.png")
 
 
@@ -86,12 +86,11 @@ def samples(trained: TrainedRun, settings: Evaluate, path: Path) -> None:
 def traversals(
     trained: TrainedRun, store: Store, latents: pd.DataFrame, settings: Evaluate, out: Path
 ) -> None:
-    """One row a latent, the others at 0; once more for each colour channel of circles_rgb."""
+    """One row a latent, the others still; once more for each colour channel of circles_rgb."""
     shown = latents.nlargest(MOST_ROWS, "activity").sort_values("latent")
     values = np.linspace(-settings.traversal, settings.traversal, settings.steps)
-    codes = np.zeros((len(shown), len(values), trained.run.latent_dim), dtype=np.float32)
-    for row, latent in enumerate(shown["latent"]):
-        codes[row, :, latent - 1] = values
+    frame = traversal.frame(trained, store)
+    codes = frame.codes(shown["latent"].to_list(), values)
     images = trained.decode(codes.reshape(-1, trained.run.latent_dim))
     some = "" if len(shown) == len(latents) else f", the {len(shown)} most active of {len(latents)}"
     labels = [_latent_label(row) for _, row in shown.iterrows()]
@@ -101,8 +100,9 @@ def traversals(
             out / (f"traversal_{name}.png" if name else "traversal.png"),
             picture,
             columns=len(values),
-            title=f"Traversals: a latent a row{some}, the others 0{channel} · {trained.title()}",
-            column_labels=[f"{value:+.3g}" for value in values],
+            title=f"Traversals: a latent a row{some}, the others {frame.rest}{channel} · "
+            f"{trained.title()}",
+            column_labels=frame.labels(values),
             row_labels=labels,
             enlarge=_enlarge(trained),
         )

@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from stages.lib.disentanglement import holdings
 from stages.lib.picture import save_figure, tile
 from stages.lib.run import TrainedRun
+from stages.lib.store import Store
+from stages.lib.traversal import Frame, frame
 
 MAPS = {
     "share": "share of information",
@@ -37,6 +39,7 @@ _GAP = 1
 
 def draw(
     trained: TrainedRun,
+    store: Store,
     matrices: pd.DataFrame,
     latents: pd.DataFrame,
     traversal: float,
@@ -47,10 +50,11 @@ def draw(
 
     Args:
         trained: the run.
+        store: the images that it was trained on.
         matrices: as of `disentanglement.matrices`, of the run's codes; at least its column
             ``share``.
         latents: as of `measure.latents`.
-        traversal: a latent goes from −traversal to +traversal, the others are 0.
+        traversal: a latent goes from −traversal to +traversal units of `traversal.frame`.
         steps: images in a row.
         path: the PNG to write.
     """
@@ -68,7 +72,8 @@ def draw(
     widths = [picture, *[table] * len(maps)]
     first, *others = figure.subplots(1, 1 + len(maps), width_ratios=widths)
     values = np.linspace(-traversal, traversal, steps)
-    _traverse(first, trained, shown["latent"].to_list(), values, _labels(shown, matrices))
+    around, labels = frame(trained, store), _labels(shown, matrices)
+    _traverse(first, trained, around, shown["latent"].to_list(), values, labels)
     for axes, (column, title) in zip(others, maps.items(), strict=True):
         cells = matrices.pivot(index="latent", columns="factor", values=column)[names]
         rows = cells.to_numpy(np.float64)[shown["latent"].to_numpy() - 1]
@@ -90,23 +95,21 @@ def _labels(latents: pd.DataFrame, matrices: pd.DataFrame) -> list[str]:
 def _traverse(
     axes: Axes,
     trained: TrainedRun,
+    frame: Frame,
     latents: Sequence[int],
     values: npt.NDArray[np.float64],
     labels: Sequence[str],
 ) -> None:
     count, steps = len(latents), len(values)
-    codes = np.zeros((count, steps, trained.run.latent_dim), np.float32)
-    for row, latent in enumerate(latents):
-        codes[row, :, latent - 1] = values
-    images = trained.decode(codes.reshape(count * steps, -1))
+    images = trained.decode(frame.codes(latents, values).reshape(count * steps, -1))
     height, width = images.shape[1:3]
     axes.imshow(tile(images, steps, _GAP), interpolation="antialiased", aspect="auto")
     places = np.arange(count) * (height + _GAP) + height / 2 - 0.5
     axes.set_yticks(places, labels, fontsize=7)
     columns = np.arange(steps) * (width + _GAP) + width / 2 - 0.5
-    axes.set_xticks(columns, [f"{value:+.2g}" for value in values], fontsize=6)
+    axes.set_xticks(columns, frame.labels(values), fontsize=6)
     axes.tick_params(length=0)
-    axes.set_title("traversal, the other latents 0", fontsize=7)
+    axes.set_title(f"traversal, the other latents {frame.rest}", fontsize=7)
 
 
 def _heat(axes: Axes, cells: npt.NDArray[np.float64], names: Sequence[str], title: str) -> None:

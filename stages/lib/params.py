@@ -350,7 +350,7 @@ class Evaluate(Section):
             validation images (Burda et al. 2016, section 5.2).
         examples: pairs in a strip, and images of a class.
         samples: random samples beside decoder(0).
-        traversal: a latent goes from −traversal to +traversal.
+        traversal: a latent goes from −traversal to +traversal; at β = 0, deviations of its codes.
         steps: columns of a traversal.
         mesh: rows and columns of the mesh of a two-latent model.
         scatter: images of a class in the scatter of a two-latent model.

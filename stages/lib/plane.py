@@ -11,28 +11,32 @@ from matplotlib.figure import Figure
 from stages.lib.picture import save_figure, save_grid
 from stages.lib.run import TrainedRun
 from stages.lib.store import Store
+from stages.lib.traversal import frame
 
 Rows = npt.NDArray[np.int64]
 
 
-def mesh(trained: TrainedRun, steps: int, traversal: float, path: Path) -> None:
+def mesh(trained: TrainedRun, store: Store, steps: int, traversal: float, path: Path) -> None:
     """Decodings on a square mesh, z2 upwards.
 
     Args:
         trained: a run with two latents.
+        store: the images that it was trained on.
         steps: rows and columns of the mesh.
-        traversal: both latents go from −traversal to +traversal.
+        traversal: both latents go from −traversal to +traversal units of `traversal.frame`.
         path: the PNG to write.
     """
     values = np.linspace(-traversal, traversal, steps)
     z1, z2 = np.meshgrid(values, values[::-1])
-    codes = np.stack([z1.ravel(), z2.ravel()], axis=1).astype(np.float32)
+    around = frame(trained, store)
+    codes = around.centre + around.unit * np.stack([z1.ravel(), z2.ravel()], axis=1)
+    first, *_, last = around.labels(values)
     save_grid(
         path,
-        trained.decode(codes),
+        trained.decode(codes.astype(np.float32)),
         columns=steps,
         title=f"Decodings of z1 (to the right) and z2 (upwards), both from "
-        f"{values[0]:+g} to {values[-1]:+g} · {trained.title()}",
+        f"{first} to {last} · {trained.title()}",
         gap=1,
     )
 

@@ -71,12 +71,11 @@ def draw(outcome: Outcome, models: Models, folder: Path) -> None:
     best = rows.groupby("objective", observed=True)["mig"].mean().idxmax()
     for name, seed in rows.loc[rows["objective"] == best, ["run", "seed"]].itertuples(index=False):
         trained = open_run(models[name])
-        latents = measure.latents(
-            trained, outcome.stores[trained.run.data], outcome.study.active_threshold
-        )
+        store = outcome.stores[trained.run.data]
+        latents = measure.latents(trained, store, outcome.study.active_threshold)
         matrices = pd.read_csv(models[name].parent / MATRICES)
         path = folder / f"latents_s{seed}.png"
-        latent_map.draw(trained, matrices, latents, TRAVERSAL, STEPS, path)
+        latent_map.draw(trained, store, matrices, latents, TRAVERSAL, STEPS, path)
 
 
 def table(outcome: Outcome, models: Models) -> pd.DataFrame:

@@ -137,7 +137,7 @@ def _mesh(outcome: Outcome, models: Models, folder: Path) -> None:
         settings = outcome.study.plane
         assert settings is not None  # noqa: S101 - the schema asks for it
         path = folder / PICTURES / f"{data}_mesh.png"
-        plane.mesh(run, settings.mesh, settings.traversal, path)
+        plane.mesh(run, outcome.stores[data], settings.mesh, settings.traversal, path)
 
 
 def _scatter(outcome: Outcome, models: Models, folder: Path) -> None:

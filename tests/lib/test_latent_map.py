@@ -33,7 +33,7 @@ def test_a_page_repeats(trained: TrainedRun, store: Store, tmp_path: Path) -> No
     matrices = factors.examine(trained.encode(store.images), truth, 0, QUICK).table
     latents = measure.latents(trained, store, 0.01)
     for name in ("a", "b"):
-        latent_map.draw(trained, matrices, latents, 2.0, 5, tmp_path / f"{name}.png")
+        latent_map.draw(trained, store, matrices, latents, 2.0, 5, tmp_path / f"{name}.png")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
