@@ -80,7 +80,17 @@ def draw(
         _heat(axes, rows, names, title)
     some = "" if len(shown) == len(latents) else f", the {len(shown)} most active of {len(latents)}"
     figure.suptitle(f"Latents and true factors{some}\n{trained.title()}", fontsize=7, wrap=True)
+    _undistort(figure, first)
     save_figure(path, figure)
+
+
+def _undistort(figure: Figure, axes: Axes) -> None:
+    """Make the figure as high as its picture in `axes` needs to keep its shape."""
+    figure.draw_without_rendering()
+    box = axes.get_window_extent()
+    height, width = axes.images[0].get_size()
+    lack = box.width * height / width - box.height
+    figure.set_figheight(figure.get_figheight() + lack / figure.dpi)
 
 
 def _labels(latents: pd.DataFrame, matrices: pd.DataFrame) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from stages.lib import factors, latent_map, loop, measure
 from stages.lib.disentanglement import QUICK
@@ -35,6 +36,18 @@ def test_a_page_repeats(trained: TrainedRun, store: Store, tmp_path: Path) -> No
     for name in ("a", "b"):
         latent_map.draw(trained, store, matrices, latents, 2.0, 5, tmp_path / f"{name}.png")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_pictures_keep_their_shape() -> None:
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    picture, other = figure.subplots(1, 2)
+    picture.imshow(np.zeros((50, 40)), aspect="auto")
+    picture.set_yticks([10], ["a label with many letters"])
+    other.set_title("another")
+    latent_map._undistort(figure, picture)
+    figure.draw_without_rendering()
+    box = picture.get_window_extent()
+    assert box.height / box.width == pytest.approx(50 / 40, rel=0.01)
 
 
 def matrices(share: list[list[float]]) -> pd.DataFrame:
