@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -174,7 +175,9 @@ def _chapter(chapter: Chapter, root: Path) -> dict[str, Any]:
 
 def _pictures(folder: Path, order: Sequence[str]) -> dict[str, Picture]:
     """The pictures of a folder by name, in the order of the patterns `order`."""
-    found = sorted(folder.glob("*.png"), key=lambda path: (_place(path.stem, order), path.stem))
+    found = sorted(
+        folder.glob("*.png"), key=lambda path: (_place(path.stem, order), _counted(path.stem))
+    )
     if not found:
         raise UserError(f"{folder}: no picture there; make it with `dvc repro`")
     return {path.stem: Picture(_data_uri(path), _is_wide(path)) for path in found}
@@ -184,6 +187,12 @@ def _place(name: str, order: Sequence[str]) -> int:
     """The number of the first pattern that fits; after all of them if none does."""
     fits = (number for number, pattern in enumerate(order) if fnmatch(name, pattern))
     return next(fits, len(order))
+
+
+def _counted(name: str) -> list[str | int]:
+    """A key that sorts kind-2 before kind-10."""
+    parts = re.split("([0-9]+)", name)
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)]
 
 
 def _is_wide(path: Path) -> bool:

@@ -95,6 +95,15 @@ def test_pictures_of_walks_follow_the_text(outputs: Path) -> None:
     assert found == [*names, "sheet"]
 
 
+def test_numbered_pictures_are_counted(outputs: Path) -> None:
+    folder = outputs / "plots" / "products"
+    names = ["kind-0", "kind-2", "kind-9", "kind-10", "kind-11"]
+    for name in names:
+        Image.new("RGB", (4, 4)).save(folder / f"{name}.png")
+    found = re.findall(r'alt="products: ([^"]*)"', render(PARAMS, VALUES, outputs))
+    assert found == [*names, "sheet"]
+
+
 def test_a_chapter_without_pictures_is_named(outputs: Path) -> None:
     (outputs / "plots" / CHAPTERS[0].name / "sheet.png").unlink()
     with pytest.raises(UserError, match=f"{CHAPTERS[0].name}: no picture there"):
