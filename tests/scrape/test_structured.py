@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -57,6 +58,28 @@ def test_strings_are_left_alone() -> None:
 @pytest.mark.parametrize("text", ["", "{", "var x = 1", '{"a": }', "[" * 200_000])
 def test_what_is_no_json_yields_nothing(text: str) -> None:
     assert list(lenient_json(text)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1,\n' + "//" * 200 + '\n "b": 2}',  # a line of slashes, as people draw them
+        '{"a": 1,' + "/**/" * 200 + '"b": 2 x}',
+        '{"a": 1,' + " " * 60_000 + '"b": 2}',
+        '"' + '\\"' * 60_000,
+        "/*" * 60_000,
+        "," * 60_000 + "/*",
+    ],
+)
+def test_no_text_takes_long(text: str) -> None:
+    began = time.monotonic()
+    list(lenient_json(text))
+    assert time.monotonic() - began < 2
+
+
+def test_a_line_of_slashes_is_a_comment() -> None:
+    text = '{"a": 1,\n////////////////////////\n// b //\n"b": 2, ////// c\n}'
+    assert list(lenient_json(text)) == [{"a": 1, "b": 2}]
 
 
 _values = st.recursive(
@@ -192,6 +215,27 @@ def test_overrides_win_where_they_find_something() -> None:
 def test_links_that_are_no_web_addresses_are_dropped() -> None:
     links = ["file:///etc/passwd", "data:image/png;base64,AA", "javascript:x()", "//[", "/a.jpg#x"]
     assert _read(json.dumps({**NODE, "image": links})).images == ("http://shop.example/a.jpg",)
+
+
+def test_a_parameter_of_a_query_is_no_character() -> None:
+    links = ["/a.jpg?w=9&timestamp=1", "/b.jpg?w=9&currency=EUR&region=x", "/c.jpg?w=9&amp;lt=1"]
+    links.append("/d.jpg?w=9&times;&#38;&nosuch;")
+    assert _read(json.dumps({**NODE, "image": links})).images == (
+        "http://shop.example/a.jpg?w=9&timestamp=1",
+        "http://shop.example/b.jpg?w=9&currency=EUR&region=x",
+        "http://shop.example/c.jpg?w=9&lt=1",
+        "http://shop.example/d.jpg?w=9×&&nosuch;",
+    )
+
+
+@pytest.mark.parametrize(
+    ("base", "image"),
+    [("/shop/", "shop/b.jpg"), (" ../x/ ", "de/x/b.jpg"), ("http://[", "de/p/b.jpg")],
+)
+def test_links_start_from_the_base(base: str, image: str) -> None:
+    head = f'<base href="{base}">'
+    product = _read(json.dumps({**NODE, "image": "b.jpg"}), head=head)
+    assert product.images == (f"http://shop.example/{image}",)
 
 
 def test_a_page_without_a_product() -> None:
