@@ -51,6 +51,29 @@ CREATE TABLE images (
 """
 
 
+def _unusable(path: Path, error: Exception) -> UserError:
+    return UserError(
+        f"{path}: cannot be used ({error}); another crawl may be running on it, or remove its "
+        "folder to begin anew"
+    )
+
+
+@contextmanager
+def opened(path: Path, fingerprint: str) -> Iterator[Ledger]:
+    """The `Ledger` for a block; whatever SQLite finds wrong with it there becomes one line.
+
+    Raises:
+        UserError: if the file is damaged, in use, or of another crawl.
+    """
+    ledger = Ledger(path, fingerprint)
+    try:
+        yield ledger
+    except sqlite3.Error as error:
+        raise _unusable(path, error) from None
+    finally:
+        ledger.close()
+
+
 @dataclass(frozen=True)
 class Entry:
     """A URL and what became of it.
@@ -115,10 +138,7 @@ class Ledger:
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._open(path, fingerprint)
         except (OSError, sqlite3.Error) as error:
-            raise UserError(
-                f"{path}: cannot be used ({error}); another crawl may be running on it, or remove "
-                "its folder to begin anew"
-            ) from None
+            raise _unusable(path, error) from None
 
     def _open(self, path: Path, fingerprint: str) -> None:
         self._db.execute("BEGIN EXCLUSIVE")
@@ -227,7 +247,7 @@ class Ledger:
 
     def unchanged(self, url: str) -> None:
         """Record that the server still has what an earlier crawl brought."""
-        self._db.execute("UPDATE urls SET status = 'done' WHERE url = ?", (url,))
+        self._db.execute("UPDATE urls SET status = 'done', reason = '' WHERE url = ?", (url,))
 
     def _done(self, url: str, answer: Answer, sha256: str = "") -> None:
         self._db.execute(

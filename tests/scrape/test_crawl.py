@@ -274,6 +274,58 @@ def test_without_robots_txt_all_is_open(tmp_path: Path) -> None:
     assert asked == ["/robots.txt", "/a"]
 
 
+PRODUCT = b"""<script type="application/ld+json">
+{"@type": "Product", "name": "Kleid", "sku": "1", "image": "/a.jpg"}</script>"""
+
+
+@contextmanager
+def _answers(pages: dict[str, bytes]) -> Iterator[tuple[str, list[str]]]:
+    """A server of these pages by path; all else, e.g. robots.txt, is not there."""
+    with answering(
+        "127.0.0.1", lambda path: (200, "", pages[path]) if path in pages else (404, "", b"")
+    ) as served:
+        yield served
+
+
+@pytest.mark.parametrize("products", ["a.produkt", "a.produkt::attr(href)"])
+def test_links_of_a_category_page_start_from_its_base(tmp_path: Path, products: str) -> None:
+    """And a file that is larger than allowed stays so: it is asked for once."""
+    links = b'<base href="/shop/"><a class="produkt" href="p/1">x</a><a class="produkt">no link</a>'
+    with _answers({"/list": links, "/shop/p/1": PRODUCT, "/a.jpg": bytes(5000)}) as (root, asked):
+        path = crawls.shop_file(
+            tmp_path, start=[f"{root}/list"], sitemaps=[], product_urls=None, products=products
+        )
+        crawls.prepare(tmp_path, path, None, limits={"image_bytes": 1000})
+        crawls.run(tmp_path)
+    assert asked == ["/robots.txt", "/list", "/shop/p/1", "/a.jpg"]
+    ledger = pd.read_csv(tmp_path / "data/crawl/ledger.csv").set_index("url")
+    assert ledger.loc[f"{root}/a.jpg", "reason"] == "larger than the limit"
+
+
+def test_pages_that_are_gone_count_as_pages(tmp_path: Path) -> None:
+    links = b"".join(b'<a class="produkt" href="/de/p/%d">x</a>' % number for number in range(40))
+    with _answers({"/list": links}) as (root, asked):
+        path = crawls.shop_file(tmp_path, start=[f"{root}/list"], sitemaps=[], requests_per_host=1)
+        crawls.prepare(tmp_path, path, None, limits={"pages": 5})
+        said = crawls.run(tmp_path, status=1)
+    assert "the limit of 5 pages is reached" in said
+    assert len(asked) <= 2 + 5
+
+
+def test_a_long_delay_does_not_outlast_the_limit_of_seconds(tmp_path: Path) -> None:
+    robots = b"User-agent: *\nCrawl-delay: 100000\n"
+    links = b'<a class="produkt" href="/de/p/1">x</a>'
+    pages = {"/robots.txt": robots, "/list": links, "/de/p/1": PRODUCT}
+    with _answers(pages) as (root, asked):
+        path = crawls.shop_file(tmp_path, start=[f"{root}/list"], sitemaps=[])
+        crawls.prepare(tmp_path, path, None, limits={"seconds": 3.0})
+        began = time.monotonic()
+        said = crawls.run(tmp_path, status=1)
+    assert "the limit of 3 seconds is reached before a product was found" in said
+    assert asked == ["/robots.txt", "/list"]
+    assert time.monotonic() - began < 60
+
+
 def test_a_dead_network_keeps_the_queue(tmp_path: Path) -> None:
     starts = [f"http://127.0.0.1:9/{number}" for number in range(40)]
     crawls.prepare(tmp_path, crawls.shop_file(tmp_path, start=starts, sitemaps=[]), None)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stages.lib.console import UserError
-from stages.scrape.ledger import Answer, Kind, Ledger, Photo
+from stages.scrape.ledger import Answer, Kind, Ledger, Photo, opened
 
 ANSWER = Answer('"tag"', "yesterday", "2026-01-01T00:00:00Z", 5)
 START: list[tuple[str, Kind]] = [("http://a/list", "listing")]
@@ -108,4 +108,28 @@ def test_a_damaged_ledger_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "l.sqlite").write_bytes(b"no database, but long enough to be taken for one" * 50)
     with pytest.raises(UserError, match="cannot be used") as caught:
         Ledger(tmp_path / "l.sqlite", "f")
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_unchanged_at_the_second_try_has_no_failure_left(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l.sqlite", "f")
+    ledger.begin(START)
+    ledger.failed(START[0][0], "HTTP 503", lasting=False)
+    ledger.second_pass()
+    ledger.unchanged(START[0][0])
+    entry = ledger.entry(START[0][0])
+    assert entry is not None
+    assert (entry.status, entry.reason) == ("done", "")
+
+
+def test_damage_that_is_met_later_is_told_in_one_line_too(tmp_path: Path) -> None:
+    path = tmp_path / "l.sqlite"
+    with opened(path, "f") as ledger:
+        ledger.begin([(f"http://a/{number:04d}", "product") for number in range(2000)])
+    content = bytearray(path.read_bytes())
+    assert len(content) > 20 * 4096
+    content[15 * 4096 :] = b"\xff" * (len(content) - 15 * 4096)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="cannot be used") as caught, opened(path, "f") as ledger:
+        list(ledger.entries())
     assert "\n" not in str(caught.value)
