@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,22 @@ def test_damage_that_is_met_later_is_told_in_one_line_too(tmp_path: Path) -> Non
     with pytest.raises(UserError, match="cannot be used") as caught, opened(path, "f") as ledger:
         list(ledger.entries())
     assert "\n" not in str(caught.value)
+
+
+def test_a_second_crawl_waits_for_the_end_of_the_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "shop" / "ledger.sqlite"
+    inside = threading.Event()
+
+    def second() -> None:
+        with opened(path, "f"):
+            inside.set()
+
+    with opened(path, "f"):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert not inside.wait(0.5)
+    thread.join(10)
+    assert inside.is_set()
+    assert "another crawl is running" in capsys.readouterr().err
