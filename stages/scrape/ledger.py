@@ -254,9 +254,10 @@ class Ledger:
         self, url: str, answer: Answer, data: dict[str, Any], images: Iterable[str]
     ) -> list[str]:
         """Record a product with its images; returns the image URLs that are new."""
-        text = json.dumps(data, sort_keys=True, ensure_ascii=False)
+        # Half a surrogate pair, as a shop that cuts an emoji leaves it, is no text: a ? instead.
+        text = json.dumps(data, sort_keys=True, ensure_ascii=False).encode(errors="replace")
         with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO products VALUES (?, ?)", (url, text))
+            self._db.execute("INSERT OR REPLACE INTO products VALUES (?, ?)", (url, text.decode()))
             new = [link for link in images if self._add(link, "image")]
             self._done(url, answer)
         return new

@@ -399,9 +399,10 @@ def _absolute(links: Sequence[str], base: str) -> tuple[str, ...]:
     for link in links:
         try:
             url = urldefrag(urljoin(base, _unescaped(link.strip()))).url
+            url.encode()
             if urlsplit(url).scheme in ("http", "https") and urlsplit(url).hostname:
                 urls[url] = None
-        except ValueError:  # e.g. an unclosed bracket of an IPv6 address
+        except ValueError:  # e.g. an unclosed bracket of an IPv6 address, or half an emoji
             continue
     return tuple(urls)
 

@@ -6,9 +6,12 @@ import threading
 from pathlib import Path
 
 import pytest
+from parsel import Selector
 
 from stages.lib.console import UserError
 from stages.scrape.ledger import Answer, Kind, Ledger, Photo, opened
+from stages.scrape.shop_file import Fields
+from stages.scrape.structured import read_product
 
 ANSWER = Answer('"tag"', "yesterday", "2026-01-01T00:00:00Z", 5)
 START: list[tuple[str, Kind]] = [("http://a/list", "listing")]
@@ -64,6 +67,18 @@ def test_the_next_crawl_asks_for_everything_with_validators(tmp_path: Path) -> N
     ledger.unchanged("http://a/1")
     assert "http://a/1" not in _queue(ledger)
     assert dict(ledger.products()) == {"http://a/1": {"name": "x"}}
+
+
+def test_half_an_emoji_costs_no_product(tmp_path: Path) -> None:
+    """Shops cut descriptions between the two halves of a character."""
+    script = r'{"@type": "Product", "name": "K \ud83d", "sku": "1", "image": ["/a", "/\ud83d"]}'
+    page = Selector(f'<script type="application/ld+json">{script}</script>')
+    product = read_product(page, "http://a/1", Fields())
+    assert product is not None
+    ledger = Ledger(tmp_path / "l.sqlite", "f")
+    ledger.begin([("http://a/1", "product")])
+    assert ledger.product("http://a/1", ANSWER, product.as_dict(), product.images) == ["http://a/a"]
+    assert dict(ledger.products())["http://a/1"]["name"] == "K ?"
 
 
 def test_only_passing_failures_get_a_second_chance_and_only_one(tmp_path: Path) -> None:
