@@ -96,6 +96,15 @@ def test_a_time_of_day_in_a_name_is_no_drive(tmp_path: Path, build: Build, kind:
     assert sorted(store.index["origin"]) == ["2.png", "2020-01-01 12:30:05.png"]
 
 
+def test_a_member_without_a_name_is_rejected(tmp_path: Path, build: Build) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("1.png", encoded(picture(1)))
+        archive.writestr(zipfile.ZipInfo(""), encoded(picture(2)))
+    store = build(tmp_path / "x.zip")
+    assert store.index["origin"].to_list() == ["1.png"]
+    assert list(reasons(store)) == [""]
+
+
 def test_links_in_archives_are_rejected(tmp_path: Path, build: Build) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr("1.png", encoded(picture(1)))
