@@ -591,7 +591,7 @@ def _engine(crawler: Crawler) -> ExecutionEngine:
 
 def _target(link: Selector) -> str:
     """Where an element's ``href`` leads, or what ``::attr(x)`` found."""
-    return str(link.root) if isinstance(link.root, str) else link.attrib.get("href", "")
+    return str(link.root if isinstance(link.root, str) else link.root.get("href", ""))
 
 
 def _absolute(link: str | None, base: str) -> str:

@@ -191,7 +191,7 @@ def _item(item: Selector, depth: int) -> Node:
     for element in item.xpath(
         ".//*[@itemprop][count(ancestor::*[@itemscope]) = $level]", level=level
     ):
-        nested = "itemscope" in element.attrib
+        nested = element.root.get("itemscope") is not None
         value = _item(element, depth + 1) if nested else _item_value(element)
         for name in _words(element, "itemprop"):
             node.setdefault(name, []).append(value)
@@ -199,13 +199,16 @@ def _item(item: Selector, depth: int) -> Node:
 
 
 def _words(element: Selector, attribute: str) -> list[str]:
-    return element.attrib.get(attribute, "").split()
+    # Not `Selector.attrib`: it reads them all, and fails at what a template left, as ``{{x}}``.
+    return str(element.root.get(attribute, "")).split()
 
 
 def _item_value(element: Selector) -> str:
-    for attribute in ("content", "src", "href", "datetime", "data"):
-        if attribute in element.attrib:
-            return element.attrib[attribute]
+    """The value of a property (HTML, section 5.2.4); ``content`` is heeded on any element."""
+    valued = ("value",) if element.root.tag in ("data", "meter") else ()
+    for attribute in ("content", *valued, "src", "href", "datetime", "data"):
+        if (value := element.root.get(attribute)) is not None:
+            return str(value)
     return _clean(" ".join(element.css("*::text").getall()))
 
 
@@ -213,9 +216,9 @@ def open_graph(page: Selector) -> dict[str, list[str]]:
     """The page's ``og:`` and ``product:`` properties; each a list, since images repeat."""
     graph: dict[str, list[str]] = {}
     for meta in page.css("meta[property][content], meta[name][content]"):
-        name = meta.attrib.get("property") or meta.attrib.get("name", "")
+        name = meta.root.get("property") or meta.root.get("name", "")
         if name.startswith(("og:", "product:")):
-            graph.setdefault(name, []).append(meta.attrib["content"].strip())
+            graph.setdefault(name, []).append(meta.root.get("content").strip())
     return graph
 
 

@@ -290,7 +290,7 @@ def _answers(pages: dict[str, bytes]) -> Iterator[tuple[str, list[str]]]:
 @pytest.mark.parametrize("products", ["a.produkt", "a.produkt::attr(href)"])
 def test_links_of_a_category_page_start_from_its_base(tmp_path: Path, products: str) -> None:
     """And a file that is larger than allowed stays so: it is asked for once."""
-    links = b'<base href="/shop/"><a class="produkt" href="p/1">x</a><a class="produkt">no link</a>'
+    links = b'<base href="/shop/"><a class="produkt" href="p/1">x</a><a class="produkt" {{x}}>y</a>'
     with _answers({"/list": links, "/shop/p/1": PRODUCT, "/a.jpg": bytes(5000)}) as (root, asked):
         path = crawls.shop_file(
             tmp_path, start=[f"{root}/list"], sitemaps=[], product_urls=None, products=products

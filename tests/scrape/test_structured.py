@@ -178,6 +178,23 @@ def test_microdata() -> None:
     assert product.sources["sku"] == "microdata"
 
 
+def test_what_a_template_left_among_the_attributes_costs_nothing() -> None:
+    body = """
+    <div itemscope {{#if x}} itemtype="https://schema.org/Product">
+      <h1 itemprop="name" {{y}}>Bluse</h1><meta itemprop="sku" content="A1" {{z}}>
+      <b itemprop="brand" {{y}} itemscope><i itemprop="name">Kante</i></b></div>"""
+    product = _read(head='<meta property="og:description" content="x" {{y}}>', body=body)
+    assert (product.name, product.sku, product.brand) == ("Bluse", "A1", "Kante")
+    assert product.description == "x"
+
+
+def test_the_value_of_microdata_is_where_html_puts_it() -> None:
+    body = """<div itemscope itemtype="https://schema.org/Product"><h1 itemprop="name">Bluse</h1>
+    <data itemprop="sku" value="A1">No. A1</data><li itemprop="color" value="3">blau</li></div>"""
+    product = _read(body=body)
+    assert (product.sku, product.attributes) == ("A1", ("color: blau",))
+
+
 def test_opengraph_only_of_a_product() -> None:
     head = """<meta property="og:title" content="Bluse"><meta property="og:image" content="/a.jpg">
     <meta property="og:image" content="/b.jpg">"""
