@@ -47,7 +47,7 @@ from stages.scrape.policy import (
     reach_of_address,
     retry_after,
 )
-from stages.scrape.shop_file import Shop
+from stages.scrape.shop_file import Shop, ascii_host
 from stages.scrape.structured import base_of, read_product
 
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -580,7 +580,10 @@ class ShopSpider(Spider):
         self._progress.advance()
 
     def _is_own(self, url: str) -> bool:
-        return (urlsplit(url).hostname or "").lower() in self._hosts
+        try:
+            return ascii_host(urlsplit(url).hostname or "") in self._hosts
+        except UnicodeError:  # a label that is too long for a name
+            return False
 
 
 def _engine(crawler: Crawler) -> ExecutionEngine:

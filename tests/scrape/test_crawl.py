@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pandas as pd
 import pytest
@@ -300,6 +301,24 @@ def test_links_of_a_category_page_start_from_its_base(tmp_path: Path, products: 
     assert asked == ["/robots.txt", "/list", "/shop/p/1", "/a.jpg"]
     ledger = pd.read_csv(tmp_path / "data/crawl/ledger.csv").set_index("url")
     assert ledger.loc[f"{root}/a.jpg", "reason"] == "larger than the limit"
+
+
+def test_a_shop_with_an_umlaut_in_its_name(tmp_path: Path) -> None:
+    """Requests carry another spelling of the name than the shop file does."""
+    own = "http://lädchen.localhost/p/2"
+    links = f'<a class="produkt" href="/p/1">x</a><a class="produkt" href="{own}">x</a>'
+    pages = {"/list": links.encode(), "/p/1": PRODUCT, "/p/2": PRODUCT.replace(b'"1"', b'"2"')}
+
+    def reply(url: str) -> tuple[int, str, bytes]:
+        path = urlsplit(url).path
+        return (200, "", pages[path]) if path in pages else (404, "", b"")
+
+    with answering("127.0.0.1", reply) as (proxy, _):
+        start = ["http://Lädchen.localhost/list"]
+        path = crawls.shop_file(tmp_path, start=start, sitemaps=[], product_urls=None)
+        crawls.prepare(tmp_path, path, proxy)
+        crawls.run(tmp_path)
+    assert list(pd.read_parquet(tmp_path / "data/crawl/products.parquet")["id"]) == ["1", "2"]
 
 
 def test_pages_that_are_gone_count_as_pages(tmp_path: Path) -> None:
