@@ -100,7 +100,7 @@ def open_store(path: Path) -> Store:
     try:
         images = np.lib.format.open_memmap(path / "images.npy", mode="r")
         index = pd.read_parquet(path / "index.parquet")
-        card = json.loads((path / "card.json").read_text(encoding="utf-8"))
+        card = json.loads((path / "card.json").read_text())
     except (ValueError, EOFError, OSError) as error:
         raise UserError(
             f"{path}: damaged image store ({error}); remove it and run `dvc repro`"
