@@ -22,7 +22,6 @@ from stages.lib.files import is_hidden
 # Images hardly shrink when packed: what unpacks to more than so many times its size is a bomb.
 MAX_RATIO = 200
 RATIO_FROM_BYTES = 2**30  # smaller archives do no harm at any ratio
-MAX_MEMBERS = 50_000_000
 _CHUNK = 2**20
 
 
@@ -39,7 +38,7 @@ def zip_tree(path: Path, where: str) -> Tree:
     tree = Tree(where)
     for position, member in enumerate(members):
         mode = member.external_attr >> 16
-        if member.is_dir():
+        if member.filename.endswith("/"):  # is_dir() fails where there is no name at all
             continue
         if mode and not stat.S_ISREG(mode) and stat.S_IFMT(mode):
             _add(tree, member.filename, None, "link or device in the archive")
@@ -114,7 +113,7 @@ def _add(tree: Tree, name: str, content: Content | None, reason: str = "") -> No
         return
     if not name.isprintable():
         tree.rejected.append(Rejected(ascii(name)[1:-1], "file name is not printable"))
-    elif not parts or ".." in parts or clean.startswith("/") or ":" in parts[0]:
+    elif not parts or ".." in parts or clean.startswith("/") or clean[1:2] == ":":
         tree.rejected.append(Rejected(name, "path leaves the archive"))
     elif content is None:
         tree.rejected.append(Rejected(name, reason))

@@ -160,10 +160,8 @@ def _photographs(where: str, content: Any) -> list[Photograph]:
             f"{where}: no COCO instances: expected the lists images, annotations and categories, "
             f"found {keys or 'an empty object'}"
         )
-    categories = dict(
-        _entries(where, content, "categories", lambda one: (int(one["id"]), _text(one["name"])))
-    )
-    images = dict(_entries(where, content, "images", lambda one: (int(one["id"]), _image(one))))
+    categories = _by_id(where, content, "categories", lambda one: _text(one["name"]))
+    images = _by_id(where, content, "images", _image)
 
     def boxed(one: Mapping[str, Any]) -> tuple[int, Box | None]:
         image, category = int(one["image_id"]), categories[int(one["category_id"])]
@@ -188,6 +186,20 @@ def _entries(
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             detail = f"{type(error).__name__}: {error}"
             raise UserError(f"{where}: {part}[{at}] is not as COCO has it ({detail})") from None
+
+
+def _by_id(
+    where: str, content: Any, part: str, read: Callable[[Mapping[str, Any]], Entry]
+) -> dict[int, Entry]:
+    """The entries of a list by their ids; raises UserError if one id stands for two of them."""
+    found: dict[int, Entry] = {}
+    pairs = _entries(where, content, part, lambda one: (int(one["id"]), read(one)))
+    for at, (number, entry) in enumerate(pairs):
+        if found.setdefault(number, entry) != entry:
+            raise UserError(
+                f"{where}: {part}[{at}] has the id {number} of another entry; give each its own"
+            )
+    return found
 
 
 def _image(entry: Mapping[str, Any]) -> tuple[str, int, int]:

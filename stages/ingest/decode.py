@@ -26,6 +26,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF
 # the final filter then hides how the decoder averages (at twice it showed: 29 dB at worst, not 36).
 _DRAFT_MARGIN = 4.0
 _REDUCING_GAP = 3.0
+_PHOTOMETRIC = 262  # the TIFF tag that says which end of the scale is black
 
 Images = npt.NDArray[np.uint8]
 
@@ -203,6 +204,10 @@ def _convert(image: Image.Image, mode: str) -> Image.Image:
         return image
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
         levels = np.asarray(image).astype(np.uint32)
+        if getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0:  # white is 0; Pillow turns 8 bits
+            levels = 65535 - levels
+        if isinstance(clear := image.info.get("transparency"), int):
+            levels[levels == clear] = 65535
         image = Image.fromarray(((levels * 255 + 32767) // 65535).astype(np.uint8))
     elif image.mode in ("I", "F"):
         raise RejectedError(f"pixels of 32-bit {'numbers' if image.mode == 'I' else 'floats'}")

@@ -131,7 +131,8 @@ def fetch(source: str, key: str, size: int | None = None, sha256: str | None = N
     as the server still has the same version.
 
     Args:
-        source: a path, ``file://``, ``http(s)://`` or any other URL that fsspec can open.
+        source: a path, ``file://``, ``http(s)://`` or any other URL that fsspec can open; no chain
+            of them.
         key: the key in params.yaml that an error names.
         size: expected number of bytes of a file.
         sha256: expected SHA-256 of a file, in hex.
@@ -195,7 +196,7 @@ def _download(
 
 
 def _cache_name(source: str) -> str:
-    last = PurePosixPath(unquote(urlsplit(source.split("::")[0]).path)).name
+    last = PurePosixPath(unquote(urlsplit(source).path)).name
     clean = re.sub(r"[^\w.-]", "_", last)[-80:].lstrip(".")
     return f"{hashlib.sha256(source.encode()).hexdigest()[:16]}-{clean or 'download'}"
 

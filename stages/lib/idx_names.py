@@ -9,10 +9,15 @@ from __future__ import annotations
 def labels_names(name: str) -> tuple[str, ...]:
     """What the file of labels beside the file of images `name` may be called, first choice first.
 
-    A folder in `name` stays as it is; none is returned where `name` itself would be the labels.
+    The last "image" of a name is what it holds ("imagenet-train-images-idx3-ubyte"); that all of
+    them change comes second. A folder in `name` stays as it is; none is returned where `name`
+    itself would be the labels.
     """
     folder, slash, last = name.removesuffix(".gz").rpartition("/")
-    for images, labels in (("images", "labels"), ("image", "label"), ("idx3", "idx1")):
-        last = last.replace(images, labels)
-    plain = f"{folder}{slash}{last}"
-    return tuple(one for one in (plain, f"{plain}.gz") if one != name)
+    every = last
+    for images, labels in (("image", "label"), ("idx3", "idx1")):
+        every = every.replace(images, labels)
+        before, found, after = last.rpartition(images)
+        last = f"{before}{labels}{after}" if found else last
+    plain = [f"{folder}{slash}{one}" for one in dict.fromkeys((last, every))]
+    return tuple(one for path in plain for one in (path, f"{path}.gz") if one != name)

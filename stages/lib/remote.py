@@ -82,7 +82,15 @@ def _receive(system: Any, path: str, target: Path, most: int) -> int:
 
 @contextmanager
 def _file_system(source: str, key: str) -> Iterator[tuple[Any, str]]:
-    """The file system of a URL and the path in it; whatever it raises becomes one line."""
+    """The file system of a URL and the path in it; whatever it raises becomes one line.
+
+    A chain of URLs is refused: its links download and unpack on their own, past every limit.
+    """
+    if "::" in source:
+        raise UserError(
+            f"{key}: {shown(source)} is a chain of URLs; give what stands behind its last :: "
+            "alone, be it a file, a folder or an archive"
+        )
     try:
         system, path = url_to_fs(source)
     except ImportError as error:

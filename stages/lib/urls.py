@@ -20,7 +20,7 @@ class UnreachableError(UserError):
 
 
 def is_url(source: str) -> bool:
-    """Whether `source` is a URL (or a chain of them, as fsspec writes it) and not a path."""
+    """Whether `source` is a URL and not a path; a chain, as fsspec writes it, is one to refuse."""
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]*(://|::)", source) is not None
 
 

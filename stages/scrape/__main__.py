@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
 import json
 import shutil
@@ -19,7 +18,7 @@ from stages.lib.params import Params
 from stages.scrape import shop_file
 from stages.scrape.drawn import catalogue, server
 from stages.scrape.export import EmptyCrawlError, export
-from stages.scrape.ledger import Kind, Ledger
+from stages.scrape.ledger import Kind, opened
 from stages.scrape.policy import Reach, reach_of_address, reach_of_name
 from stages.scrape.shop_file import Shop
 from stages.scrape.spider import Errand, Limits, crawl
@@ -75,7 +74,7 @@ def run(
     )
     start: list[tuple[str, Kind]] = [(url, "listing") for url in shop.start]
     start += [(url, "sitemap") for url in shop.sitemaps]
-    with contextlib.closing(Ledger(state / "ledger.sqlite", _fingerprint(shop))) as ledger:
+    with opened(state / "ledger.sqlite", _fingerprint(shop)) as ledger:
         if ledger.begin(start):
             say(f"{shop.name}: going on with the crawl in {state}")
         tally = crawl(errand, ledger)

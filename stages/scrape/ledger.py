@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from stages.lib.console import UserError
+from filelock import FileLock, Timeout
+
+from stages.lib.console import UserError, say
 
 Kind = Literal["sitemap", "listing", "product", "image"]
 Status = Literal["queued", "done", "failed", "refused"]
@@ -49,6 +51,50 @@ CREATE TABLE images (
     content BLOB NOT NULL
 );
 """
+
+
+def _unusable(path: Path, error: Exception) -> UserError:
+    return UserError(
+        f"{path}: cannot be used ({error}); another crawl may be running on it, or remove its "
+        "folder to begin anew"
+    )
+
+
+@contextmanager
+def opened(path: Path, fingerprint: str) -> Iterator[Ledger]:
+    """The `Ledger` for a block; whatever SQLite finds wrong with it there becomes one line.
+
+    Two crawls at a time would be twice as fast as the shop allows: the second one waits.
+
+    Raises:
+        UserError: if the file is damaged, or of another crawl.
+    """
+    with _alone(path.parent):
+        ledger = Ledger(path, fingerprint)
+        try:
+            yield ledger
+        except sqlite3.Error as error:
+            raise _unusable(path, error) from None
+        finally:
+            ledger.close()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from crawling with `folder`, which may be removed and made meanwhile."""
+    lock = FileLock(folder.with_name(f"{folder.name}.lock"))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        say(f"{folder}: another crawl is running; waiting for its end")
+        lock.acquire()
+    except OSError as error:
+        raise _unusable(folder, error) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @dataclass(frozen=True)
@@ -115,10 +161,7 @@ class Ledger:
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._open(path, fingerprint)
         except (OSError, sqlite3.Error) as error:
-            raise UserError(
-                f"{path}: cannot be used ({error}); another crawl may be running on it, or remove "
-                "its folder to begin anew"
-            ) from None
+            raise _unusable(path, error) from None
 
     def _open(self, path: Path, fingerprint: str) -> None:
         self._db.execute("BEGIN EXCLUSIVE")
@@ -211,9 +254,10 @@ class Ledger:
         self, url: str, answer: Answer, data: dict[str, Any], images: Iterable[str]
     ) -> list[str]:
         """Record a product with its images; returns the image URLs that are new."""
-        text = json.dumps(data, sort_keys=True, ensure_ascii=False)
+        # Half a surrogate pair, as a shop that cuts an emoji leaves it, is no text: a ? instead.
+        text = json.dumps(data, sort_keys=True, ensure_ascii=False).encode(errors="replace")
         with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO products VALUES (?, ?)", (url, text))
+            self._db.execute("INSERT OR REPLACE INTO products VALUES (?, ?)", (url, text.decode()))
             new = [link for link in images if self._add(link, "image")]
             self._done(url, answer)
         return new
@@ -227,7 +271,7 @@ class Ledger:
 
     def unchanged(self, url: str) -> None:
         """Record that the server still has what an earlier crawl brought."""
-        self._db.execute("UPDATE urls SET status = 'done' WHERE url = ?", (url,))
+        self._db.execute("UPDATE urls SET status = 'done', reason = '' WHERE url = ?", (url,))
 
     def _done(self, url: str, answer: Answer, sha256: str = "") -> None:
         self._db.execute(

@@ -11,6 +11,7 @@ import ipaddress
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -50,7 +51,7 @@ class Robots:
     def from_answer(cls, status: int, body: bytes) -> Robots:
         """RFC 9309 section 2.3.1: without a file all is allowed; an unreachable one closes all."""
         if 200 <= status < 300:
-            return cls(Protego.parse(body[:ROBOTS_BYTES].decode("utf-8", "replace")))
+            return cls(Protego.parse(body[:ROBOTS_BYTES].decode("utf-8-sig", "replace")))
         if 400 <= status < 500 and status != 429:
             return cls()
         return cls(reason=f"robots.txt answers {status}")
@@ -59,16 +60,21 @@ class Robots:
         """Raise RefusedError unless `agent` may fetch `url`; ClosedError if nobody may now."""
         if self.reason:
             raise (RefusedError if self.lasting else ClosedError)(self.reason)
-        if self.rules is not None and not self.rules.can_fetch(url, agent):
+        if self.rules is not None and not self.rules.can_fetch(url, _token(agent)):
             raise RefusedError("disallowed by robots.txt")
 
     def delay(self, agent: str) -> float:
         """Seconds between two requests that the file asks for; 0 if it does not."""
         if self.rules is None:
             return 0.0
-        delay = float(self.rules.crawl_delay(agent) or 0.0)
-        rate = self.rules.request_rate(agent)
+        delay = float(self.rules.crawl_delay(_token(agent)) or 0.0)
+        rate = self.rules.request_rate(_token(agent))
         return max(delay, rate.seconds / rate.requests if rate and rate.requests else 0.0)
+
+
+def _token(agent: str) -> str:
+    """The product token of a user agent; robots.txt speaks of no contact that stands behind it."""
+    return agent.partition("/")[0]
 
 
 class Turnstile:
@@ -165,9 +171,16 @@ def retry_after(header: str, now: float) -> float | None:
     """
     if header.strip().isdecimal():
         return float(header)
+    date = http_date(header)
+    return None if date is None else max(0.0, date.timestamp() - now)
+
+
+def http_date(header: str) -> datetime | None:
+    """The moment, in UTC, that an HTTP date names (RFC 9110 section 5.6.7); None if none."""
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - now)
-    except (TypeError, ValueError):
+        date = email.utils.parsedate_to_datetime(header)
+        return date.astimezone(timezone.utc) if date.tzinfo else date.replace(tzinfo=timezone.utc)
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

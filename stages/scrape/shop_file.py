@@ -78,12 +78,24 @@ class Shop(Section):
         for url in urls:
             try:
                 parts = urlsplit(url)
-                host = parts.hostname
+                host = ascii_host(parts.hostname or "") if parts.port != 0 else ""
             except ValueError:
-                host = None
-            if not host or parts.scheme not in ("http", "https"):
+                host = ""
+            if not re.fullmatch(r"[a-z0-9._:-]+", host) or parts.scheme not in ("http", "https"):
                 raise ValueError(f"found {url!r}, expected a URL with http:// or https://")
         return urls
+
+    @field_validator("hosts")
+    @classmethod
+    def _names(cls, hosts: list[str]) -> list[str]:
+        for host in hosts:
+            try:
+                named = re.fullmatch(r"[a-z0-9._-]+", ascii_host(host)) is not None
+            except ValueError:
+                named = False
+            if not named:
+                raise ValueError(f"found {host!r}, expected a name such as www.shop.example alone")
+        return hosts
 
     @model_validator(mode="after")
     def _complete(self) -> Shop:
@@ -112,15 +124,23 @@ class Shop(Section):
         return [css for css in (self.products, self.next, *fields, *parts) if css]
 
     def page_hosts(self) -> set[str]:
-        """Hosts that pages may be on, lower case, without port."""
+        """Hosts that pages may be on, see `ascii_host`, without port."""
         urls = [*self.start, *self.sitemaps]
-        return {(urlsplit(url).hostname or "").lower() for url in urls} | {
-            host.lower() for host in self.hosts
-        }
+        named = [urlsplit(url).hostname or "" for url in urls]
+        return {ascii_host(host) for host in (*named, *self.hosts)}
 
     def is_product(self, path: str) -> bool:
         """Whether the path of a URL is a product's."""
         return self.product_urls is None or re.search(self.product_urls, path) is not None
+
+
+def ascii_host(host: str) -> str:
+    """A host's name in lower case and as requests carry it: ``müller.de`` is ``xn--mller-kva.de``.
+
+    Raises:
+        UnicodeError: if it is no name of a host.
+    """
+    return host.lower().encode("idna").decode()
 
 
 def load(path: Path) -> Shop:

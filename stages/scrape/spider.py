@@ -9,7 +9,6 @@ arrive at once slip past it.
 from __future__ import annotations
 
 import asyncio
-import email.utils
 import hashlib
 import sqlite3
 import time
@@ -19,6 +18,7 @@ from datetime import datetime, timezone
 from typing import Any, ClassVar
 from urllib.parse import urldefrag, urljoin, urlsplit
 
+from parsel import Selector
 from scrapy import Request, Spider, signals
 from scrapy.core.engine import ExecutionEngine
 from scrapy.crawler import Crawler, CrawlerProcess
@@ -43,14 +43,16 @@ from stages.scrape.policy import (
     Turnstile,
     check_address,
     check_reach,
+    http_date,
     reach_of_address,
     retry_after,
 )
-from stages.scrape.shop_file import Shop
-from stages.scrape.structured import read_product
+from stages.scrape.shop_file import Shop, ascii_host
+from stages.scrape.structured import base_of, read_product
 
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 SILENCE = 20  # so many failures to connect in a row, and the shop is asked whether it is there
+TOO_LARGE = "larger than the limit"
 _PRIORITY: dict[Kind, int] = {"image": 30, "product": 20, "listing": 10, "sitemap": 0}
 
 
@@ -285,9 +287,7 @@ class Guard:
         name = urlsplit(request.url).netloc.lower()
         if name not in self._hosts:
             shop = self._spider.errand.shop
-            self._hosts[name] = Turnstile(
-                shop.requests_per_host, shop.delay, lambda: self._spider.stopping
-            )
+            self._hosts[name] = Turnstile(shop.requests_per_host, shop.delay, self._spider.over)
         return self._hosts[name]
 
     def _wait(self, request: Request, response: Response) -> None:
@@ -352,6 +352,11 @@ class ShopSpider(Spider):
 
     def check_limits(self) -> None:
         """Raise RefusedError if the run must end."""
+        if self.over():
+            raise RefusedError("stopped")
+
+    def over(self) -> bool:
+        """Whether the run must end, as when its time is up while all wait for a slow host."""
         limits, tally = self.errand.limits, self._tally
         seconds = time.monotonic() - self._began
         if tally.pages >= limits.pages:
@@ -360,8 +365,7 @@ class ShopSpider(Spider):
             self.stop(f"the limit of {limits.bytes} bytes is reached")
         elif seconds >= limits.seconds:
             self.stop(f"the limit of {limits.seconds:g} seconds is reached")
-        if self.stopping:
-            raise RefusedError("stopped")
+        return self.stopping
 
     def received(self, count: int) -> None:
         """An answer of `count` bytes came in: the network is alive."""
@@ -451,11 +455,12 @@ class ShopSpider(Spider):
             (shop.products, "product"),
             (shop.next, "listing"),
         )
+        base = base_of(response.selector, response.url)
         found = [
             (url, kind)
             for css, kind in steps
             for link in (response.css(css) if css else ())
-            if (url := _absolute(link.attrib.get("href", "") or link.get(), response.url))
+            if (url := _absolute(_target(link), base))
             and self._is_own(url)
             and (kind == "listing" or shop.is_product(urlsplit(url).path))
         ]
@@ -549,10 +554,13 @@ class ShopSpider(Spider):
             self._count()
         elif isinstance(error, HttpError):
             status = error.response.status
-            self._fail(url, f"HTTP {status}", lasting=status not in PASSING)
+            pages = int(request.meta["kind"] != "image")
+            self._fail(url, f"HTTP {status}", lasting=status not in PASSING, pages=pages)
+        elif (reason := _network_reason(error)) == TOO_LARGE:  # an answer, and always the same
+            self._fail(url, reason, lasting=True)
         else:
             self.silence()
-            self._fail(url, _network_reason(error), lasting=False)
+            self._fail(url, reason, lasting=False)
 
     def _fail(self, url: str, reason: str, lasting: bool, pages: int = 0) -> None:
         self._ledger.failed(url, reason, lasting)
@@ -572,7 +580,10 @@ class ShopSpider(Spider):
         self._progress.advance()
 
     def _is_own(self, url: str) -> bool:
-        return (urlsplit(url).hostname or "").lower() in self._hosts
+        try:
+            return ascii_host(urlsplit(url).hostname or "") in self._hosts
+        except UnicodeError:  # a label that is too long for a name
+            return False
 
 
 def _engine(crawler: Crawler) -> ExecutionEngine:
@@ -581,10 +592,17 @@ def _engine(crawler: Crawler) -> ExecutionEngine:
     return crawler.engine
 
 
+def _target(link: Selector) -> str:
+    """Where an element's ``href`` leads, or what ``::attr(x)`` found."""
+    return str(link.root if isinstance(link.root, str) else link.root.get("href", ""))
+
+
 def _absolute(link: str | None, base: str) -> str:
     """The absolute http(s) URL without fragment, or ``""``."""
+    if not link:
+        return ""
     try:
-        url = urldefrag(urljoin(base, (link or "").strip())).url
+        url = urldefrag(urljoin(base, link.strip())).url
         parts = urlsplit(url)
         return url if parts.scheme in ("http", "https") and parts.hostname else ""
     except ValueError:
@@ -595,11 +613,8 @@ def _answer(response: Response) -> Answer:
     def header(name: str) -> str:
         return (response.headers.get(name) or b"").decode("latin1")
 
-    try:
-        # The server's clock (RFC 9110 section 6.6.1) makes the record independent of this one.
-        fetched = email.utils.parsedate_to_datetime(header("Date"))
-    except (TypeError, ValueError):
-        fetched = datetime.now(timezone.utc)
+    # The server's clock (RFC 9110 section 6.6.1) makes the record independent of this one.
+    fetched = http_date(header("Date")) or datetime.now(timezone.utc)
     return Answer(
         header("ETag"),
         header("Last-Modified"),
@@ -620,5 +635,5 @@ def _network_reason(error: BaseException) -> str:
     return {
         "TimeoutError": "timeout",
         "DownloadTimeoutError": "timeout",
-        "DownloadCancelledError": "larger than the limit",
+        "DownloadCancelledError": TOO_LARGE,
     }.get(name, f"no answer ({name})")

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from html.entities import html5
 from typing import Any
 from urllib.parse import urldefrag, urljoin, urlsplit
 
@@ -82,7 +83,7 @@ def read_product(page: Selector, url: str, fields: Fields) -> Product | None:
         url: its address, against which relative links are resolved.
         fields: CSS overrides of the shop; each wins where it finds something.
     """
-    base = urljoin(url, page.css("base::attr(href)").get() or "")
+    base = base_of(page, url)
     nodes = list(json_ld(page))
     found: dict[str, Any] = {}
     sources: dict[str, str] = {}
@@ -116,6 +117,14 @@ def read_product(page: Selector, url: str, fields: Fields) -> Product | None:
     )
 
 
+def base_of(page: Selector, url: str) -> str:
+    """What the relative links of the page `url` start from: its ``<base href>``, or `url`."""
+    try:
+        return urljoin(url, (page.css("base::attr(href)").get() or "").strip())
+    except ValueError:  # e.g. an unclosed bracket of an IPv6 address
+        return url
+
+
 def json_ld(page: Selector) -> Iterator[Any]:
     """Yield the value of every JSON-LD script that can be read at all."""
     for text in page.css('script[type*="ld+json"]::text').getall():
@@ -131,10 +140,10 @@ def lenient_json(text: str) -> Iterator[Any]:
     """
     text = text.strip().lstrip("\ufeff").strip()
     text = re.sub(r"^\s*(//|/\*)?\s*(<!\[CDATA\[|<!--)\s*(\*/)?", "", text)
-    text = re.sub(r"(//|/\*)?\s*(\]\]>|-->)\s*(\*/)?\s*;?\s*$", "", text).strip()
-    for candidate in (text, _mended(text), _mended(html.unescape(text))):
+    text = re.sub(r"((//|/\*)\s*)?(\]\]>|-->)\s*(\*/)?\s*;?$", "", text).strip()
+    for mend in (str, _mended, lambda found: _mended(html.unescape(found))):
         try:
-            values = list(_values(candidate))
+            values = list(_values(mend(text)))
         except (ValueError, RecursionError):
             continue
         yield from values
@@ -151,9 +160,11 @@ def _values(text: str) -> Iterator[Any]:
         position = rest.end() if rest else len(text)
 
 
-# A string, or outside of strings a comment or a comma before a closing bracket.
+# A string, or outside of strings a comment or a comma before a closing bracket. Each can be read in
+# one way only, and goes to the end where it is not closed: so the time grows with the length alone.
+_COMMENT = r"(?://[^\n]*(?:\n|\Z)|/\*(?:(?!\*/).)*(?:\*/|\Z))"
 _TOKEN = re.compile(
-    r'("(?:[^"\\]|\\.)*")|(//[^\n]*|/\*.*?\*/)|(,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[}\]]))', re.DOTALL
+    rf'("(?:[^"\\]|\\.)*(?:"|\\?\Z))|({_COMMENT})|(,(?=(?:\s|{_COMMENT})*[}}\]]))', re.DOTALL
 )
 
 
@@ -180,7 +191,7 @@ def _item(item: Selector, depth: int) -> Node:
     for element in item.xpath(
         ".//*[@itemprop][count(ancestor::*[@itemscope]) = $level]", level=level
     ):
-        nested = "itemscope" in element.attrib
+        nested = element.root.get("itemscope") is not None
         value = _item(element, depth + 1) if nested else _item_value(element)
         for name in _words(element, "itemprop"):
             node.setdefault(name, []).append(value)
@@ -188,13 +199,16 @@ def _item(item: Selector, depth: int) -> Node:
 
 
 def _words(element: Selector, attribute: str) -> list[str]:
-    return element.attrib.get(attribute, "").split()
+    # Not `Selector.attrib`: it reads them all, and fails at what a template left, as ``{{x}}``.
+    return str(element.root.get(attribute, "")).split()
 
 
 def _item_value(element: Selector) -> str:
-    for attribute in ("content", "src", "href", "datetime", "data"):
-        if attribute in element.attrib:
-            return element.attrib[attribute]
+    """The value of a property (HTML, section 5.2.4); ``content`` is heeded on any element."""
+    valued = ("value",) if element.root.tag in ("data", "meter") else ()
+    for attribute in ("content", *valued, "src", "href", "datetime", "data"):
+        if (value := element.root.get(attribute)) is not None:
+            return str(value)
     return _clean(" ".join(element.css("*::text").getall()))
 
 
@@ -202,9 +216,9 @@ def open_graph(page: Selector) -> dict[str, list[str]]:
     """The page's ``og:`` and ``product:`` properties; each a list, since images repeat."""
     graph: dict[str, list[str]] = {}
     for meta in page.css("meta[property][content], meta[name][content]"):
-        name = meta.attrib.get("property") or meta.attrib.get("name", "")
+        name = meta.root.get("property") or meta.root.get("name", "")
         if name.startswith(("og:", "product:")):
-            graph.setdefault(name, []).append(meta.attrib["content"].strip())
+            graph.setdefault(name, []).append(meta.root.get("content").strip())
     return graph
 
 
@@ -352,7 +366,7 @@ def _links(value: Any) -> Iterator[str]:
 def _text(value: Any) -> str:
     """A property as text: of a node its name, of a list all parts."""
     if isinstance(value, str):
-        return _clean(html.unescape(value))
+        return _clean(_unescaped(value))
     if isinstance(value, bool) or value is None:
         return ""
     if isinstance(value, (int, float)):
@@ -364,6 +378,20 @@ def _text(value: Any) -> str:
     return ""
 
 
+def _unescaped(text: str) -> str:
+    """`text` with its character references resolved: those that end in a semicolon, as all must.
+
+    Old ones without it, which `html.unescape` knows too, are a query's next parameter in a URL:
+    ``?w=9&timestamp=1`` asks for no ×.
+    """
+
+    def letter(found: re.Match[str]) -> str:
+        known = found[1].startswith("#") or found[1] in html5
+        return html.unescape(found[0]) if known else found[0]
+
+    return re.sub(r"&(#?\w+;)", letter, text)
+
+
 def _clean(text: str) -> str:
     return " ".join(re.sub(r"<[^<>]*>", " ", text).split())
 
@@ -373,10 +401,11 @@ def _absolute(links: Sequence[str], base: str) -> tuple[str, ...]:
     urls: dict[str, None] = {}
     for link in links:
         try:
-            url = urldefrag(urljoin(base, html.unescape(link.strip()))).url
+            url = urldefrag(urljoin(base, _unescaped(link.strip()))).url
+            url.encode()
             if urlsplit(url).scheme in ("http", "https") and urlsplit(url).hostname:
                 urls[url] = None
-        except ValueError:  # e.g. an unclosed bracket of an IPv6 address
+        except ValueError:  # e.g. an unclosed bracket of an IPv6 address, or half an emoji
             continue
     return tuple(urls)
 

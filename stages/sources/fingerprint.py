@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.lib import fetch
+from stages.lib.console import UserError
 from stages.lib.files import base_folder, walk
 from stages.lib.idx_names import labels_names
 from stages.lib.urls import shown
@@ -38,7 +39,7 @@ def fingerprint(source: str, key: str) -> dict[str, Any]:
 
     Raises:
         UnreachableError: if a server cannot be asked.
-        UserError: if there is no such source.
+        UserError: if there is no such source, or a folder of it cannot be read.
     """
     found: dict[str, Any] = {"source": shown(source)}
     if source.startswith(BY_NAME):
@@ -48,9 +49,9 @@ def fingerprint(source: str, key: str) -> dict[str, Any]:
         found["address"] = address(source)
         return found | {"version": fetch.version(source, key, _TRIES)}
     if path.is_dir():
-        return found | _folder(path)
+        return found | _folder(path, key)
     if path.suffix.lower() in _DESCRIBING:
-        return found | _folder(base_folder(path))
+        return found | _folder(base_folder(path), key)
     beside = _beside(path)
     if beside:
         return found | {"files": {name: _state(path.parent / name) for name in sorted(beside)}}
@@ -70,13 +71,19 @@ def _beside(path: Path) -> set[str]:
     return found | {path.name} if found else found
 
 
-def _folder(folder: Path) -> dict[str, Any]:
+def _folder(folder: Path, key: str) -> dict[str, Any]:
     digest, count = hashlib.sha256(), 0
-    for name, entry in walk(folder.resolve()):
-        state = _state(Path(entry.path))
-        line = f"{name}\0{state['size']}\0{state['mtime_ns']}\n"
-        digest.update(line.encode(errors="surrogateescape"))
-        count += 1
+    try:
+        for name, entry in walk(folder.resolve()):
+            state = _state(Path(entry.path))
+            line = f"{name}\0{state['size']}\0{state['mtime_ns']}\n"
+            digest.update(line.encode(errors="surrogateescape"))
+            count += 1
+    except OSError as error:
+        raise UserError(
+            f"{key}: {error.filename or folder} cannot be read ({error.strerror or error}); make "
+            "it readable, or give a folder without it"
+        ) from None
     return {"count": count, "sha256": digest.hexdigest()}
 
 

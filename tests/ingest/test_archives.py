@@ -86,6 +86,25 @@ def test_members_cannot_leave(tmp_path: Path, build: Build, name: str, kind: str
     assert not [path for path in new if path.suffix == ".png"]
 
 
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_a_time_of_day_in_a_name_is_no_drive(tmp_path: Path, build: Build, kind: str) -> None:
+    folder = write_pictures(tmp_path / "x", "2020-01-01 12:30:05.png", "2.png")
+    path = tmp_path / f"x.{kind}"
+    zipped(folder, path) if kind == "zip" else tarred(folder, path, "w", prefix="")
+    store = build(path)
+    assert reasons(store) == {}
+    assert sorted(store.index["origin"]) == ["2.png", "2020-01-01 12:30:05.png"]
+
+
+def test_a_member_without_a_name_is_rejected(tmp_path: Path, build: Build) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("1.png", encoded(picture(1)))
+        archive.writestr(zipfile.ZipInfo(""), encoded(picture(2)))
+    store = build(tmp_path / "x.zip")
+    assert store.index["origin"].to_list() == ["1.png"]
+    assert list(reasons(store)) == [""]
+
+
 def test_links_in_archives_are_rejected(tmp_path: Path, build: Build) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr("1.png", encoded(picture(1)))

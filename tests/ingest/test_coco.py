@@ -244,6 +244,30 @@ def test_json_that_is_no_coco(tmp_path: Path, build: Build, content: str, messag
             build(source, coco=OPTIONS)
 
 
+@pytest.mark.parametrize(
+    ("part", "twin"),
+    [
+        ("images", {"id": 100, "file_name": "b.png", "width": 32, "height": 32}),
+        ("categories", {"id": 3, "name": "fox"}),
+    ],
+)
+def test_an_id_that_stands_twice(
+    tmp_path: Path, build: Build, part: str, twin: dict[str, Any]
+) -> None:
+    """Boxes of the first entry would else be taken for the second one's."""
+    folder = instances(tmp_path / "x", {"a.png": ONE})
+    path = folder / "annotations" / "instances.json"
+    content = json.loads(path.read_text())
+    content[part].append(dict(content[part][0]))  # the same entry again does no harm
+    path.write_text(json.dumps(content))
+    assert len(build(folder, coco=OPTIONS).index) == 1
+    content[part].append(twin)
+    path.write_text(json.dumps(content))
+    at = len(content[part]) - 1
+    with pytest.raises(UserError, match=rf"{part}\[{at}\] has the id {twin['id']} of another"):
+        build(folder, coco=OPTIONS)
+
+
 def test_another_json_beside_images_is_not_taken_for_coco(tmp_path: Path, build: Build) -> None:
     folder = tmp_path / "x"
     (folder / "a").mkdir(parents=True)

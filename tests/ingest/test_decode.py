@@ -276,3 +276,30 @@ def test_an_animation_gives_its_first_frame() -> None:
     frames = [plain("RGB", RED), plain("RGB", (0, 0, 255))]
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
     assert only_colour(decode(file.getvalue(), RGB)[0]) == RED
+
+
+def _tiff(levels: np.ndarray, photometric: int) -> bytes:
+    """Grey TIFF of 16 bits, which Pillow does not write with white as 0."""
+    height, width = levels.shape
+    data = levels.astype("<u2").tobytes()
+    start = 8 + 2 + 8 * 12 + 4
+    tags = [(256, width), (257, height), (258, 16), (259, 1), (262, photometric), (273, start)]
+    tags += [(277, 1), (279, len(data))]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + data
+
+
+def test_16_bits_whichever_end_is_white() -> None:
+    levels = np.array([[0, 257, 32768, 65535]] * 4)
+    target = Target(4, 4, 1, "stretch")
+    black, white = (decode(_tiff(levels, end), target)[0, 0, :, 0] for end in (1, 0))
+    assert black.tolist() == [0, 1, 128, 255]
+    assert white.tolist() == [255, 254, 127, 0]
+
+
+def test_16_bits_with_a_transparent_level_lie_on_white() -> None:
+    levels = np.array([[0, 257, 32768, 65535]] * 4, np.uint16)
+    file = io.BytesIO()
+    Image.fromarray(levels).save(file, "PNG", transparency=257)
+    pixels = decode(file.getvalue(), Target(4, 4, 1, "stretch"))
+    assert pixels[0, 0, :, 0].tolist() == [0, 255, 128, 255]

@@ -145,3 +145,12 @@ def test_labels_are_found_beside_images_of_another_name(tmp_path: Path, build: B
     (tmp_path / "digit-labels.bin").write_bytes(idx(labels))
     store = build(tmp_path / "digit-images.bin", **ASK)
     assert store.index["label"].notna().all()
+
+
+@pytest.mark.parametrize("labels", ["imagenet-train-labels", "labelnet-train-labels"])
+def test_images_in_the_name_of_the_set(tmp_path: Path, build: Build, labels: str) -> None:
+    folder = mnist(tmp_path / "x")
+    for before, after in (("images-idx3", "imagenet-train-images"), ("labels-idx1", labels)):
+        (folder / f"train-{before}-ubyte").rename(folder / f"{after}{before[6:]}-ubyte")
+    store = build(folder / "imagenet-train-images-idx3-ubyte", **ASK)
+    assert store.index["label"].to_list() == [str(number) for number in digits(0, 40)[1]]

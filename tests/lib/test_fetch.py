@@ -373,14 +373,16 @@ def test_a_folder_of_another_file_system(memory: fsspec.AbstractFileSystem) -> N
     assert len(list(fetch("memory://images", KEY).rglob("*.png"))) == 4
 
 
-def test_a_chain(memory: fsspec.AbstractFileSystem, tmp_path: Path) -> None:
-    import shutil
-
-    (tmp_path / "x").mkdir()
-    (tmp_path / "x" / "1.png").write_bytes(b"one")
-    shutil.make_archive(str(tmp_path / "y"), "zip", tmp_path / "x")
-    memory.pipe("/y.zip", (tmp_path / "y.zip").read_bytes())
-    assert fetch("zip://1.png::memory://y.zip", KEY).read_bytes() == b"one"
+@pytest.mark.parametrize("link", ["simplecache", "filecache", "blockcache", "zip://1.png"])
+def test_a_chain_is_refused_before_a_byte_comes(server: Server, link: str) -> None:
+    """Its links would download all of a file before the limit counts."""
+    server.files["/y.zip"] = DATA
+    source = f"{link}::{server.address}/y.zip"
+    for ask in (fetch, version):
+        with pytest.raises(UserError, match=r"is a chain of URLs; give what .* behind its last ::"):
+            ask(source, KEY)
+    assert server.asked == []
+    assert downloads() == []
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,28 @@ def _read(name: str, *attributes: str, language: str = "de", **more: Any) -> Rea
     return VOCABULARY.read(ProductText(name, attributes, language=language, **more))
 
 
+@pytest.mark.parametrize(
+    ("name", "description", "column", "value"),
+    [
+        ("Bluse Leonie", "", "pattern", NONE),
+        ("Leohose", "", "pattern", "print"),
+        ("Kleid Karolina", "", "pattern", NONE),
+        ("Karobluse", "", "pattern", "print"),
+        ("Bluse", "Spitzenqualität aus Italien", "pattern", NONE),
+        ("Spitzenbluse", "", "pattern", "lace"),
+        ("Bluse blütenweiß", "", "pattern", NONE),
+        ("Bluse blütenweiß", "", "color", "white"),
+        ("Bluse", "Minimalistisch, für maximalen Tragekomfort", "length", NONE),
+        ("Maxikleid", "", "length", "long"),
+        ("Minirock", "", "length", "short"),
+    ],
+)
+def test_words_that_only_begin_like_one_that_is_known(
+    name: str, description: str, column: str, value: str
+) -> None:
+    assert _read(name, description=description).values[column] == value
+
+
 def test_the_texts_are_well_formed() -> None:
     rows = figures.texts()
     assert len(rows) >= 400

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pandas as pd
 import pytest
@@ -154,7 +155,8 @@ def test_the_default_stage_gives_the_same_bytes_twice(tmp_path: Path) -> None:
     first, second = crawls.files(tmp_path / "first"), crawls.files(tmp_path / "second")
     assert first == second
     assert "truth.parquet" in first
-    assert not list((tmp_path / "first" / ".cache" / "crawls").iterdir())
+    left = list((tmp_path / "first" / ".cache" / "crawls").iterdir())
+    assert [(path.suffix, path.stat().st_size) for path in left] == [(".lock", 0)]
 
 
 @pytest.mark.slow
@@ -272,6 +274,76 @@ def test_without_robots_txt_all_is_open(tmp_path: Path) -> None:
         said = crawls.run(tmp_path, status=1)
     assert "no product was found" in said
     assert asked == ["/robots.txt", "/a"]
+
+
+PRODUCT = b"""<script type="application/ld+json">
+{"@type": "Product", "name": "Kleid", "sku": "1", "image": "/a.jpg"}</script>"""
+
+
+@contextmanager
+def _answers(pages: dict[str, bytes]) -> Iterator[tuple[str, list[str]]]:
+    """A server of these pages by path; all else, e.g. robots.txt, is not there."""
+    with answering(
+        "127.0.0.1", lambda path: (200, "", pages[path]) if path in pages else (404, "", b"")
+    ) as served:
+        yield served
+
+
+@pytest.mark.parametrize("products", ["a.produkt", "a.produkt::attr(href)"])
+def test_links_of_a_category_page_start_from_its_base(tmp_path: Path, products: str) -> None:
+    """And a file that is larger than allowed stays so: it is asked for once."""
+    links = b'<base href="/shop/"><a class="produkt" href="p/1">x</a><a class="produkt" {{x}}>y</a>'
+    with _answers({"/list": links, "/shop/p/1": PRODUCT, "/a.jpg": bytes(5000)}) as (root, asked):
+        path = crawls.shop_file(
+            tmp_path, start=[f"{root}/list"], sitemaps=[], product_urls=None, products=products
+        )
+        crawls.prepare(tmp_path, path, None, limits={"image_bytes": 1000})
+        crawls.run(tmp_path)
+    assert asked == ["/robots.txt", "/list", "/shop/p/1", "/a.jpg"]
+    ledger = pd.read_csv(tmp_path / "data/crawl/ledger.csv").set_index("url")
+    assert ledger.loc[f"{root}/a.jpg", "reason"] == "larger than the limit"
+
+
+def test_a_shop_with_an_umlaut_in_its_name(tmp_path: Path) -> None:
+    """Requests carry another spelling of the name than the shop file does."""
+    own = "http://lädchen.localhost/p/2"
+    links = f'<a class="produkt" href="/p/1">x</a><a class="produkt" href="{own}">x</a>'
+    pages = {"/list": links.encode(), "/p/1": PRODUCT, "/p/2": PRODUCT.replace(b'"1"', b'"2"')}
+
+    def reply(url: str) -> tuple[int, str, bytes]:
+        path = urlsplit(url).path
+        return (200, "", pages[path]) if path in pages else (404, "", b"")
+
+    with answering("127.0.0.1", reply) as (proxy, _):
+        start = ["http://Lädchen.localhost/list"]
+        path = crawls.shop_file(tmp_path, start=start, sitemaps=[], product_urls=None)
+        crawls.prepare(tmp_path, path, proxy)
+        crawls.run(tmp_path)
+    assert list(pd.read_parquet(tmp_path / "data/crawl/products.parquet")["id"]) == ["1", "2"]
+
+
+def test_pages_that_are_gone_count_as_pages(tmp_path: Path) -> None:
+    links = b"".join(b'<a class="produkt" href="/de/p/%d">x</a>' % number for number in range(40))
+    with _answers({"/list": links}) as (root, asked):
+        path = crawls.shop_file(tmp_path, start=[f"{root}/list"], sitemaps=[], requests_per_host=1)
+        crawls.prepare(tmp_path, path, None, limits={"pages": 5})
+        said = crawls.run(tmp_path, status=1)
+    assert "the limit of 5 pages is reached" in said
+    assert len(asked) <= 2 + 5
+
+
+def test_a_long_delay_does_not_outlast_the_limit_of_seconds(tmp_path: Path) -> None:
+    robots = b"User-agent: *\nCrawl-delay: 100000\n"
+    links = b'<a class="produkt" href="/de/p/1">x</a>'
+    pages = {"/robots.txt": robots, "/list": links, "/de/p/1": PRODUCT}
+    with _answers(pages) as (root, asked):
+        path = crawls.shop_file(tmp_path, start=[f"{root}/list"], sitemaps=[])
+        crawls.prepare(tmp_path, path, None, limits={"seconds": 3.0})
+        began = time.monotonic()
+        said = crawls.run(tmp_path, status=1)
+    assert "the limit of 3 seconds is reached before a product was found" in said
+    assert asked == ["/robots.txt", "/list"]
+    assert time.monotonic() - began < 60
 
 
 def test_a_dead_network_keeps_the_queue(tmp_path: Path) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
+from parsel import Selector
 
 from stages.lib.console import UserError
-from stages.scrape.ledger import Answer, Kind, Ledger, Photo
+from stages.scrape.ledger import Answer, Kind, Ledger, Photo, opened
+from stages.scrape.shop_file import Fields
+from stages.scrape.structured import read_product
 
 ANSWER = Answer('"tag"', "yesterday", "2026-01-01T00:00:00Z", 5)
 START: list[tuple[str, Kind]] = [("http://a/list", "listing")]
@@ -65,6 +69,18 @@ def test_the_next_crawl_asks_for_everything_with_validators(tmp_path: Path) -> N
     assert dict(ledger.products()) == {"http://a/1": {"name": "x"}}
 
 
+def test_half_an_emoji_costs_no_product(tmp_path: Path) -> None:
+    """Shops cut descriptions between the two halves of a character."""
+    script = r'{"@type": "Product", "name": "K \ud83d", "sku": "1", "image": ["/a", "/\ud83d"]}'
+    page = Selector(f'<script type="application/ld+json">{script}</script>')
+    product = read_product(page, "http://a/1", Fields())
+    assert product is not None
+    ledger = Ledger(tmp_path / "l.sqlite", "f")
+    ledger.begin([("http://a/1", "product")])
+    assert ledger.product("http://a/1", ANSWER, product.as_dict(), product.images) == ["http://a/a"]
+    assert dict(ledger.products())["http://a/1"]["name"] == "K ?"
+
+
 def test_only_passing_failures_get_a_second_chance_and_only_one(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "l.sqlite", "f")
     ledger.begin([("http://a/1", "product"), ("http://a/2", "product")])
@@ -109,3 +125,46 @@ def test_a_damaged_ledger_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be used") as caught:
         Ledger(tmp_path / "l.sqlite", "f")
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_unchanged_at_the_second_try_has_no_failure_left(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l.sqlite", "f")
+    ledger.begin(START)
+    ledger.failed(START[0][0], "HTTP 503", lasting=False)
+    ledger.second_pass()
+    ledger.unchanged(START[0][0])
+    entry = ledger.entry(START[0][0])
+    assert entry is not None
+    assert (entry.status, entry.reason) == ("done", "")
+
+
+def test_damage_that_is_met_later_is_told_in_one_line_too(tmp_path: Path) -> None:
+    path = tmp_path / "l.sqlite"
+    with opened(path, "f") as ledger:
+        ledger.begin([(f"http://a/{number:04d}", "product") for number in range(2000)])
+    content = bytearray(path.read_bytes())
+    assert len(content) > 20 * 4096
+    content[15 * 4096 :] = b"\xff" * (len(content) - 15 * 4096)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="cannot be used") as caught, opened(path, "f") as ledger:
+        list(ledger.entries())
+    assert "\n" not in str(caught.value)
+
+
+def test_a_second_crawl_waits_for_the_end_of_the_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "shop" / "ledger.sqlite"
+    inside = threading.Event()
+
+    def second() -> None:
+        with opened(path, "f"):
+            inside.set()
+
+    with opened(path, "f"):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert not inside.wait(0.5)
+    thread.join(10)
+    assert inside.is_set()
+    assert "another crawl is running" in capsys.readouterr().err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from datetime import datetime, timezone
 
 import pytest
 
@@ -17,6 +18,7 @@ from stages.scrape.policy import (
     Turnstile,
     check_address,
     check_reach,
+    http_date,
     reach_of_address,
     reach_of_name,
     retry_after,
@@ -119,6 +121,20 @@ def test_rules_for_the_project_come_before_those_for_all() -> None:
     with pytest.raises(RefusedError):
         robots.check("http://a.example/y", "another")
     assert robots.delay(AGENT) == 7.0
+
+
+def test_a_byte_order_mark_opens_nothing() -> None:
+    robots = Robots.from_answer(200, b"\xef\xbb\xbfUser-agent: *\nDisallow: /\n")
+    with pytest.raises(RefusedError, match=r"disallowed by robots\.txt"):
+        robots.check("http://a.example/x", AGENT)
+
+
+def test_the_contact_is_no_name_of_a_crawler() -> None:
+    body = b"User-agent: *\nDisallow: /\nCrawl-delay: 9\n\nUser-agent: example\nDisallow:\n"
+    robots = Robots.from_answer(200, body)
+    assert robots.delay(AGENT) == 9.0
+    with pytest.raises(RefusedError, match=r"disallowed by robots\.txt"):
+        robots.check("http://a.example/x", AGENT)
 
 
 def test_request_rate_is_a_delay() -> None:
@@ -270,3 +286,17 @@ def test_retry_after() -> None:
     assert retry_after("Thu, 01 Jan 1970 00:01:00 GMT", 100.0) == 0.0
     assert retry_after("soon", 0.0) is None
     assert retry_after("-3", 0.0) is None
+    assert retry_after("Thu, 01 Jan 1970 00:01:00 +99999999999999999999", 0.0) is None
+
+
+@pytest.mark.parametrize(
+    "header", ["Thu, 01 Jan 2026 10:00:00 GMT", "Thu, 01 Jan 2026 12:00:00 +0200",
+               "Thu, 01 Jan 2026 10:00:00 -0000"]
+)  # fmt: skip
+def test_dates_are_in_utc_wherever_the_server_stands(header: str) -> None:
+    assert http_date(header) == datetime(2026, 1, 1, 10, tzinfo=timezone.utc)
+    assert str(http_date(header)) == "2026-01-01 10:00:00+00:00"
+
+
+def test_what_is_no_date() -> None:
+    assert http_date("") is http_date("Thu, 99 Jan 99999999999 00:00:00 GMT") is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -57,6 +58,28 @@ def test_strings_are_left_alone() -> None:
 @pytest.mark.parametrize("text", ["", "{", "var x = 1", '{"a": }', "[" * 200_000])
 def test_what_is_no_json_yields_nothing(text: str) -> None:
     assert list(lenient_json(text)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1,\n' + "//" * 200 + '\n "b": 2}',  # a line of slashes, as people draw them
+        '{"a": 1,' + "/**/" * 200 + '"b": 2 x}',
+        '{"a": 1,' + " " * 60_000 + '"b": 2}',
+        '"' + '\\"' * 60_000,
+        "/*" * 60_000,
+        "," * 60_000 + "/*",
+    ],
+)
+def test_no_text_takes_long(text: str) -> None:
+    began = time.monotonic()
+    list(lenient_json(text))
+    assert time.monotonic() - began < 2
+
+
+def test_a_line_of_slashes_is_a_comment() -> None:
+    text = '{"a": 1,\n////////////////////////\n// b //\n"b": 2, ////// c\n}'
+    assert list(lenient_json(text)) == [{"a": 1, "b": 2}]
 
 
 _values = st.recursive(
@@ -155,6 +178,23 @@ def test_microdata() -> None:
     assert product.sources["sku"] == "microdata"
 
 
+def test_what_a_template_left_among_the_attributes_costs_nothing() -> None:
+    body = """
+    <div itemscope {{#if x}} itemtype="https://schema.org/Product">
+      <h1 itemprop="name" {{y}}>Bluse</h1><meta itemprop="sku" content="A1" {{z}}>
+      <b itemprop="brand" {{y}} itemscope><i itemprop="name">Kante</i></b></div>"""
+    product = _read(head='<meta property="og:description" content="x" {{y}}>', body=body)
+    assert (product.name, product.sku, product.brand) == ("Bluse", "A1", "Kante")
+    assert product.description == "x"
+
+
+def test_the_value_of_microdata_is_where_html_puts_it() -> None:
+    body = """<div itemscope itemtype="https://schema.org/Product"><h1 itemprop="name">Bluse</h1>
+    <data itemprop="sku" value="A1">No. A1</data><li itemprop="color" value="3">blau</li></div>"""
+    product = _read(body=body)
+    assert (product.sku, product.attributes) == ("A1", ("color: blau",))
+
+
 def test_opengraph_only_of_a_product() -> None:
     head = """<meta property="og:title" content="Bluse"><meta property="og:image" content="/a.jpg">
     <meta property="og:image" content="/b.jpg">"""
@@ -192,6 +232,27 @@ def test_overrides_win_where_they_find_something() -> None:
 def test_links_that_are_no_web_addresses_are_dropped() -> None:
     links = ["file:///etc/passwd", "data:image/png;base64,AA", "javascript:x()", "//[", "/a.jpg#x"]
     assert _read(json.dumps({**NODE, "image": links})).images == ("http://shop.example/a.jpg",)
+
+
+def test_a_parameter_of_a_query_is_no_character() -> None:
+    links = ["/a.jpg?w=9&timestamp=1", "/b.jpg?w=9&currency=EUR&region=x", "/c.jpg?w=9&amp;lt=1"]
+    links.append("/d.jpg?w=9&times;&#38;&nosuch;")
+    assert _read(json.dumps({**NODE, "image": links})).images == (
+        "http://shop.example/a.jpg?w=9&timestamp=1",
+        "http://shop.example/b.jpg?w=9&currency=EUR&region=x",
+        "http://shop.example/c.jpg?w=9&lt=1",
+        "http://shop.example/d.jpg?w=9×&&nosuch;",
+    )
+
+
+@pytest.mark.parametrize(
+    ("base", "image"),
+    [("/shop/", "shop/b.jpg"), (" ../x/ ", "de/x/b.jpg"), ("http://[", "de/p/b.jpg")],
+)
+def test_links_start_from_the_base(base: str, image: str) -> None:
+    head = f'<base href="{base}">'
+    product = _read(json.dumps({**NODE, "image": "b.jpg"}), head=head)
+    assert product.images == (f"http://shop.example/{image}",)
 
 
 def test_a_page_without_a_product() -> None:

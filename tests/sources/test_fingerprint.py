@@ -238,7 +238,7 @@ def test_labels_of_an_idx_file_by_any_name_belong_to_it(tmp_path: Path) -> None:
         ("~nosuchuser/x", "there is no such user"),
         ("a" * 300, "there is no file or folder"),
         ("http://[::1/x.zip", "source http://…: this is no URL"),
-        ("zip://a::/nonexistent.zip", "there is no such file or folder"),
+        ("zip://a::/nonexistent.zip", "is a chain of URLs; give what stands behind its last ::"),
         ("ftp://127.0.0.1:1/x.zip", "cannot be reached .ConnectionRefusedError"),
         ("github://x", "cannot be reached .TypeError"),
     ],
@@ -270,3 +270,19 @@ def test_a_server_that_tells_nothing_is_mentioned(
     assert found.count("\n") == 1
     assert "data.mine.source" in found
     assert "dvc repro --force ingest@mine" in found
+
+
+def test_a_folder_that_cannot_be_read_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = images(tmp_path / "images")
+    scan = os.scandir
+
+    def scandir(path: Path) -> Iterator[os.DirEntry[str]]:
+        if Path(path).name == "b":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(UserError, match=rf"{KEY}: .*images/b cannot be read \(Permission denied\)"):
+        fingerprint(str(folder), KEY)
