@@ -83,7 +83,7 @@ class Bench:
         judge: of objects; likewise.
 
     Raises:
-        UserError: if the backbone cannot be had.
+        UserError: if there are too few images, or the backbone cannot be had.
     """
 
     def __init__(self, store: Store, asked: Asked, neighbours: Neighbours) -> None:
@@ -96,6 +96,13 @@ class Bench:
             self._real = features_of(self._backbone, real, spec.size)
         except backbones.BackboneError as error:
             raise UserError(f"scenes.backbone: {error}") from None
+        if min(len(store.rows("valid")), len(real)) <= generation.NEIGHBOURS:
+            raise UserError(
+                f"scenes: found {asked.mixes} mixes of {len(store.rows('valid'))} validation and "
+                f"{len(store.rows('train'))} training images of {store.name}, expected more than "
+                f"{generation.NEIGHBOURS} of each; raise scenes.mixes, change "
+                f"data.{store.name}.valid_share, or add images"
+            )
         self.judge: Judge | None = None
         self.truth: dict[str, Truth | None] = dict.fromkeys(KINDS)
         self.mixes = {kind: self._mix(kind, neighbours) for kind in KINDS}
