@@ -89,14 +89,15 @@ class Bench:
     def __init__(self, store: Store, asked: Asked, neighbours: Neighbours) -> None:
         self._store, self._asked, spec = store, asked, asked.settings
         # As many real images as renderings: the Fréchet distance depends on how many there are.
+        count = min(asked.mixes, len(store.rows("valid")))
         shuffled = np.random.default_rng(asked.seed).permutation(store.rows("train"))
-        real = store.images[np.sort(shuffled[: asked.mixes])]
+        real = store.images[np.sort(shuffled[:count])]
         try:
             self._backbone = backbones.load(spec.backbone, asked.seed)
             self._real = features_of(self._backbone, real, spec.size)
         except backbones.BackboneError as error:
             raise UserError(f"scenes.backbone: {error}") from None
-        if min(len(store.rows("valid")), len(real)) <= generation.NEIGHBOURS:
+        if min(count, len(real)) <= generation.NEIGHBOURS:
             raise UserError(
                 f"scenes: found {asked.mixes} mixes of {len(store.rows('valid'))} validation and "
                 f"{len(store.rows('train'))} training images of {store.name}, expected more than "

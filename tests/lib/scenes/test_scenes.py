@@ -130,6 +130,15 @@ def asked_of(mixes: int) -> Asked:
     return Asked(spec, "sample", 0)
 
 
+def test_as_many_real_images_are_compared_as_there_are_mixes(
+    store: Store, neighbours: Neighbours
+) -> None:
+    valid = len(store.rows("valid"))
+    assert valid < 30 < len(store.rows("train"))
+    bench = Bench(store, asked_of(30), neighbours)
+    assert len(bench._real) == len(bench.mixes["near"].references) == valid
+
+
 def test_too_few_mixes_to_compare_are_refused(store: Store, neighbours: Neighbours) -> None:
     with pytest.raises(UserError, match=r"found 5 mixes of .* coco, expected more than 5 of each"):
         Bench(store, asked_of(5), neighbours)
