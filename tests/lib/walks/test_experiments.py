@@ -30,9 +30,23 @@ def test_walks_survive_on_disk(tmp_path: Path) -> None:
         pd.testing.assert_frame_equal(one.walk.table, other.walk.table)
         assert (one.walk.style == other.walk.style).all()
         assert (one.pairs.second == other.pairs.second).all()
-    (tmp_path / "walks.npz").write_bytes(b"PK")
+
+
+@pytest.mark.parametrize("damage", ["other", "empty", "cut", "changed"])
+def test_damaged_walks_are_named(damage: str, tmp_path: Path) -> None:
+    path, curves = tmp_path / "walks.npz", np.random.default_rng(0).random((4, 10))
+    experiments.save([joined("linear", "intra", "a", curves, curves[:, 0])], path)
+    whole = path.read_bytes()
+    changed = bytes(byte ^ 255 for byte in whole[400:1500])
+    damages = {
+        "other": b"PK",
+        "empty": b"",
+        "cut": whole[: len(whole) // 2],
+        "changed": whole[:400] + changed + whole[1500:],
+    }
+    path.write_bytes(damages[damage])
     with pytest.raises(UserError, match=r"walks.npz: no walks to be read .*; run the study again"):
-        experiments.load(tmp_path / "walks.npz")
+        experiments.load(path)
 
 
 def test_what_is_asked_survives_as_json() -> None:
