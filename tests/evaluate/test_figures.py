@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from stages.evaluate import figures
@@ -108,3 +109,24 @@ def test_many_classes_show_the_largest(
     figures.classes(trained, store, SETTINGS, tmp_path / "classes.png")
     assert shown[0][1] == ["class0", "class1"]
     assert shown[0][0].startswith("The 2 largest of 4 classes: input")
+
+
+@pytest.mark.parametrize("classes", [2, 100])
+def test_the_legend_of_a_scatter_is_whole(
+    classes: int,
+    make_run: MakeRun,
+    make_store: MakeStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = make_store(count=400, classes=classes)
+    trained = train(make_run(latent_dim=2, epochs=1), store, tmp_path)
+    drawn: list[Figure] = []
+    monkeypatch.setattr(plane, "save_figure", lambda _, figure: drawn.append(figure))
+    plane.scatter(trained, store, 3, tmp_path / "scatter.png")
+    drawn[0].draw_without_rendering()
+    legend = drawn[0].axes[0].get_legend()
+    assert legend is not None
+    box, page = legend.get_window_extent(), drawn[0].bbox
+    assert page.x0 < box.x0 < box.x1 <= page.x1
+    assert page.y0 < box.y0 < box.y1 <= page.y1
