@@ -106,6 +106,13 @@ def test_experts_that_know_one_half(make_store: Maker, tmp_path: Path) -> None:
     assert (table["routed"] > table["one_model"]).all()
     assert (tmp_path / "blobs_z3_experts.png").exists()
 
+    valid = store.rows("valid")
+    store.index.loc[valid[:3], "label"] = None
+    experts.draw(whole, them, store, "A study", tmp_path)
+    known = pd.read_csv(tmp_path / "blobs_z3_experts.csv").set_index("class")
+    assert known.loc["all", "images"] == len(valid) - 3
+    assert (known["routing_accuracy"] == 1).all(), "an image without a label is of no class"
+
 
 def items(count: int, turn: float, seed: int) -> Items:
     """Two attributes, each on a direction of its own of three; the directions are not the axes."""
