@@ -58,6 +58,16 @@ def test_what_is_asked_survives_as_json() -> None:
     assert again.number(settings.pairs) == settings.pairs.full
 
 
+@pytest.mark.parametrize("steps", [100, 120])
+def test_long_paths_have_more_steps(steps: int) -> None:
+    values = params.read(ROOT / "params.yaml")
+    assert values["paths"]["long_steps"] == 100
+    values["paths"]["steps"] = steps
+    expected = rf"paths: .*long_steps: found 100, expected more than the {steps} of steps"
+    with pytest.raises(UserError, match=expected):
+        params.validate(values, "params.yaml")
+
+
 def test_an_unknown_backbone_is_named_where_it_stands() -> None:
     fields = params.load(ROOT / "params.yaml").paths.model_dump(exclude={"runs"})
     asked = Asked(params.Walks.model_validate(fields | {"backbone": "vgg99"}), "sample", 0)
