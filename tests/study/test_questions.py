@@ -150,3 +150,21 @@ def test_an_attribute_that_makes_no_sense_is_in_no_search() -> None:
     expected = asked.attributes["sleeve"][there]
     share = np.mean([(np.delete(expected, i) == value).mean() for i, value in enumerate(expected)])
     assert retrieval.alike(asked).set_index("same").loc["sleeve", "chance"] == pytest.approx(share)
+
+
+def test_an_attribute_of_one_value_is_in_no_search(make_store: Maker, tmp_path: Path) -> None:
+    store = make_store(count=120)
+    collar = np.array(["round", "v"])[np.arange(120) % 2]
+    sleeve = np.array(["none", "short"])[np.arange(120) // 2 % 2]
+    sides = np.array(["left", "right", "both"])[np.arange(120) % 3]
+    index = store.index.assign(collar=collar, sleeve=sleeve, sides=sides)
+    card = store.card | {"factors": ["x", "collar", "sleeve", "sides"]}
+    store = Store(store.path, store.images, index, card)
+    run = model(3, lambda codes: codes)
+    run = cast(
+        TrainedRun,
+        SimpleNamespace(**vars(run) | {"encode": lambda images: images.mean(axis=(1, 3))[:, 8:11]}),
+    )
+    retrieval.draw([run], store, "A study", tmp_path)
+    found = pd.read_csv(tmp_path / "blobs_retrieval.csv")
+    assert set(found["same"]) == {"collar", "sides"}
