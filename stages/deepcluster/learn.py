@@ -103,7 +103,8 @@ def learn(plan: Plan, store: Store, fabric: Fabric, out: Path, resume: Path) -> 
         resume: file for the state of an unfinished training, see `stages.lib.loop`.
 
     Raises:
-        UserError: for more than one process, too few or too small images, a loss that is no number.
+        UserError: for more than one process, too few or too small images, images that are all the
+            same to the network, a loss that is no number.
     """
     learning = _Learning(plan, store, fabric, resume)
     with Progress(f"deepcluster {store.name}", plan.epochs, "epochs", learning.at.epoch) as bar:
@@ -183,6 +184,12 @@ class _Learning:
                 quiet=True,
             )
             points = clusters.whiten(found.reshape(-1, found.shape[-1]), self.plan.components)
+        if not points.shape[1]:
+            raise UserError(
+                f"deepcluster {self.store.name}: the features of all images are the same before "
+                f"epoch {self.at.epoch + 1}, so there is nothing to cluster; look whether the "
+                "images differ, or lower deepcluster.learning_rate"
+            )
         seed = seed_for(self.plan.seed, "clusters", self.at.epoch)
         return clusters.kmeans(points, self.plan.clusters, self.plan.iterations, seed)[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,7 +42,10 @@ def main() -> None:
         latent_map.draw(trained, store, matrices, latents, settings.traversal, settings.steps, path)
     table = latents.to_csv(index=False, float_format="%.4g")
     write_bytes(out / "latents.csv", table.encode())
-    rounded = {metric: float(f"{value:.5g}") for metric, value in values.items()}
+    # An infinite total correlation, of latents that follow from others, is no number of JSON.
+    rounded = {
+        metric: float(f"{value:.5g}") for metric, value in values.items() if math.isfinite(value)
+    }
     write_json(Path("metrics") / f"{name}.json", {name: rounded})
 
 

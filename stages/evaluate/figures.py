@@ -23,7 +23,7 @@ from stages.lib.store import Images, Store
 Rows = npt.NDArray[np.int64]
 
 MOST_ROWS = 40
-"""Latents in one traversal picture; of more, the most active are shown."""
+"""Rows of one picture: of more latents the most active are shown, of more classes the largest."""
 
 _CHANNELS = {"red": 0, "green": 1, "blue": 2}
 
@@ -111,22 +111,25 @@ def traversals(
 def classes(trained: TrainedRun, store: Store, settings: Evaluate, path: Path) -> None:
     """A row a class: validation images, each beside its reconstruction."""
     valid, labels = store.rows("valid"), store.labels()
+    sizes = np.bincount(labels[valid][labels[valid] >= 0], minlength=len(store.classes))
+    there = np.flatnonzero(sizes)
+    shown = np.sort(np.argsort(-sizes, kind="stable")[: min(MOST_ROWS, len(there))])
     parts, names = [], []
-    for number, name in enumerate(store.classes):
-        rows = valid[labels[valid] == number]
-        if len(rows) == 0:
-            continue
-        rows = choose(rows, settings.examples, trained.run.seed)
+    for number in shown:
+        rows = choose(valid[labels[valid] == number], settings.examples, trained.run.seed)
         images = store.images[rows]
         parts.append(_row_by_row([images, trained.decode(trained.encode(images))]))
-        names.append(name)
+        names.append(store.classes[number])
     if not parts:
         return
+    which = "Each class"
+    if len(shown) < len(there):
+        which = f"The {len(shown)} largest of {len(there)} classes"
     save_grid(
         path,
         np.concatenate(parts),
         columns=2 * settings.examples,
-        title=f"Each class: input, decoded, … · {trained.title()}",
+        title=f"{which}: input, decoded, … · {trained.title()}",
         column_labels=["input", "decoded"] * settings.examples,
         row_labels=names,
         enlarge=_enlarge(trained),

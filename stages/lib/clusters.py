@@ -20,7 +20,7 @@ def whiten(features: Points, components: int) -> Points:
         components: how many to keep; fewer where the features vary in fewer directions.
 
     Returns:
-        N×K, each row of length 1.
+        N×K, each row of length 1; K is 0 where the features do not vary.
     """
     centred = features - features.mean(axis=0, dtype=np.float64).astype(np.float32)
     variances, directions = np.linalg.eigh((centred.T @ centred).astype(np.float64) / len(centred))

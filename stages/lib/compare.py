@@ -47,7 +47,8 @@ def judge(
     """Compare two values of `metric` (``run.metric``) under the first pattern that fits it.
 
     A change within ``relative`` of the old value is noise. A metric that appears is the same
-    as one that did not change; one that disappears is missing; not-a-number is always worse.
+    as one that did not change; one that disappears is missing; not-a-number is always worse, and
+    a number in its place better.
 
     Raises:
         UserError: if no pattern of `gate` fits the metric.
@@ -67,6 +68,8 @@ def _verdict(old: float | None, new: float | None, tolerance: Tolerance) -> Verd
         return "missing"
     if not math.isfinite(new):
         return "worse"
+    if old is not None and not math.isfinite(old):
+        return "better"
     if old is None or abs(new - old) <= tolerance.relative * abs(old):
         return "same"
     if tolerance.better == "either":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,11 +51,16 @@ def factors_of(store: Store) -> Factors | None:
 
 
 def measure(codes: npt.NDArray[np.float32], factors: Factors, bins: int) -> dict[str, float]:
-    """``mig`` and ``modularity`` of N×D posterior means over the N images, both from 0 to 1."""
-    return {
-        "mig": mig(codes, factors.values, factors.kinds, bins=bins),
-        "modularity": modularity(codes, factors.values, factors.kinds, bins=bins),
-    }
+    """``mig`` and ``modularity`` of N×D posterior means over the N images, both from 0 to 1.
+
+    Raises:
+        UserError: if there are too few images or latents to tell.
+    """
+    with _said_of(factors, "raise the number of images, or latent_dim"):
+        return {
+            "mig": mig(codes, factors.values, factors.kinds, bins=bins),
+            "modularity": modularity(codes, factors.values, factors.kinds, bins=bins),
+        }
 
 
 def examine(
@@ -66,14 +73,10 @@ def examine(
     Raises:
         UserError: if the images are too few to see every factor vary.
     """
-    try:
+    with _said_of(factors, "or set `examine` to false"):
         return disentanglement.examine(
             codes, factors.values, factors.kinds, factors.names, seed, settings, quiet=True
         )
-    except ValueError as error:
-        raise UserError(
-            f"disentanglement of {', '.join(factors.names)}: {error}; or set `examine` to false"
-        ) from None
 
 
 def shares(codes: npt.NDArray[np.float32], factors: Factors, bins: int) -> pd.DataFrame:
@@ -82,3 +85,13 @@ def shares(codes: npt.NDArray[np.float32], factors: Factors, bins: int) -> pd.Da
     places = pd.MultiIndex.from_product([range(len(cells)), factors.names])
     table = pd.DataFrame({"share": cells.ravel()}, index=places)
     return table.rename_axis(["latent", "factor"]).reset_index()
+
+
+@contextmanager
+def _said_of(factors: Factors, advice: str) -> Iterator[None]:
+    """Make a ValueError of the metrics in this block a UserError."""
+    try:
+        yield
+    except ValueError as error:
+        names = ", ".join(factors.names)
+        raise UserError(f"disentanglement of {names}: {error}; {advice}") from None

@@ -21,6 +21,9 @@ Matrix = npt.NDArray[np.float64]
 KID_SUBSETS, KID_SIZE = 100, 1000
 """As in Bińkowski et al. 2018; smaller sets are compared whole, once."""
 
+NEIGHBOURS = 5
+"""Up to which of its neighbours a ball reaches; a set needs more images than that."""
+
 
 def frechet(real: Features, fake: Features) -> float:
     """‖μ − ν‖² + tr(Σ + T − 2 (Σ T)^½) of two Gaussians (Heusel et al. 2017, equation 6).
@@ -43,7 +46,7 @@ def kid(real: Features, fake: Features, seed: int) -> float:
     Bińkowski et al. 2018, equation 4 and section 4. Near 0, and possibly below, for equal sets.
     """
     size = min(len(real), len(fake), KID_SIZE)
-    if size == len(real) == len(fake):
+    if max(len(real), len(fake)) <= KID_SIZE:
         return _squared_mmd(real.astype(np.float64), fake.astype(np.float64))
     random = np.random.default_rng(seed)
     found = [
@@ -74,11 +77,11 @@ def inception_score(logits: Features, splits: int = 10) -> tuple[float, float]:
     return float(np.mean(scores)), float(np.std(scores))
 
 
-def shares(real: Features, fake: Features, neighbours: int = 5) -> dict[str, float]:
+def shares(real: Features, fake: Features, neighbours: int = NEIGHBOURS) -> dict[str, float]:
     """Precision, recall, density and coverage, by balls around images up to a neighbour.
 
     Args:
-        real, fake: N×D and M×D.
+        real, fake: N×D and M×D, both with more images than `neighbours`.
         neighbours: a ball reaches to the so many-th nearest image of its own set.
 
     Returns:

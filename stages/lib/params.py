@@ -612,6 +612,14 @@ class Walks(Section):
     size: Annotated[int, Field(ge=16, le=4096)] | None
     examples: Positive
 
+    @model_validator(mode="after")
+    def _long_is_longer(self) -> Walks:
+        if self.long_steps <= self.steps:
+            raise ValueError(
+                f"long_steps: found {self.long_steps}, expected more than the {self.steps} of steps"
+            )
+        return self
+
 
 class Paths(Walks):
     """The walks of the pipeline.

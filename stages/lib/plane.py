@@ -15,6 +15,9 @@ from stages.lib.traversal import frame
 
 Rows = npt.NDArray[np.int64]
 
+_LEGEND_ROWS = 28
+"""Classes below each other in the height of a scatter."""
+
 
 def mesh(trained: TrainedRun, store: Store, steps: int, traversal: float, path: Path) -> None:
     """Decodings on a square mesh, z2 upwards.
@@ -44,9 +47,10 @@ def mesh(trained: TrainedRun, store: Store, steps: int, traversal: float, path: 
 def scatter(trained: TrainedRun, store: Store, most: int, path: Path) -> None:
     """Codes of validation images, at most `most` of each class, coloured by class."""
     valid, labels = store.rows("valid"), store.labels()
-    figure = Figure(figsize=(7.2, 6.4))
-    axes = figure.add_subplot()
     groups = list(enumerate(store.classes)) if store.classes else [(-1, "all images")]
+    columns = -(-len(groups) // _LEGEND_ROWS)
+    figure = Figure(figsize=(6.0 + 1.2 * columns, 6.4))
+    axes = figure.add_subplot()
     for number, name in groups:
         rows = valid[labels[valid] == number]
         if len(rows) == 0:
@@ -59,7 +63,9 @@ def scatter(trained: TrainedRun, store: Store, most: int, path: Path) -> None:
     axes.set(xlabel="z1", ylabel="z2")
     axes.axhline(0, color="0.85", zorder=0)
     axes.axvline(0, color="0.85", zorder=0)
-    axes.legend(bbox_to_anchor=(1.01, 1), loc="upper left", frameon=False, fontsize=8)
+    axes.legend(
+        bbox_to_anchor=(1.01, 1), loc="upper left", frameon=False, fontsize=8, ncols=columns
+    )
     axes.set_title(
         f"Codes of validation images, at most {most} a class\n{trained.title()}",
         fontsize=7,

@@ -217,6 +217,8 @@ def _json(path: Path) -> dict[str, Any]:
         value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: missing; make it with `dvc repro`") from None
+    except ValueError as error:
+        raise UserError(f"{path}: no JSON ({error}); make it with `dvc repro`") from None
     return value
 
 

@@ -34,11 +34,12 @@ def draw(
         title: of the study, for the figure.
         folder: for both files.
     """
-    valid = store.rows("valid")
+    valid, numbers = store.rows("valid"), store.labels()
+    valid = valid[numbers[valid] >= 0]  # of what has no label, no expert is the right one
     images = store.images[valid]
     names = [name for name in store.classes if name in experts]
     errors = np.stack([squared_errors(experts[name], images) for name in names], axis=1)
-    labels = np.asarray(store.classes)[store.labels()[valid]]
+    labels = np.asarray(store.classes)[numbers[valid]]
     table = compare(squared_errors(whole, images), errors, names, labels)
     stem = f"{store.name}_z{whole.run.latent_dim}_experts"
     write_bytes(folder / f"{stem}.csv", table.to_csv(index=False, float_format="%.6g").encode())
@@ -120,7 +121,7 @@ def _confusion(
         f"accuracy {every['routing_accuracy']:.3f} · PSNR one model {every['one_model']:.2f}, "
         f"routed {every['routed']:.2f}, right expert {every['right_expert']:.2f} dB\n"
         f"{whole.run.title()}\n{store.name} ({store.card['source']}), "
-        f"{len(store.rows('valid')):,} validation images",
+        f"{every['images']:,.0f} validation images",
         fontsize=7,
         loc="left",
     )

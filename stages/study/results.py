@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -211,7 +212,9 @@ def _metrics(outcome: Outcome, rows: pd.DataFrame) -> dict[str, Any]:
             parts = [row["model"], row["network"], row["likelihood"], row["knobs"]]
             condition = " ".join([*filter(None, parts), condition])
         metrics.setdefault(row["data"], {})[condition] = {
-            name: float(f"{row[name]:.5g}") for name in outcome.numbers() if pd.notna(row[name])
+            name: float(f"{row[name]:.5g}")
+            for name in outcome.numbers()
+            if math.isfinite(row[name])
         }
     return metrics
 

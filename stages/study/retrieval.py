@@ -136,11 +136,12 @@ def _reader(known: Items, name: str) -> LinearDiscriminantAnalysis:
 
 
 def _attributes(store: Store) -> list[str]:
-    """Factors that are names, not numbers."""
+    """Factors that are names, not numbers, of which there are two beside `MISSING`."""
     return [
         name
         for name in store.card["factors"]
-        if not pd.api.types.is_numeric_dtype(store.index[name]) and store.index[name].nunique() > 1
+        if not pd.api.types.is_numeric_dtype(store.index[name])
+        and len(set(store.index[name]) - {MISSING}) > 1
     ]
 
 

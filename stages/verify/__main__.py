@@ -66,12 +66,14 @@ def _against_commit(repository: Path, folder: Path) -> None:
     for top in sorted({path.split("/")[0] for path in recorded}):
         paths = [path for path in recorded if path.split("/")[0] == top]
         print(f"verify: {top}/: {sum(p in equal for p in paths)} of {len(paths)} bit-equal")
-    changes = _changes(before, _metrics(folder))
+    after = _metrics(folder)
+    changes = _changes(before, after)
     for change in changes:
         print(change.line())
     _complain(
         sorted(path for path in recorded if path.startswith("data/") and path not in equal),
         [change for change in changes if change.verdict != "same"],
+        sorted(set(after) - set(before)),
     )
     print(f"verify: data bit-equal, {len(before)} metrics within their tolerances")
 
@@ -93,13 +95,24 @@ def _changes(before: dict[str, float], after: dict[str, float]) -> list[Change]:
     ]
 
 
-def _complain(data: list[str], changes: list[Change]) -> None:
-    """A reproduction has to agree: better than recorded is as wrong as worse."""
+def _complain(data: list[str], changes: list[Change], unknown: list[str]) -> None:
+    """A reproduction has to agree: better than recorded is as wrong as worse, or as not recorded.
+
+    Args:
+        data: paths that differ.
+        changes: beyond their tolerance.
+        unknown: metrics that the commit does not have.
+    """
     if data:
         raise UserError(f"data differ from the commit's: {', '.join(data)}")
     if changes:
         names = ", ".join(change.metric for change in changes)
         raise UserError(f"{len(changes)} metrics beyond their tolerance: {names}")
+    if unknown:
+        raise UserError(
+            f"{len(unknown)} metrics that the commit did not record: {', '.join(unknown)}; "
+            "commit metrics/ after `dvc repro`"
+        )
 
 
 if __name__ == "__main__":

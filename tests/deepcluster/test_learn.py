@@ -171,3 +171,13 @@ def test_what_cannot_work_is_refused(
     with pytest.raises(UserError, match=expected):
         run(plan, make_store(height=size, width=size), fabric, tmp_path)
     assert not (tmp_path / "out").exists()
+
+
+def test_images_that_are_all_the_same_are_refused(
+    make_store: Callable[..., Store], fabric: Fabric, tmp_path: Path
+) -> None:
+    blobs = make_store()
+    same = Store(blobs.path, np.zeros_like(blobs.images), blobs.index, blobs.card)
+    with pytest.raises(UserError, match="features of all images are the same before epoch 1"):
+        run(PLAN, same, fabric, tmp_path)
+    assert not (tmp_path / "out").exists()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from stages.evaluate import figures
@@ -88,3 +89,44 @@ def test_many_latents_show_the_most_active(
     table["activity"] = [0.1, 0.3, 0.2]
     figures.traversals(trained, store, table, SETTINGS, tmp_path)
     assert [label.split()[0] for label in shown[0]] == ["z2", "z3"]
+
+
+def test_many_classes_show_the_largest(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_store(classes=4)
+    trained = train(make_run(epochs=1), store, tmp_path)
+    valid = store.rows("valid")
+    store.index["label"] = "class0"
+    store.index.loc[valid[:5], "label"] = ["class3", "class1", "class1", "class2", "class2"]
+    monkeypatch.setattr(figures, "MOST_ROWS", 2)
+    shown: list[tuple[str, list[str]]] = []
+
+    def save(*_: object, title: str, row_labels: list[str], **__: object) -> None:
+        shown.append((title, row_labels))
+
+    monkeypatch.setattr(figures, "save_grid", save)
+    figures.classes(trained, store, SETTINGS, tmp_path / "classes.png")
+    assert shown[0][1] == ["class0", "class1"]
+    assert shown[0][0].startswith("The 2 largest of 4 classes: input")
+
+
+@pytest.mark.parametrize("classes", [2, 100])
+def test_the_legend_of_a_scatter_is_whole(
+    classes: int,
+    make_run: MakeRun,
+    make_store: MakeStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = make_store(count=400, classes=classes)
+    trained = train(make_run(latent_dim=2, epochs=1), store, tmp_path)
+    drawn: list[Figure] = []
+    monkeypatch.setattr(plane, "save_figure", lambda _, figure: drawn.append(figure))
+    plane.scatter(trained, store, 3, tmp_path / "scatter.png")
+    drawn[0].draw_without_rendering()
+    legend = drawn[0].axes[0].get_legend()
+    assert legend is not None
+    box, page = legend.get_window_extent(), drawn[0].bbox
+    assert page.x0 < box.x0 < box.x1 <= page.x1
+    assert page.y0 < box.y0 < box.y1 <= page.y1

@@ -22,6 +22,7 @@ def test_directions_without_variance_are_left_out() -> None:
     flat = random.normal(size=(100, 3)) @ random.normal(size=(3, 50))
     assert whiten(flat.astype(np.float32), 256).shape == (100, 3)
     assert whiten(flat.astype(np.float32), 2).shape == (100, 2)
+    assert whiten(np.full((100, 50), 0.3, np.float32), 2).shape == (100, 0)
 
 
 def test_kmeans_finds_clusters_that_are_apart() -> None:

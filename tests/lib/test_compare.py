@@ -35,6 +35,9 @@ GATE = {
         ("run.psnr", 5.0, None, "missing"),
         ("run.psnr", 5.0, float("nan"), "worse"),
         ("run.psnr", None, float("inf"), "worse"),
+        ("run.psnr", float("nan"), 5.0, "better"),
+        ("run.valid_loss", float("nan"), 5.0, "better"),
+        ("run.count", float("inf"), 5.0, "better"),
     ],
 )
 def test_verdicts(metric: str, old: float | None, new: float | None, verdict: str) -> None:

@@ -397,6 +397,18 @@ def test_interval_of_a_mean_is_about_two_standard_errors_each_way() -> None:
         intervals(mean, 2500, 0, resamples=1, level=0.95)
 
 
+def test_a_total_correlation_of_many_latents_has_no_known_spread() -> None:
+    # A resample of 300 images has some 190 different ones, too few for 250 latents.
+    codes = np.random.default_rng(0).standard_normal((300, 250))
+
+    def total(rows: Ints) -> dict[str, float]:
+        return {"total": gaussian_total_correlation(codes[rows])}
+
+    assert np.isfinite(gaussian_total_correlation(codes))
+    bounds = intervals(total, 300, 0, resamples=5, level=0.95)
+    assert bounds["total"] == (-np.inf, np.inf)
+
+
 def test_interval_of_information_holds_its_estimate() -> None:
     # Plain percentiles do not: images that occur twice make every latent look informed.
     rng = np.random.default_rng(0)

@@ -80,3 +80,20 @@ def test_too_few_images_are_named(make_store: MakeStore) -> None:
     codes = found.values.astype(np.float32)
     with pytest.raises(UserError, match=r"^disentanglement of x, rare: factors column 1: a single"):
         factors.examine(codes, found, 0, QUICK)
+
+
+@pytest.mark.parametrize(
+    ("images", "latents", "expected"),
+    [
+        (99, 2, "found 99 images, expected at least 100; raise the number of images"),
+        (200, 1, "codes: found 1 columns, expected at least 2; .* or latent_dim"),
+    ],
+)
+def test_too_few_images_or_latents_for_the_gap_are_named(
+    make_store: MakeStore, images: int, latents: int, expected: str
+) -> None:
+    found = factors.factors_of(make_store(count=images))
+    assert found is not None
+    codes = found.values[:, :latents].astype(np.float32)
+    with pytest.raises(UserError, match=f"^disentanglement of x, y: {expected}"):
+        factors.measure(codes, found, bins=20)

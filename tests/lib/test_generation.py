@@ -72,6 +72,18 @@ def test_kid_of_equal_distributions_is_near_zero_and_unbiased() -> None:
     assert min(found) < 0
 
 
+def test_kid_of_smaller_sets_of_two_sizes_is_of_all_images() -> None:
+    real, fake = cloud(200), cloud(150, mean=0.5, seed=1)
+    assert kid(real, fake, 0) == kid(real, fake, 1)
+
+    def kernel(a: Features, b: Features) -> Features:
+        powers: Features = (a @ b.T / 8 + 1) ** 3
+        return powers
+
+    within = [kernel(part, part)[~np.eye(len(part), dtype=bool)].mean() for part in (real, fake)]
+    assert kid(real, fake, 0) == pytest.approx(sum(within) - 2 * kernel(real, fake).mean())
+
+
 def test_kid_of_larger_sets_is_a_mean_over_subsets(monkeypatch: pytest.MonkeyPatch) -> None:
     real, fake = cloud(400), cloud(300, mean=0.5, seed=1)
     whole = kid(real[:300], fake, 0)

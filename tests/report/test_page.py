@@ -124,6 +124,9 @@ def test_a_missing_output_is_named(outputs: Path) -> None:
     (outputs / "metrics" / "circles_vae.json").unlink()
     with pytest.raises(UserError, match=r"circles_vae.json: missing; make it with `dvc repro`"):
         render(PARAMS, VALUES, outputs)
+    (outputs / "metrics" / "circles_vae.json").write_text("<<<<<<< HEAD\n{}")  # of a merge
+    with pytest.raises(UserError, match=r"circles_vae.json: no JSON \(.*\); make it with"):
+        render(PARAMS, VALUES, outputs)
 
 
 def test_the_plots_page_carries_its_scripts(

@@ -82,6 +82,15 @@ def test_conditions_that_differ_in_their_knobs_are_two(tiny: Writer) -> None:
     }
 
 
+@pytest.mark.filterwarnings("ignore:invalid value")  # of the deviation of infinite numbers
+def test_what_is_infinite_is_no_metric(tiny: Writer) -> None:
+    tiny(CHANGES)
+    cells = plan.cells(plan.load("tiny"), "small")
+    found = outcome({cell.run.name: {"mig": 1.0, "sap": float("inf")} for cell in cells})
+    metrics = results._metrics(found, results.beside(found))["circles_mono"]
+    assert [set(values) for values in metrics.values()] == [{"mig"}, {"mig"}]
+
+
 def test_without_examined_cells_there_is_nothing_to_compare(tiny: Writer) -> None:
     tiny(CHANGES)
     cells = plan.cells(plan.load("tiny"), "small")

@@ -106,6 +106,13 @@ def test_experts_that_know_one_half(make_store: Maker, tmp_path: Path) -> None:
     assert (table["routed"] > table["one_model"]).all()
     assert (tmp_path / "blobs_z3_experts.png").exists()
 
+    valid = store.rows("valid")
+    store.index.loc[valid[:3], "label"] = None
+    experts.draw(whole, them, store, "A study", tmp_path)
+    known = pd.read_csv(tmp_path / "blobs_z3_experts.csv").set_index("class")
+    assert known.loc["all", "images"] == len(valid) - 3
+    assert (known["routing_accuracy"] == 1).all(), "an image without a label is of no class"
+
 
 def items(count: int, turn: float, seed: int) -> Items:
     """Two attributes, each on a direction of its own of three; the directions are not the axes."""
@@ -143,3 +150,21 @@ def test_an_attribute_that_makes_no_sense_is_in_no_search() -> None:
     expected = asked.attributes["sleeve"][there]
     share = np.mean([(np.delete(expected, i) == value).mean() for i, value in enumerate(expected)])
     assert retrieval.alike(asked).set_index("same").loc["sleeve", "chance"] == pytest.approx(share)
+
+
+def test_an_attribute_of_one_value_is_in_no_search(make_store: Maker, tmp_path: Path) -> None:
+    store = make_store(count=120)
+    collar = np.array(["round", "v"])[np.arange(120) % 2]
+    sleeve = np.array(["none", "short"])[np.arange(120) // 2 % 2]
+    sides = np.array(["left", "right", "both"])[np.arange(120) % 3]
+    index = store.index.assign(collar=collar, sleeve=sleeve, sides=sides)
+    card = store.card | {"factors": ["x", "collar", "sleeve", "sides"]}
+    store = Store(store.path, store.images, index, card)
+    run = model(3, lambda codes: codes)
+    run = cast(
+        TrainedRun,
+        SimpleNamespace(**vars(run) | {"encode": lambda images: images.mean(axis=(1, 3))[:, 8:11]}),
+    )
+    retrieval.draw([run], store, "A study", tmp_path)
+    found = pd.read_csv(tmp_path / "blobs_retrieval.csv")
+    assert set(found["same"]) == {"collar", "sides"}

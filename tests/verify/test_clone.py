@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from stages.lib import params
 from stages.lib.console import UserError
-from stages.verify.__main__ import _complain
+from stages.verify import __main__ as verify
+from stages.verify.__main__ import _against_commit, _complain
 from stages.verify.clone import clone, outputs
-from tests.conftest import run_in
+from tests.conftest import ROOT, run_in
 
 LOCK = """
 schema: '2.0'
@@ -52,6 +54,32 @@ def test_a_wrong_overlay_is_named(copied_repository: Path, tmp_path: Path) -> No
 
 
 def test_differences_are_complained_of() -> None:
-    _complain([], [])
+    _complain([], [], [])
     with pytest.raises(UserError, match="data differ from the commit's: data/a"):
-        _complain(["data/a"], [])
+        _complain(["data/a"], [], [])
+
+
+def test_metrics_that_the_commit_lacks_are_no_agreement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = {"a": {"psnr": 20.0}}
+
+    def committed(repository: Path, folder: Path, overlay: Path | None) -> None:
+        (folder / "metrics").mkdir(parents=True)
+        (folder / "dvc.lock").write_text(LOCK)
+        (folder / "metrics" / "a.json").write_text(json.dumps(found))
+
+    def made(folder: Path, repository: Path) -> None:
+        (folder / "metrics" / "a.json").write_text(json.dumps(found))
+
+    monkeypatch.setattr(verify, "clone", committed)
+    monkeypatch.setattr(verify, "reproduce", made)
+    _against_commit(ROOT, tmp_path / "same")
+    assert "1 metrics within their tolerances" in capsys.readouterr().out
+
+    def more(folder: Path, repository: Path) -> None:
+        (folder / "metrics" / "b.json").write_text(json.dumps({"b": {"psnr": 21.0}}))
+
+    monkeypatch.setattr(verify, "reproduce", more)
+    with pytest.raises(UserError, match=r"1 metrics that the commit did not record: b\.psnr"):
+        _against_commit(ROOT, tmp_path / "more")

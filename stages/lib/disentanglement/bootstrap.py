@@ -30,7 +30,9 @@ def intervals(
         level: the interval's probability, between 0 and 1.
 
     Returns:
-        For each name (low, high); both are the estimate where that is infinite.
+        For each name (low, high). Both are the estimate where that is infinite. They are −∞ and ∞
+        where a resample alone is not finite, as with fewer different images than latents: then
+        nothing is known of the estimate's spread.
     """
     if resamples < 2 or not 0 < level < 1:
         raise ValueError(f"found {resamples} resamples at level {level:g}, expected at least 2 at "
@@ -44,6 +46,9 @@ def intervals(
             bounds[name] = (value, value)
             continue
         values = np.array([one[name] for one in drawn])
+        if not np.isfinite(values).all():
+            bounds[name] = (-np.inf, np.inf)
+            continue
         low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
         shift = value - values.mean()
         bounds[name] = (float(low + shift), float(high + shift))

@@ -37,7 +37,7 @@ class Map:
         places: N×2.
         trust: trustworthiness of the neighbourhoods that one sees (Venna & Kaski 2001), 1 if the
             nearest on the map are near in the latent space too, about ½ if they are any; not a
-            number where there are too few codes to tell.
+            number where there are too few codes to tell, or all of them are the same.
     """
 
     name: str
@@ -55,11 +55,19 @@ def principal(codes: Codes, perplexity: float, seed: int) -> Floats:
 
 
 def t_sne(codes: Codes, perplexity: float, seed: int) -> Floats:
-    """t-SNE (van der Maaten & Hinton 2008) from a principal start, so that it repeats."""
+    """t-SNE (van der Maaten & Hinton 2008) from a principal start, so that it repeats.
+
+    Codes that are all the same, as those of a collapsed model, lie in one place: scikit-learn would
+    divide by their spread, and the process would end without a word.
+    """
+    if not _varies(codes):
+        return np.zeros((len(codes), 2))
     wide = codes.astype(np.float64)
     most = (len(codes) - 1) / 3
+    # On a line no point could pass another: a single latent starts from random places.
+    start = "pca" if wide.shape[1] > 1 else "random"
     found = TSNE(
-        perplexity=min(perplexity, most), init="pca", learning_rate="auto", random_state=seed
+        perplexity=min(perplexity, most), init=start, learning_rate="auto", random_state=seed
     ).fit_transform(wide)
     return found.astype(np.float64)
 
@@ -136,9 +144,13 @@ def lay_out(codes: Codes, name: str, perplexity: float, seed: int) -> Map:
 def trust(codes: Codes, places: Floats) -> float:
     """The trustworthiness of `places` as a map of `codes`."""
     neighbours = min(TRUST_NEIGHBOURS, (len(codes) - 1) // 2)
-    if neighbours < 1:
+    if neighbours < 1 or not _varies(codes):
         return np.nan
     return float(trustworthiness(codes, places, n_neighbors=neighbours))
+
+
+def _varies(codes: Codes) -> bool:
+    return bool(np.ptp(codes, axis=0).any())
 
 
 def class_vectors(places: Floats, labels: Ints) -> tuple[Floats, dict[int, Floats]]:

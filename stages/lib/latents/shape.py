@@ -63,9 +63,9 @@ def first_angles(codes: Codes, others: Codes) -> tuple[float, float]:
         `spectrum`, 0 to 180, as the report has it: above 90 the sign alone makes the difference.
         Not a number if one of the sets does not vary.
     """
-    (_, first), (_, second) = spectrum(codes), spectrum(others)
-    if len(first) == 0 or len(second) == 0:
+    if not (np.ptp(codes, axis=0).any() and np.ptp(others, axis=0).any()):
         return np.nan, np.nan
+    (_, first), (_, second) = spectrum(codes), spectrum(others)
     # Of unit vectors: the half angle by its sine, which is exact where they are the same.
     signed = 2 * np.degrees(np.arcsin(min(np.linalg.norm(first[0] - second[0]) / 2, 1)))
     return float(min(signed, 180 - signed)), float(signed)

@@ -108,7 +108,8 @@ def survey(trained: TrainedRun, store: Store, settings: Cartography, seed: int) 
         seed: of all that is drawn at random; the same for runs that shall be compared.
 
     Raises:
-        UserError: if there are too few validation images, or they have no labels.
+        UserError: if there are too few validation images, in all or of a partition, or they have
+            no labels.
     """
     rows = store.rows("valid")
     if len(rows) < FEWEST:
@@ -201,6 +202,11 @@ def _groups(
     train, valid = (rows[partition.numbers[rows] >= 0] for rows in splits)
     labels = partition.numbers[valid]
     low, high = settings.clusters
+    if len(valid) <= low:
+        raise UserError(
+            f"cartography.clusters: found {low} as the smallest number for the {len(valid)} "
+            f"validation images with a known {name}, expected less; lower it or add images"
+        )
     for method in groups.METHODS:
         clustering = groups.cluster(codes[valid], method, range(low, high + 1), seed)
         for count, silhouette in clustering.silhouettes.items():

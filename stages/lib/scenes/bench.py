@@ -83,19 +83,27 @@ class Bench:
         judge: of objects; likewise.
 
     Raises:
-        UserError: if the backbone cannot be had.
+        UserError: if there are too few images, or the backbone cannot be had.
     """
 
     def __init__(self, store: Store, asked: Asked, neighbours: Neighbours) -> None:
         self._store, self._asked, spec = store, asked, asked.settings
         # As many real images as renderings: the Fréchet distance depends on how many there are.
+        count = min(asked.mixes, len(store.rows("valid")))
         shuffled = np.random.default_rng(asked.seed).permutation(store.rows("train"))
-        real = store.images[np.sort(shuffled[: asked.mixes])]
+        real = store.images[np.sort(shuffled[:count])]
         try:
             self._backbone = backbones.load(spec.backbone, asked.seed)
             self._real = features_of(self._backbone, real, spec.size)
         except backbones.BackboneError as error:
             raise UserError(f"scenes.backbone: {error}") from None
+        if min(count, len(real)) <= generation.NEIGHBOURS:
+            raise UserError(
+                f"scenes: found {asked.mixes} mixes of {len(store.rows('valid'))} validation and "
+                f"{len(store.rows('train'))} training images of {store.name}, expected more than "
+                f"{generation.NEIGHBOURS} of each; raise scenes.mixes, change "
+                f"data.{store.name}.valid_share, or add images"
+            )
         self.judge: Judge | None = None
         self.truth: dict[str, Truth | None] = dict.fromkeys(KINDS)
         self.mixes = {kind: self._mix(kind, neighbours) for kind in KINDS}

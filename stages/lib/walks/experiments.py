@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,6 +146,6 @@ def load(path: Path) -> list[Joined]:
                 first, second, table, style, content, pictures = parts
                 walked = Walk(pd.DataFrame(table, columns=measures), style, content, pictures)
                 found.append(Joined(run, kind, Pairs(experiment, group, first, second), walked))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path}: no walks to be read ({error}); run the study again") from None
     return found

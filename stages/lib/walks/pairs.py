@@ -74,6 +74,7 @@ def extreme_pairs(members: dict[str, Rows], codes: Codes) -> Iterator[Pairs]:
     """The closest and the farthest pair of each style, and the closest of each two, by codes."""
     for name, rows in members.items():
         apart = cdist(codes[rows], codes[rows])
+        np.fill_diagonal(apart, -np.inf)  # no image with itself, also where all codes are the same
         first, second = np.unravel_index(apart.argmax(), apart.shape)
         yield Pairs("farthest", name, rows[[first]], rows[[second]])
         np.fill_diagonal(apart, np.inf)

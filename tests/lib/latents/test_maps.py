@@ -74,10 +74,24 @@ def test_umap_of_few_or_equal_codes(count: int) -> None:
     assert np.isfinite(same).all()
 
 
-def test_a_line_has_a_map_too() -> None:
-    laid = maps.lay_out(np.arange(20, dtype=np.float32)[:, None], "PCA", 5, 0)
+@pytest.mark.parametrize("name", ["PCA", "t-SNE"])
+def test_a_line_has_a_map_too(name: str) -> None:
+    laid = maps.lay_out(np.arange(20, dtype=np.float32)[:, None], name, 5, 0)
     assert laid.places.shape == (20, 2)
+    assert laid.trust > 0.9
+
+
+def test_a_line_is_mapped_to_a_line() -> None:
+    laid = maps.lay_out(np.arange(20, dtype=np.float32)[:, None], "PCA", 5, 0)
     assert (laid.places[:, 1] == 0).all()
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered")  # of PCA, on equal codes
+@pytest.mark.parametrize("name", maps.MAPS)
+def test_a_map_of_equal_codes_is_one_place_that_nobody_can_trust(name: str) -> None:
+    laid = maps.lay_out(np.full((40, 3), 0.3, np.float32), name, 5, 0)
+    assert np.isfinite(laid.places).all()
+    assert np.isnan(laid.trust)
 
 
 def test_vectors_go_from_the_middle_of_all_to_the_middle_of_each_label() -> None:

@@ -69,7 +69,10 @@ def test_a_sign_changes_the_published_angle_and_not_ours() -> None:
 
 
 def test_angles_of_codes_that_do_not_vary_are_unknown() -> None:
-    assert np.isnan(first_angles(np.ones((1, 2), np.float32), line([1, 0]))).all()
+    for count in (1, 5):
+        same = np.full((count, 2), 0.3, np.float32)
+        assert np.isnan(first_angles(same, line([1, 0]))).all()
+        assert np.isnan(first_angles(line([1, 0]), same)).all()
 
 
 def test_the_offset_of_centroids_is_their_distance_along_the_axes() -> None:

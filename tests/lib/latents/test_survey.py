@@ -11,6 +11,7 @@ import pytest
 
 from stages.lib import loop
 from stages.lib.console import UserError
+from stages.lib.latents import figures
 from stages.lib.latents import survey as module
 from stages.lib.latents.survey import paired_difference, partitions, survey, table
 from stages.lib.params import Cartography, Run
@@ -81,6 +82,33 @@ def test_codes_that_know_the_side_are_ordered_by_it(
     again = survey(trained, store, SETTINGS, 0)
     assert again.numbers == found.numbers
     np.testing.assert_array_equal(again.maps[1].places, found.maps[1].places)
+
+
+@pytest.mark.filterwarnings("ignore")  # of scikit-learn, on equal codes
+def test_a_collapsed_model_is_measured_and_drawn(
+    monkeypatch: pytest.MonkeyPatch, trained: TrainedRun, store: Store, tmp_path: Path
+) -> None:
+    knows(monkeypatch, np.full((len(store.index), 3), 0.3))
+    found = survey(trained, store, SETTINGS, 0)
+    assert found.numbers["ami_side"] == found.numbers["effective_rank"] == 0
+    assert found.numbers["knn_side"] == found.numbers["probe_side"] == 0.5
+    assert np.isnan(found.numbers["trust_t_sne"])
+    assert np.isnan(table([found], "styles")["first_angle"]).all()
+    sorted_by = partitions(store, SETTINGS.partitions)
+    figures.draw([found], store, sorted_by, 4, "all alike", tmp_path / "out", tmp_path / "out")
+    assert (tmp_path / "out" / f"map_{found.run}.png").exists()
+
+
+def test_a_column_with_too_few_known_images_to_cluster_is_refused(
+    trained: TrainedRun, store: Store
+) -> None:
+    valid, train = store.rows("valid"), store.rows("train")
+    store.index["side"] = None
+    for number, row in enumerate([*valid[:4], *train[:4]]):
+        store.index.loc[row, "side"] = ("left", "right")[number % 2]
+    few = SETTINGS.model_copy(update={"clusters": (4, 8)})
+    with pytest.raises(UserError, match=r"clusters: found 4 .* the 4 .* a known side"):
+        survey(trained, store, few, 0)
 
 
 def test_two_models_are_compared_on_the_same_halves(

@@ -11,7 +11,7 @@ from stages.drawing.scenes import scenes
 from stages.lib.console import UserError
 from stages.lib.drawn import draw
 from stages.lib.mixes import Mixes, of_strangers, paste
-from stages.lib.neighbours import write_neighbours
+from stages.lib.neighbours import Neighbours, write_neighbours
 from stages.lib.params import DataSet, Scaled, Scenes
 from stages.lib.scenes import judge, objects
 from stages.lib.scenes.bench import KINDS, Asked, Bench, distances_of
@@ -105,25 +105,50 @@ def test_objects_are_named_from_the_cells_of_their_own_quadrant(store: Store) ->
     assert objects.named_from_codes(elsewhere, store, 60, 60) < 0.5  # type: ignore[arg-type]
 
 
-def test_the_truth_measures_best_and_pasting_next(store: Store, tmp_path: Path) -> None:
+@pytest.fixture
+def neighbours(store: Store, tmp_path: Path) -> Neighbours:
     random = np.random.default_rng(0)
     train = store.rows("train")
     ids = np.array([random.choice(train[train != row], 10, replace=False) for row in range(60)])
-    neighbours = write_neighbours(
+    return write_neighbours(
         tmp_path / "neighbours",
         np.repeat(ids[:, None].astype(np.int32), 4, axis=1),
         np.sort(random.random((60, 4, 10), np.float32), axis=2),
         {"store": {"name": "coco", "digest": store.digest}},
     )
+
+
+def asked_of(mixes: int) -> Asked:
     spec = Scenes(
-        mixes=Scaled(sample=12, full=12),
+        mixes=Scaled(sample=mixes, full=mixes),
         tau=0.5,
         judged=Scaled(sample=60, full=60),
         backbone="efficientnet_lite0",
         size=32,
         examples=2,
     )
-    asked = Asked(spec, "sample", 0)
+    return Asked(spec, "sample", 0)
+
+
+def test_as_many_real_images_are_compared_as_there_are_mixes(
+    store: Store, neighbours: Neighbours
+) -> None:
+    valid = len(store.rows("valid"))
+    assert valid < 30 < len(store.rows("train"))
+    bench = Bench(store, asked_of(30), neighbours)
+    assert len(bench._real) == len(bench.mixes["near"].references) == valid
+
+
+def test_too_few_mixes_to_compare_are_refused(store: Store, neighbours: Neighbours) -> None:
+    with pytest.raises(UserError, match=r"found 5 mixes of .* coco, expected more than 5 of each"):
+        Bench(store, asked_of(5), neighbours)
+    store.index.loc[store.rows("valid")[3:], "split"] = "test"
+    with pytest.raises(UserError, match=r"of 3 validation and .* data\.coco\.valid_share"):
+        Bench(store, asked_of(12), neighbours)
+
+
+def test_the_truth_measures_best_and_pasting_next(store: Store, neighbours: Neighbours) -> None:
+    asked = asked_of(12)
     assert Asked.read(asked.dump()) == asked
     bench = Bench(store, asked, neighbours)
     for kind in KINDS:

@@ -67,6 +67,12 @@ def test_extreme_pairs_are_the_closest_and_the_farthest() -> None:
     }
 
 
+def test_extreme_pairs_of_equal_codes_are_of_two_images() -> None:
+    members = {"a": np.array([0, 1, 4]), "b": np.array([2, 3])}
+    for one in pairs.extreme_pairs(members, np.full((5, 2), 0.3, np.float32)):
+        assert (one.first != one.second).all(), one
+
+
 def test_a_style_of_one_picture_is_named(make_store: Callable[..., Store]) -> None:
     store = make_store()
     labels = store.index["label"].to_numpy().copy()
