@@ -153,6 +153,13 @@ def test_unknown_examples_are_refused(done: Path) -> None:
         _run(done, examples=["0" * 64])
 
 
+def test_an_example_that_is_a_product_photo_is_refused(done: Path) -> None:
+    photos = pd.read_csv(done / "data" / "products" / "photos.csv")
+    taken = photos.loc[photos["kind"].isna(), "sha256"].iloc[0]
+    with pytest.raises(UserError, match=f"examples: {taken} was taken as a product's photo"):
+        _run(done, examples=[taken])
+
+
 def test_an_unknown_backbone_is_refused(done: Path) -> None:
     with pytest.raises(UserError, match=r"products\.backbone: no backbone 'vgg99'"):
         _run(done, backbone="vgg99")
