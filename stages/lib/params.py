@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args
 
@@ -877,8 +878,8 @@ def _explain(problem: dict[str, Any], schema: type[BaseModel]) -> str:
     expected = expected.replace("a valid ", "a ")
     expected = expected.replace("String should match pattern", "text that matches")
     hint = ""
-    if isinstance(found, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", found):
-        hint = f" (YAML reads {found} as text; write {float(found):f})".replace("000)", ")")
+    if isinstance(found, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d{1,2}", found):
+        hint = f" (YAML reads {found} as text; write {Decimal(found):f})"
     return f"{key}: found {found!r}, expected {expected}{hint}"
 
 

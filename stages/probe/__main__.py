@@ -8,6 +8,7 @@ transfer-encoder:… and transfer-discriminator:… (an AlexNet that learnt the 
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,16 @@ from stages.probe import linear, training
 from stages.probe.sources import Convolutions, Source, open_source
 
 CACHE = Path(".cache/probe")
+
+_RANGES = {
+    "size": (16, 4096),  # as of any data set
+    "folds": (2, math.inf),  # one has no deviation
+    "finetune": (0, math.inf),
+    "clusters": (2, math.inf),
+    "student_epochs": (1, math.inf),
+    "seed": (0, math.inf),
+}
+"""The least and the most that an option may be."""
 
 _COMPONENTS = 256
 _ITERATIONS = 20
@@ -181,10 +192,16 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("probe.csv"), help="CSV to write")
     asked = parser.parse_args()
-    if asked.folds < 2:
-        raise UserError(f"--folds: found {asked.folds}, expected 2 or more, for a deviation")
-    if not 0 < asked.rate <= 1:
-        raise UserError(f"--rate: found {asked.rate:g}, expected a number above 0, at most 1")
+    for option, (least, most) in _RANGES.items():
+        found = getattr(asked, option)
+        if not least <= found <= most:
+            name, end = option.replace("_", "-"), f" to {most}" if most < math.inf else " or more"
+            raise UserError(f"--{name}: found {found}, expected {least}{end}")
+    for option in ("rate", "student_width"):
+        found = getattr(asked, option)
+        if not 0 < found <= 1:
+            name = option.replace("_", "-")
+            raise UserError(f"--{name}: found {found:g}, expected a number above 0, at most 1")
     return asked
 
 

@@ -159,11 +159,21 @@ def _with_photo(crawl: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
 def _fronts(
     others: pd.DataFrame, seen: Survey, place: dict[str, int], asked: Products, seed: int
 ) -> tuple[pd.DataFrame, model_photos.Choice | None, pd.DataFrame]:
-    """Sort the photos that are no product photos, and choose one worn from the front a product."""
+    """Sort the photos that are no product photos, and choose one worn from the front a product.
+
+    Raises:
+        UserError: for an example that is a product photo; all others are photos of the crawl.
+    """
+    digests = list(others["sha256"])
+    taken = sorted(set(asked.examples) - set(digests))
+    if taken:
+        raise UserError(
+            f"products.examples: {taken[0]} was taken as a product's photo and is sorted no more; "
+            f"take photos that have a kind in {TABLES}/photos.csv"
+        )
     if others.empty:
         return others, None, others
     numbers = [place[path] for path in others["path"]]
-    digests = list(others["sha256"])
     examples = [row for row, digest in enumerate(digests) if digest in asked.examples]
     choice = model_photos.choose(
         seen.features[numbers],

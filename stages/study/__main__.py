@@ -13,6 +13,7 @@ from stages.lib import files
 from stages.lib.console import UserError, door, say
 from stages.lib.neighbours import Neighbours
 from stages.lib.store import Store
+from stages.lib.urls import shown
 from stages.study import crew, figures, plan, results, stores
 from stages.study.cell import Order, fingerprint
 
@@ -128,8 +129,9 @@ def _order(
 
 
 def _label(source: str) -> str:
-    """A name for the results on another source: the last part of its path."""
-    parts = source.rstrip("/").replace(":", "/").split("/")
+    """A name for the results on another source: the last part of its path, and nothing secret."""
+    path = shown(source).partition("?")[0]
+    parts = path.rstrip("/").replace(":", "/").split("/")
     return parts[-1].split(".")[0] or "source"
 
 

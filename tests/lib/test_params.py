@@ -40,6 +40,8 @@ def put(values: dict[str, Any], key: str, value: object) -> dict[str, Any]:
         ("beta", float("nan"), "beta: found nan, expected a finite number"),
         ("beta", True, "beta: found True, expected a number"),
         ("train.learning_rate", "1e-3", "YAML reads 1e-3 as text; write 0.001)"),
+        ("train.learning_rate", "1e-7", "YAML reads 1e-7 as text; write 0.0000001)"),
+        ("train.epochs.sample", "1e3", "an integer (YAML reads 1e3 as text; write 1000)"),
         ("latnt_dim", 3, "latnt_dim: unknown key; did you mean 'latent_dim'?"),
         ("latent_dim", 0, "latent_dim: found 0, expected greater than or equal to 1"),
         ("data.fashion.hieght", 96, "data.fashion.hieght: unknown key; did you mean 'height'?"),

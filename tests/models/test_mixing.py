@@ -118,7 +118,8 @@ def test_the_loss_is_the_published_one_times_the_number_of_pixels() -> None:
     mixer, batch = small_model().eval(), sample()
     losses = mixer(batch, "generator")
     pixels = 32 * 32 * 3
-    assert losses["loss"].mean().item() == pytest.approx(pixels * published(mixer, batch), rel=1e-4)
+    # To six digits: untrained networks decode all codes to about the same.
+    assert losses["loss"].mean().item() == pytest.approx(pixels * published(mixer, batch), rel=1e-6)
     assert all(values.shape == (3,) and values.dtype == torch.float32 for values in losses.values())
     expected = (mixer.decode(mixer.encode(batch.images)) - batch.images).abs().sum((1, 2, 3))
     torch.testing.assert_close(losses["generation"], expected)

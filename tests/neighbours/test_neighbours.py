@@ -108,8 +108,11 @@ def door(tmp_path: Path, make_store: Callable[..., Store], monkeypatch: pytest.M
 def test_door(door: Path) -> None:
     stage.main()
     neighbours = open_neighbours(door / "data" / "blobs-neighbours")
-    neighbours.check(open_store(door / "data" / "blobs"))
+    store = open_store(door / "data" / "blobs")
+    neighbours.check(store)
     assert neighbours.ids.shape == (60, 4, 10)
+    assert set(np.unique(neighbours.ids)) <= set(store.rows("train"))
+    assert len(store.rows("valid")) > 0
     assert neighbours.card["features"]["backbone"] == "vgg19_random"
     assert len(neighbours.card["features"]["fingerprint"]) == 64
     values = json.loads((door / "metrics" / "blobs-neighbours.json").read_text())

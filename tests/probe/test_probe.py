@@ -55,6 +55,15 @@ def test_features_that_know_the_class_and_features_that_do_not() -> None:
     )
 
 
+def test_the_penalty_is_chosen_without_the_test_images() -> None:
+    random = np.random.default_rng(0)
+    labels, truth = np.arange(60) % 2, random.integers(2, size=40)
+    train, test = (random.normal(size=(n, 20)).astype(np.float32) for n in (60, 40))
+    told = linear.accuracy(train, labels, test, truth, 0)
+    # What is named before its truth is known is right for one truth or for the other.
+    assert told + linear.accuracy(train, labels, test, 1 - truth, 0) == pytest.approx(1)
+
+
 class Mean(nn.Module):
     """The mean colour, through a layer that can be trained."""
 
@@ -85,10 +94,25 @@ def test_a_copy_is_tuned_and_the_network_stays() -> None:
     assert 0 < moved <= 60 * 3 * 1.1e-6  # Adam's step is about its rate; three batches an epoch
 
 
-@pytest.mark.parametrize("rate", ["0", "-0.1", "nan", "2"])
-def test_a_rate_out_of_range_is_refused(rate: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UserError, match="--rate: found"):
-        run(monkeypatch, "pictures", "efficientnet_lite0", f"--rate={rate}")
+@pytest.mark.parametrize(
+    "option, line",
+    [
+        *((f"--rate={rate}", "--rate: found") for rate in ("0", "-0.1", "nan", "2")),
+        ("--student-width=0", "--student-width: found 0, expected a number above 0, at most 1"),
+        ("--size=5", "--size: found 5, expected 16 to 4096"),
+        ("--size=5000", "--size: found 5000, expected 16 to 4096"),
+        ("--folds=1", "--folds: found 1, expected 2 or more"),
+        ("--finetune=-1", "--finetune: found -1, expected 0 or more"),
+        ("--clusters=1", "--clusters: found 1, expected 2 or more"),
+        ("--student-epochs=0", "--student-epochs: found 0, expected 1 or more"),
+        ("--seed=-1", "--seed: found -1, expected 0 or more"),
+    ],
+)
+def test_an_option_out_of_range_is_refused(
+    option: str, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UserError, match=line):
+        run(monkeypatch, "pictures", "efficientnet_lite0", option)
 
 
 @pytest.fixture
@@ -131,6 +155,16 @@ def test_the_command_writes_a_table(
     assert (table["classifier_parameters"] == 66).all()
     assert table["accuracy_percent"][0] != table["accuracy_percent"][2]  # other weights
     assert "| encoder:models/ae | frozen |" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_deviation_is_that_of_a_sample(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    accuracies = iter([0.5, 0.7])
+    monkeypatch.setattr(linear, "accuracy", lambda *_: next(accuracies))
+    asked = ["pictures", "random:models/ae", "--size", "32"]
+    run(monkeypatch, *asked, "--folds", "2", "--fold-size", "20")
+    (row,) = pd.read_csv("probe.csv").to_dict("records")
+    assert (row["accuracy_percent"], row["sd"]) == (60, 14.14)  # ½ · 20 · √2
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
+from torch import Tensor
 
 from stages.drawing.registry import DRAWINGS
 from stages.lib import params
@@ -18,6 +19,7 @@ from stages.products import model_photos, photos
 from stages.products.colours import EXAMPLES, lab, measured_colour, nearest
 from stages.products.photos import Measures
 from stages.products.schema import VALUES
+from stages.products.survey import survey
 from stages.scrape.drawn import photos as drawn
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -115,7 +117,7 @@ def _brute(thumbs: Images, near: float) -> list[int]:
 def test_duplicates_are_those_of_a_full_comparison(seed: int, count: int, near: float) -> None:
     rng = np.random.default_rng(seed)
     kinds = rng.integers(0, 256, (4, 16, 16, 3))
-    noise = rng.integers(0, 3, (count, 16, 16, 3))
+    noise = rng.integers(0, 3, (count, 16, 16, 3)) + rng.integers(0, 4, (count, 1, 1, 1))
     thumbs = np.clip(kinds[rng.integers(0, 4, count)] + noise, 0, 255).astype(np.uint8)
     assert photos.duplicates(thumbs, near) == _brute(thumbs, near)
 
@@ -139,6 +141,33 @@ def test_fair_hair_is_no_face() -> None:
         shots = drawn.worn(kind, factors, seed=4)
         measured = [photos.measure(photos.working_copy(shot), min(shot.size)) for shot in shots]
         assert abs(np.mean([m.face > 0.3 for m in measured]) - share) <= 0.05
+
+
+class _Colours:
+    """Shards of one picture, and a backbone whose features are mean colours."""
+
+    def __init__(self, picture: Image.Image) -> None:
+        self._picture = picture
+
+    def photo(self, path: str) -> Image.Image:
+        return self._picture
+
+    def features(self, images: Tensor, size: int) -> Tensor:
+        return images.mean((2, 3))
+
+
+def test_the_head_counts_twice_what_the_whole_photo_does() -> None:
+    picture = Image.new("RGB", (200, 400), "white")
+    ImageDraw.Draw(picture).rectangle((80, 100, 119, 299), "blue")
+    ImageDraw.Draw(picture).rectangle((80, 100, 119, 149), "red")
+    colours = _Colours(picture)
+    seen = survey(["a"] * 9, colours, colours)  # type: ignore[arg-type]
+    whole, head = seen.features[:, :3], seen.features[:, 3:]
+    np.testing.assert_allclose(np.linalg.norm(whole, axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(head, axis=1), 2, rtol=1e-5)
+    assert (np.ptp(seen.features, axis=0) < 1e-6).all()  # in whichever batch
+    assert whole[0, 2] > whole[0, 0] > whole[0, 1]
+    assert head[0, 0] > 1.2 * head[0, 2]
 
 
 def _choice(examples: tuple[int, ...]) -> model_photos.Choice:

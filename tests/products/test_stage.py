@@ -17,11 +17,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 
 from stages.lib import params
 from stages.lib.console import UserError
 from stages.lib.store import open_store
-from stages.products.__main__ import main
+from stages.products.__main__ import _write_store, main
 from stages.products.schema import COLUMNS, VALUES
 from stages.scrape.drawn import catalogue
 
@@ -153,9 +154,45 @@ def test_unknown_examples_are_refused(done: Path) -> None:
         _run(done, examples=["0" * 64])
 
 
+def test_an_example_that_is_a_product_photo_is_refused(done: Path) -> None:
+    photos = pd.read_csv(done / "data" / "products" / "photos.csv")
+    taken = photos.loc[photos["kind"].isna(), "sha256"].iloc[0]
+    with pytest.raises(UserError, match=f"examples: {taken} was taken as a product's photo"):
+        _run(done, examples=[taken])
+
+
 def test_an_unknown_backbone_is_refused(done: Path) -> None:
     with pytest.raises(UserError, match=r"products\.backbone: no backbone 'vgg99'"):
         _run(done, backbone="vgg99")
+
+
+def test_a_product_without_category_or_photo_stays_out_of_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    table = pd.DataFrame(
+        {
+            **{column: ["", "", "", ""] for column in COLUMNS},
+            "id": ["shoe", "top", "lost", "skirt"],
+            "category": ["", "tops", "tops", "skirts"],
+            "img_path": ["a", "b", "", "c"],
+            "product_url": ["/shoe", "/top", "/lost", "/skirt"],
+            "sha256": ["00" * 32, "ff" * 32, "", "0f" * 32],
+        }
+    )
+
+    class Shards:
+        def photo(self, path: str) -> Image.Image:
+            return Image.new("RGB", (64, 96), "white")
+
+    asked = params.load(ROOT / "params.yaml").products
+    _write_store(table, [], Shards(), asked, "a shop", "unknown")  # type: ignore[arg-type]
+    store = open_store(tmp_path / "data" / "shop")
+    assert sorted(store.index["id"]) == ["skirt", "top"]
+    assert store.card["rejected"] == [
+        {"origin": "/shoe", "reason": "no category of the schema"},
+        {"origin": "/lost", "reason": "no usable photo"},
+    ]
 
 
 def test_without_a_crawl(tmp_path: Path) -> None:

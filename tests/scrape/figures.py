@@ -2,7 +2,7 @@
 
     python -m tests.scrape.figures drawn --products 600
     python -m tests.scrape.figures oscar --products 1000 --python /tmp/oscar/bin/python \
-        --images ../shared/data/fashion
+        --images CLASS_FOLDERS_OF_CLOTHES
 
 One crawl without interruption at sixteen requests at a time, then the same crawl with kill -9 at
 random moments. Printed are: products found, fields right, what robots.txt forbids and was fetched

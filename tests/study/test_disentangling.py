@@ -127,6 +127,23 @@ def test_agreement_is_high_for_equal_latents_and_low_for_turned_ones() -> None:
     assert turned.max() < 0.6
 
 
+class Idle(Known):
+    """The same latents, and one at the prior whose mean moves a little as the first does."""
+
+    def encode(self, images: Any) -> Any:
+        codes = super().encode(images)
+        return np.concatenate([codes, 0.01 * codes[:, :1]], axis=1)
+
+    def log_variance(self, images: Any) -> Any:
+        return np.full((len(images), 3), [-4.0, -4.0, 0.0])
+
+
+def test_a_collapsed_latent_does_not_count() -> None:
+    used = disentangling.agreement([Known(0.0), Known(0.2)], Noise())  # type: ignore[arg-type, list-item]
+    idle = disentangling.agreement([Idle(0.0), Idle(0.2)], Noise())  # type: ignore[arg-type, list-item]
+    np.testing.assert_array_equal(used, idle)
+
+
 def test_points_have_no_agreement() -> None:
     with pytest.raises(UserError, match=r"^run known: its codes are points"):
         disentangling.agreement([Known(0.0, known=False)] * 2, Noise())  # type: ignore[arg-type, list-item]

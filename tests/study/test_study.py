@@ -21,7 +21,7 @@ from filelock import FileLock
 
 from stages.lib.console import UserError
 from stages.lib.ingested import environment
-from stages.study.__main__ import main
+from stages.study.__main__ import _label, main
 from tests.conftest import ROOT
 from tests.study.conftest import Writer
 
@@ -240,6 +240,20 @@ def test_other_images_have_results_of_their_own(tiny: Writer, study: Study) -> N
     study("--source", "sklearn:digits", "--only", ONE)
     assert "sklearn:digits" in (results("small-digits") / "table.md").read_text()
     assert not results().exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "label"),
+    [
+        ("~/mnist/", "mnist"),
+        ("torchvision:MNIST", "MNIST"),
+        ("https://example.org/clothes.tar.gz", "clothes"),
+        ("https://me:word@example.org/clothes?signature=secret/too", "clothes"),
+        ("..", "source"),
+    ],
+)
+def test_results_on_other_images_are_called_after_them(source: str, label: str) -> None:
+    assert _label(source) == label
 
 
 def test_one_study_at_a_time(tiny: Writer, study: Study) -> None:

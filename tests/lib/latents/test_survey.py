@@ -124,6 +124,13 @@ def test_two_models_are_compared_on_the_same_halves(
     assert value == pytest.approx(1, abs=0.1)
     assert 0.5 < low < value < high
     assert paired_difference(blind, blind, "style") == (0, 0, 0)
+    # Of 95 %: the spread over halves is the error of all images.
+    spread = 1.96 * blind.halves["style"].std(ddof=1)
+    middle = blind.numbers["ami_style"]
+    ends = [blind.numbers["ami_style_low"], blind.numbers["ami_style_high"]]
+    assert ends == pytest.approx([middle - spread, middle + spread])
+    apart = 1.96 * (knowing.halves["style"] - blind.halves["style"]).std(ddof=1)
+    assert (high - value, value - low) == pytest.approx((apart, apart))
 
 
 def test_losses_stand_summed_and_per_pixel(trained: TrainedRun, store: Store) -> None:

@@ -60,6 +60,11 @@ def test_transfer_counts_only_what_is_in_question() -> None:
     assert transfer(truth, mixes, after) == {"transferred": 1.0, "kept": 1.0}
     seen = np.array([["car", "tree", "none", "ball"]])
     assert transfer(truth, mixes, seen) == {"transferred": 0.0, "kept": 0.0}
+    # A replaced quadrant of the same class says nothing of the exchange, nor of what was kept.
+    seen = np.array([["car", "car", "none", "none"]])
+    assert transfer(truth, mixes, seen) == {"transferred": 0.0, "kept": 0.0}
+    seen = np.array([["fish", "car", "none", "none"]])
+    assert transfer(truth, mixes, seen) == {"transferred": 1.0, "kept": 0.0}
     nothing = Mixes(np.array([0]), np.zeros((1, 4), int), np.zeros((1, 4), bool))
     assert np.isnan(transfer(truth, nothing, after)["transferred"])
 
