@@ -117,7 +117,7 @@ def ingest(
         writer.finish(
             name=name,
             source=shown(data.source),
-            licence=data.licence,
+            licence=data.known_licence,
             factors=source.factors,
             attributes=source.attributes,
             rejected=[{"origin": one.origin, "reason": one.reason} for one in rejected],

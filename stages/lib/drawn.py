@@ -56,7 +56,7 @@ def draw(name: str, data: DataSet, count: int, seed: int, folder: Path) -> None:
         writer.finish(
             name=name,
             source=data.source,
-            licence=data.licence,
+            licence=data.known_licence,
             factors=list(factors.columns),
             notes={"kind": "drawn", "seed": seed, "description": drawing.description},
         )

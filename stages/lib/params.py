@@ -39,6 +39,12 @@ Likelihood = Literal["bernoulli", "gaussian", "laplace"]
 
 Positive = Annotated[int, Field(ge=1)]
 
+LICENCES = {
+    "drawn:": "CC0-1.0",
+    "sklearn:digits": "BSD-3-Clause (scikit-learn), UCI optical recognition of handwritten digits",
+}
+"""What a source begins with → the licence of its images, where that is known without asking."""
+
 
 def _registered(names: Mapping[str, Any]) -> AfterValidator:
     def check(name: str) -> str:
@@ -126,7 +132,7 @@ class DataSet(Section):
         count: how many images to draw; for drawn sources only.
         classes: keep these classes only, or the so many largest; null keeps all.
         limit: keep at most so many images of a source that is not drawn; null keeps all.
-        licence: of the images, as far as known; goes into the card.
+        licence: of the images, as far as known; goes into the card. Null: that of `LICENCES`.
         sha256, size: checked after a download where given; size in bytes.
         table, coco: options of the CSV and the COCO source.
     """
@@ -140,11 +146,17 @@ class DataSet(Section):
     count: Scaled | None = None
     classes: list[str] | Positive | None = None
     limit: Positive | None = None
-    licence: str = "unknown"
+    licence: str | None = None
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     size: Positive | None = None
     table: TableSource = TableSource()
     coco: CocoSource = CocoSource()
+
+    @property
+    def known_licence(self) -> str:
+        """`licence`, or what is known of one for this kind of source."""
+        kinds = (kind for kind in LICENCES if self.source.startswith(kind))
+        return self.licence or next((LICENCES[kind] for kind in kinds), "unknown")
 
     @model_validator(mode="after")
     def _count_for_drawn(self) -> DataSet:

@@ -158,6 +158,21 @@ def test_merge_laws(base: dict[str, Any], overlay: dict[str, Any]) -> None:
             assert merged[key] == value
 
 
+@pytest.mark.parametrize(
+    ("source", "licence"),
+    [("drawn:garments", "CC0-1.0"), ("~/photos", "unknown"), ("https://drawn:x@y/a", "unknown")],
+)
+def test_images_of_others_are_under_no_licence_of_ours(
+    values: dict[str, Any], source: str, licence: str
+) -> None:
+    given = put(put(values, "data.fashion.source", source), "data.fashion.count", None)
+    if source.startswith("drawn:"):
+        given = values
+    assert params.validate(given, "params.yaml").data["fashion"].known_licence == licence
+    mine = put(given, "data.fashion.licence", "CC BY 4.0")
+    assert params.validate(mine, "params.yaml").data["fashion"].known_licence == "CC BY 4.0"
+
+
 def test_the_small_overlay_is_valid() -> None:
     overlay = yaml.safe_load((ROOT / "ci" / "params.yaml").read_text())
     merged = params.merge(params.read(ROOT / "params.yaml"), overlay)
