@@ -40,6 +40,8 @@ def put(values: dict[str, Any], key: str, value: object) -> dict[str, Any]:
         ("beta", float("nan"), "beta: found nan, expected a finite number"),
         ("beta", True, "beta: found True, expected a number"),
         ("train.learning_rate", "1e-3", "YAML reads 1e-3 as text; write 0.001)"),
+        ("train.learning_rate", "5e-8", "YAML reads 5e-8 as text; write 0.00000005)"),
+        ("train.learning_rate", "1e1", "YAML reads 1e1 as text; write 10)"),
         ("latnt_dim", 3, "latnt_dim: unknown key; did you mean 'latent_dim'?"),
         ("latent_dim", 0, "latent_dim: found 0, expected greater than or equal to 1"),
         ("data.fashion.hieght", 96, "data.fashion.hieght: unknown key; did you mean 'height'?"),
@@ -68,7 +70,18 @@ def put(values: dict[str, Any], key: str, value: object) -> dict[str, Any]:
         ("runs.scenes.scenes_mixing.options", {"tau": 1.5}, "options.tau: found 1.5, "),
         ("runs.scenes.scenes_mixing.options", {"warm_up": -0.1}, "expected a share from 0 to 1"),
         ("runs.scenes.scenes_mixing.options", {"tiles": 3}, "tiles: found 3, expected a number"),
-        ("runs.scenes.scenes_mixing.options", {"halvings": 0}, "options: halvings: found 0"),
+        ("runs.scenes.scenes_mixing.options", {"halvings": 0}, "halvings: found 0, expected 1"),
+        ("runs.scenes.scenes_mixing.options", {"width": -1.0}, "width: found -1.0, expected 0 or"),
+        ("runs.art.art_aae.options", {"hidden": 0}, "options.hidden: found 0, expected 1 or more"),
+        ("runs.art.art_aae.options", {"penalty": -1}, "options.penalty: found -1, expected 0 or"),
+        ("runs.art.art_acai.options", {"gamma": 2}, "gamma: found 2, expected a share from 0 to 1"),
+        (
+            "runs.art.art_aae.options.hidden",
+            float("inf"),
+            "hidden: found inf, expected a boolean, an integer, a finite number or a string",
+        ),
+        ("data.art.classes", 1.5, "art.classes: found 1.5, expected a list or an integer"),
+        ("runs.art.art_ae", 3, "runs.art.art_ae: found 3, expected a mapping"),
         ("neighbours.tiles", 4, "found 4, expected 2 or 3"),
         ("runs.plain.circles_ae.likelihood", "laplace", "'ae' takes bernoulli or gaussian"),
         ("loss_weights.adversarial", -0.1, "loss_weights.adversarial: found -0.1"),
@@ -88,13 +101,32 @@ def test_a_wrong_value_is_named_in_one_line(
     assert "\n" not in str(caught.value)
 
 
+def test_a_value_of_no_type_of_several_is_one_mistake(values: dict[str, Any]) -> None:
+    values["data"]["art"]["classes"] = 1.5
+    with pytest.raises(UserError, match=r"expected a list or an integer$"):
+        params.validate(values, "params.yaml")
+    values["runs"]["art"]["art_aae"]["options"]["hidden"] = [256]
+    with pytest.raises(UserError, match=r"expected a list or an integer \(and 1 more\)$"):
+        params.validate(values, "params.yaml")
+
+
 def test_the_same_run_in_two_families_is_refused(values: dict[str, Any]) -> None:
     values["runs"]["plane"]["circles_vae"] = values["runs"]["plane"].pop("digits_vae")
     with pytest.raises(UserError, match="'circles_vae' stands in two families"):
         params.validate(values, "params.yaml")
 
 
-@pytest.mark.parametrize(("content", "expected"), [("a: [", "not valid YAML"), ("3", "found int")])
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("a: [", "not valid YAML"),
+        ("3", "found int"),
+        (
+            "data:\n  art: {fit: pad, height: 64, fit: crop}",
+            "the key 'fit' stands there twice",
+        ),
+    ],
+)
 def test_a_broken_file_is_refused(tmp_path: Path, content: str, expected: str) -> None:
     (tmp_path / "params.yaml").write_text(content)
     with pytest.raises(UserError, match=expected):
