@@ -14,6 +14,7 @@ from torch import Tensor
 
 from stages.models import mixing
 from stages.models.base import Batch, Recipe
+from stages.models.critics import OriginClassifier
 from stages.models.mixing import DenseAE, Mixing, choose
 from stages.models.registry import MODELS, build
 
@@ -241,6 +242,21 @@ def test_a_sample_without_company_is_refused() -> None:
     alone = Batch(torch.rand(1, 3, 32, 32), torch.zeros(1, 0), torch.zeros(1))
     with pytest.raises(ValueError, match="a reference and 4 others"):
         small_model()(alone, "generator")
+
+
+@pytest.mark.parametrize("shape", [(32, 96), (96, 32), (64, 96)])
+def test_wide_and_tall_images(shape: tuple[int, int]) -> None:
+    height, width = shape
+    network = OriginClassifier(height, width, 3, 0.05)
+    images = torch.zeros(2, 3, height, width)
+    assert network(images, images).shape == (2, 4)
+
+
+def test_a_process_may_have_no_image_of_the_last_batch() -> None:
+    mixer = small_model()
+    for phase in mixer.phases():
+        for values in mixer(sample(images=0), phase).values():
+            assert values.shape == (0,)
 
 
 @pytest.mark.parametrize("network", ["dense", "dense_broadcast"])
