@@ -8,6 +8,7 @@ transfer-encoder:… and transfer-discriminator:… (an AlexNet that learnt the 
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,16 @@ from stages.probe.sources import Convolutions, Source, open_source
 
 CACHE = Path(".cache/probe")
 
+_LEAST = {
+    "size": 16,
+    "folds": 2,  # for a deviation
+    "finetune": 0,
+    "clusters": 2,
+    "student_epochs": 1,
+    "seed": 0,
+}
+_LARGEST = 4096  # size, as of any image store
+
 _COMPONENTS = 256
 _ITERATIONS = 20
 _BATCH = 100
@@ -35,8 +46,10 @@ _BATCH = 100
 def main() -> None:
     """Read the images, probe every source, write the table."""
     asked = _arguments()
-    store = _images(asked)
     sources = [open_source(name, asked.seed) for name in asked.sources]
+    for source in sources:
+        source.check(asked.size)
+    store = _images(asked)
     train, test = _split(store)
     if len(store.classes) < 2 or len(test) == 0:
         raise UserError(
@@ -181,8 +194,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("probe.csv"), help="CSV to write")
     asked = parser.parse_args()
-    if asked.folds < 2:
-        raise UserError(f"--folds: found {asked.folds}, expected 2 or more, for a deviation")
+    for name, least in _LEAST.items():
+        found = getattr(asked, name)
+        if found < least:
+            option = name.replace("_", "-")
+            raise UserError(f"--{option}: found {found}, expected {least} or more")
+    if asked.size > _LARGEST:
+        raise UserError(f"--size: found {asked.size}, expected {_LARGEST} or less")
+    if not 0 < asked.student_width < math.inf:
+        raise UserError(f"--student-width: found {asked.student_width:g}, expected more than 0")
     if not 0 < asked.rate <= 1:
         raise UserError(f"--rate: found {asked.rate:g}, expected a number above 0, at most 1")
     return asked

@@ -13,7 +13,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from stages.lib import loop
 from stages.lib.console import UserError
+from stages.lib.params import Run
+from stages.lib.store import Store
 from stages.probe import __main__ as command
 from stages.probe import linear, training
 from stages.probe.sources import open_source
@@ -91,6 +94,27 @@ def test_a_rate_out_of_range_is_refused(rate: str, monkeypatch: pytest.MonkeyPat
         run(monkeypatch, "pictures", "efficientnet_lite0", f"--rate={rate}")
 
 
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        ("--size=8", "--size: found 8, expected 16 or more"),
+        ("--size=5000", "--size: found 5000, expected 4096 or less"),
+        ("--folds=1", "--folds: found 1, expected 2 or more"),
+        ("--finetune=-1", "--finetune: found -1, expected 0 or more"),
+        ("--clusters=0", "--clusters: found 0, expected 2 or more"),
+        ("--student-epochs=0", "--student-epochs: found 0, expected 1 or more"),
+        ("--student-width=-1", "--student-width: found -1, expected more than 0"),
+        ("--student-width=inf", "--student-width: found inf"),
+        ("--seed=-1", "--seed: found -1, expected 0 or more"),
+    ],
+)
+def test_a_number_out_of_range_is_refused(
+    option: str, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UserError, match=line):
+        run(monkeypatch, "pictures", "efficientnet_lite0", option)
+
+
 @pytest.fixture
 def place(
     tmp_path: Path,
@@ -166,3 +190,36 @@ def test_an_alexnet_learns_the_clusters_of_a_run(
 def test_a_wrong_source_is_named(place: Path, source: str, line: str) -> None:
     with pytest.raises(UserError, match=line):
         open_source(source, 0)
+
+
+def test_other_images_than_a_run_takes_are_refused(
+    make_run: Callable[..., Run],
+    make_store: Callable[..., Store],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shapes = {"square": (32, 32, 3), "tall": (64, 32, 3), "grey": (32, 32, 1)}
+    for name, (height, width, channels) in shapes.items():
+        store = make_store(20, height, width, channels, name=name)
+        settings = make_run(epochs=1, network="mlp", data=name)
+        loop.train(settings, store, tmp_path / name, tmp_path / "r.pt")
+    monkeypatch.chdir(tmp_path)
+    open_source("encoder:square", 0).check(32)
+    open_source("transfer-encoder:tall", 0).check(48)  # of which an AlexNet learns, of any size
+    for name, line in (
+        ("encoder:square", "32×32×3, found 64×64×3; give --size 32"),
+        ("encoder:tall", "64×32×3, .* choose a run on square images in colour"),
+        ("encoder:grey", "32×32×1, .* choose a run on square images in colour"),
+        ("transfer-encoder:grey", "32×32×1"),
+    ):
+        with pytest.raises(UserError, match=line):
+            run(monkeypatch, "pictures", name)  # before it reads any picture
+
+
+def test_the_seed_decides_untrained_weights(place: Path) -> None:
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    first, again, other = (
+        open_source("random:models/ae", seed).network(images) for seed in (0, 0, 1)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
