@@ -861,7 +861,8 @@ def check(schema: type[Checked], values: Mapping[str, Any], where: str) -> Check
     except ValidationError as error:
         problems = [dict(problem) for problem in error.errors(include_url=False)]
         # A value that fits no branch of a union is one problem, told by as many as it has branches.
-        first = [one for one in problems if _place(one) == _place(problems[0])]
+        place, value = _place(problems[0]), problems[0]["input"]
+        first = [one for one in problems if _place(one) == place and one["input"] is value]
         more = len({tuple(_place(one)) for one in problems}) - 1
         told = f"{where}: {_explain(first, schema)}" + (f" (and {more} more)" if more else "")
         raise UserError(told) from None
@@ -909,7 +910,8 @@ def _explain(problems: list[dict[str, Any]], schema: type[BaseModel]) -> str:
 
 def _expected(message: str) -> str:
     """What pydantic expects, without Python's names for it."""
-    expected = message.replace("Input should be ", "").replace("a valid integer", "an integer")
+    expected = message.replace("Keys should be strings", "a key that is text")
+    expected = expected.replace("Input should be ", "").replace("a valid integer", "an integer")
     expected = expected.replace("a valid ", "a ")
     expected = re.sub(r"a dictionary( or instance of \w+)?", "a mapping", expected)
     return expected.replace("String should match pattern", "text that matches")

@@ -51,7 +51,7 @@ def put(values: dict[str, Any], key: str, value: object) -> dict[str, Any]:
         ("data.fashion.count", None, "data.fashion: source 'drawn:garments' is drawn and needs"),
         ("data.fashion.fit", "zoom", "fit: found 'zoom', expected 'crop', 'pad' or 'stretch'"),
         ("data.art.valid_share", 1.0, "data.art.valid_share: found 1.0, expected less than 1"),
-        ("data.Art", {}, "data.Art"),
+        ("data.Art", {}, "data.Art: found 'Art', expected text that matches"),
         ("data.art.sha256", "abc", "data.art.sha256: found 'abc', expected text that matches"),
         ("runs.beta.circles_beta_vae.modle", "vae", "modle: unknown key; did you mean 'model'?"),
         ("runs.beta.circles_beta_vae.data", "circle_mono", "did you mean 'circles_mono'?"),
@@ -99,6 +99,18 @@ def test_a_wrong_value_is_named_in_one_line(
         params.validate(put(values, key, value), "params.yaml")
     assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_key_that_is_no_text_is_named(values: dict[str, Any]) -> None:
+    values["train"][False] = 3  # what YAML makes of `no: 3`
+    with pytest.raises(UserError, match=r"train\.\w+: found False, expected a key that is text$"):
+        params.validate(values, "params.yaml")
+
+
+def test_a_wrong_key_with_a_wrong_value_is_told_by_the_key(values: dict[str, Any]) -> None:
+    values["data"]["Art"] = 1
+    with pytest.raises(UserError, match=r"data\.Art: found 'Art', expected text that .*\$'$"):
+        params.validate(values, "params.yaml")
 
 
 def test_a_value_of_no_type_of_several_is_one_mistake(values: dict[str, Any]) -> None:
