@@ -39,6 +39,11 @@ Likelihood = Literal["bernoulli", "gaussian", "laplace"]
 
 Positive = Annotated[int, Field(ge=1)]
 
+MOST_SEED = 2**31 - 1
+"""Of faiss; scikit-learn takes twice as many."""
+
+Seed = Annotated[int, Field(ge=0, le=MOST_SEED)]
+
 
 def _registered(names: Mapping[str, Any]) -> AfterValidator:
     def check(name: str) -> str:
@@ -682,7 +687,7 @@ class Params(Section):
     beta: Annotated[float, Field(ge=0)]
     latent_dim: Positive
     loss_weights: LossWeights
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
     scale: Scale
     data: dict[Name, DataSet]
     runs: Runs

@@ -19,7 +19,7 @@ from stages.lib.clusters import kmeans, whiten
 from stages.lib.console import Progress, UserError, door, say
 from stages.lib.files import write_bytes
 from stages.lib.ingested import ingest
-from stages.lib.params import DataSet
+from stages.lib.params import MOST_SEED, DataSet
 from stages.lib.store import Store, open_store
 from stages.models.base import to_images
 from stages.models.deepcluster import ClusterNet, Shape
@@ -36,7 +36,7 @@ _LEAST = {
     "student_epochs": 1,
     "seed": 0,
 }
-_LARGEST = 4096  # size, as of any image store
+_MOST = {"size": 4096, "seed": MOST_SEED}  # as in params.yaml
 
 _COMPONENTS = 256
 _ITERATIONS = 20
@@ -199,8 +199,9 @@ def _arguments() -> argparse.Namespace:
         if found < least:
             option = name.replace("_", "-")
             raise UserError(f"--{option}: found {found}, expected {least} or more")
-    if asked.size > _LARGEST:
-        raise UserError(f"--size: found {asked.size}, expected {_LARGEST} or less")
+    for name, most in _MOST.items():
+        if getattr(asked, name) > most:
+            raise UserError(f"--{name}: found {getattr(asked, name)}, expected {most} or less")
     if not 0 < asked.student_width < math.inf:
         raise UserError(f"--student-width: found {asked.student_width:g}, expected more than 0")
     if not 0 < asked.rate <= 1:

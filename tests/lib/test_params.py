@@ -43,6 +43,7 @@ def put(values: dict[str, Any], key: str, value: object) -> dict[str, Any]:
         ("train.learning_rate", "5e-8", "YAML reads 5e-8 as text; write 0.00000005)"),
         ("train.learning_rate", "1e1", "YAML reads 1e1 as text; write 10)"),
         ("latnt_dim", 3, "latnt_dim: unknown key; did you mean 'latent_dim'?"),
+        ("seed", 2**32, "seed: found 4294967296, expected less than or equal to 2147483647"),
         ("latent_dim", 0, "latent_dim: found 0, expected greater than or equal to 1"),
         ("data.fashion.hieght", 96, "data.fashion.hieght: unknown key; did you mean 'height'?"),
         ("data.fashion.height", -96, "data.fashion.height: found -96"),

@@ -105,6 +105,7 @@ def test_a_rate_out_of_range_is_refused(rate: str, monkeypatch: pytest.MonkeyPat
         ("--student-epochs=0", "--student-epochs: found 0, expected 1 or more"),
         ("--student-width=-1", "--student-width: found -1, expected more than 0"),
         ("--student-width=inf", "--student-width: found inf"),
+        ("--seed=4294967296", "--seed: found 4294967296, expected 2147483647 or less"),
         ("--seed=-1", "--seed: found -1, expected 0 or more"),
     ],
 )
