@@ -8,8 +8,6 @@ where p are the batch's other images of the same label and n is an image of anot
 for each pair (a, p) by `mining` (Ishfaq et al. 2018, "TVAE: triplet-based variational autoencoder
 using metric learning"; Schroff et al. 2015, section 3.2, for semi-hard negatives). Triplets are of
 means, not of samples, so that the noise of the posterior decides nothing.
-
-With several processes each mines among its own share of the batch.
 """
 
 from __future__ import annotations
@@ -21,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stages.models.base import Batch, Recipe
+from stages.models.sampling import of_all_processes, own_rows
 from stages.models.vae import VAE
 
 
@@ -55,7 +54,8 @@ class TVAE(VAE):
         """The loss and its terms; ``triplet`` is of the image as anchor, before its weight."""
         mean, log_variance = self.posterior(batch.images)
         losses = self.losses(mean, log_variance, batch)
-        triplet = triplet_loss(self.distance(mean), batch.labels, self.margin, self.mining)
+        distances, labels = self.distance(of_all_processes(mean)), of_all_processes(batch.labels)
+        triplet = triplet_loss(distances, labels, self.margin, self.mining)[own_rows()]
         return {
             **losses,
             "loss": losses["loss"] + self.weight * triplet,
@@ -72,8 +72,6 @@ def triplet_loss(distances: Tensor, labels: Tensor, margin: float, mining: Minin
         margin: by how much a negative shall be farther than the positive.
         mining: the negative of each pair, see `MINING`.
     """
-    if len(labels) == 0:  # a process without a share of the last batch
-        return distances.sum(1)
     known = labels >= 0
     same = labels[:, None] == labels[None, :]
     both = known[:, None] & known[None, :]
