@@ -14,7 +14,6 @@ from torch import Tensor
 
 from stages.models import mixing
 from stages.models.base import Batch, Recipe
-from stages.models.critics import OriginClassifier, SelfAttention
 from stages.models.mixing import DenseAE, Mixing, choose
 from stages.models.registry import MODELS, build
 
@@ -260,28 +259,6 @@ def test_a_sample_without_company_is_refused() -> None:
     alone = Batch(torch.rand(1, 3, 32, 32), torch.zeros(1, 0), torch.zeros(1))
     with pytest.raises(ValueError, match="a reference and 4 others"):
         small_model()(alone, "generator")
-
-
-def test_attention_adds_a_mean_of_all_places_weighted_for_each() -> None:
-    torch.manual_seed(0)
-    layer = SelfAttention(16).eval()
-    maps = 5 * torch.randn(1, 16, 2, 3)
-    assert torch.equal(layer(maps), maps)  # its factor starts at 0
-    with torch.no_grad():
-        layer.factor.fill_(0.5)
-    key, query, value = (part(maps)[0].flatten(1) for part in (layer.key, layer.query, layer.value))
-    for place in range(6):
-        weights = torch.softmax(torch.stack([key[:, i] @ query[:, place] for i in range(6)]), 0)
-        expected = maps.flatten(2)[0, :, place] + 0.5 * (value * weights).sum(1)
-        torch.testing.assert_close(layer(maps).flatten(2)[0, :, place], expected)
-
-
-@pytest.mark.parametrize("shape", [(32, 96), (96, 32), (64, 96)])
-def test_wide_and_tall_images(shape: tuple[int, int]) -> None:
-    height, width = shape
-    network = OriginClassifier(height, width, 3, 0.05)
-    images = torch.zeros(2, 3, height, width)
-    assert network(images, images).shape == (2, 4)
 
 
 def test_a_process_may_have_no_image_of_the_last_batch() -> None:
