@@ -58,6 +58,22 @@ def test_features_that_know_the_class_and_features_that_do_not() -> None:
     )
 
 
+class Strength:
+    """Stands for a fitted classifier: the best penalty is the one in the middle."""
+
+    def __init__(self, strength: float) -> None:
+        self.strength = strength
+
+    def score(self, features: object, labels: object) -> float:
+        return 1 - abs(float(np.log10(self.strength)) + 2) / 10
+
+
+def test_a_fold_takes_the_penalty_that_does_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linear, "_fit", lambda features, labels, strength: Strength(strength))
+    features, labels = np.zeros((20, 2), np.float32), np.arange(20) % 2
+    assert linear.accuracy(features, labels, features, labels, 0) == 1  # of 0.01
+
+
 class Mean(nn.Module):
     """The mean colour, through a layer that can be trained."""
 
@@ -79,6 +95,8 @@ def test_a_copy_is_tuned_and_the_network_stays() -> None:
     before = network.layer.weight.clone()
     tuned = training.train(network, images, labels, 2, 60, 0, "tune")
     assert (tuned.predict(images) == labels).mean() > 0.95
+    turned = training.train(network, images, 1 - labels, 2, 60, 0, "tune")
+    assert (turned.predict(images) == labels).mean() < 0.05
     assert torch.equal(network.layer.weight, before)
     assert not torch.equal(tuned.network.layer.weight, before)  # type: ignore[union-attr, arg-type]
     again = training.train(network, images, labels, 2, 60, 0, "tune")
