@@ -27,7 +27,7 @@ from pydantic import (
 
 from stages.lib.console import UserError
 from stages.models.grid import MOST_HALVINGS, check_tiles, grid_of
-from stages.models.registry import MODELS, NETWORKS, Option
+from stages.models.registry import MODELS, NETWORKS, ModelEntry, Option
 
 PARAMS = Path("params.yaml")
 
@@ -44,6 +44,11 @@ LICENCES = {
     "sklearn:digits": "BSD-3-Clause (scikit-learn), UCI optical recognition of handwritten digits",
 }
 """What a source begins with → the licence of its images, where that is known without asking."""
+
+MOST_SEED = 2**31 - 1
+"""Of faiss; scikit-learn takes twice as many."""
+
+Seed = Annotated[int, Field(ge=0, le=MOST_SEED)]
 
 
 def _registered(names: Mapping[str, Any]) -> AfterValidator:
@@ -233,9 +238,18 @@ def check_options(model: str, options: Mapping[str, Option]) -> dict[str, Option
                 f"options.{key}: found {value!r}, expected one of {', '.join(known_words)}"
                 f"{nearest(str(value), known_words)}"
             )
-        if key in MODELS[model].shares and not 0 <= float(value) <= 1:
-            raise ValueError(f"options.{key}: found {value!r}, expected a share from 0 to 1")
+        if isinstance(value, int | float):
+            _check_range(MODELS[model], key, value)
     return {**defaults, **options}
+
+
+def _check_range(entry: ModelEntry, key: str, value: float) -> None:
+    """Raise ValueError for a number that the option `key` cannot be: none may be below 0."""
+    least = entry.least.get(key, 0)
+    if key in entry.shares and not 0 <= value <= 1:
+        raise ValueError(f"options.{key}: found {value!r}, expected a share from 0 to 1")
+    if value < least:
+        raise ValueError(f"options.{key}: found {value!r}, expected {least} or more")
 
 
 class Family(NamedTuple):
@@ -693,7 +707,7 @@ class Params(Section):
     beta: Annotated[float, Field(ge=0)]
     latent_dim: Positive
     loss_weights: LossWeights
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
     scale: Scale
     data: dict[Name, DataSet]
     runs: Runs
@@ -831,7 +845,7 @@ def load(path: Path = PARAMS) -> Params:
 def read(path: Path) -> dict[str, Any]:
     """Read a YAML mapping without validating it; raises UserError if it is none."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except (yaml.YAMLError, ValueError) as error:  # no text, or a date that there is not
@@ -839,6 +853,21 @@ def read(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise UserError(f"{path}: found {type(values).__name__}, expected a mapping of parameters")
     return values
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's, but for a key that stands in a mapping twice: it would take the last value."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Compose a mapping; what it merges (``<<``) is no part of it yet."""
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        found = set[tuple[str, str]]()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if (key.tag, key.value) in found:
+                problem = f"the key {key.value!r} stands there twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            found.add((key.tag, key.value))
+        return node
 
 
 def validate(values: Mapping[str, Any], where: str) -> Params:
@@ -855,9 +884,13 @@ def check(schema: type[Checked], values: Mapping[str, Any], where: str) -> Check
     try:
         return schema.model_validate(values)
     except ValidationError as error:
-        problems = error.errors(include_url=False)
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise UserError(f"{where}: {_explain(dict(problems[0]), schema)}{more}") from None
+        problems = [dict(problem) for problem in error.errors(include_url=False)]
+        # A value that fits no branch of a union is one problem, told by as many as it has branches.
+        place, value = _place(problems[0]), problems[0]["input"]
+        first = [one for one in problems if _place(one) == place and one["input"] is value]
+        more = len({tuple(_place(one)) for one in problems}) - 1
+        told = f"{where}: {_explain(first, schema)}" + (f" (and {more} more)" if more else "")
+        raise UserError(told) from None
 
 
 def merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
@@ -870,12 +903,18 @@ def merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-def _explain(problem: dict[str, Any], schema: type[BaseModel]) -> str:
+def _place(problem: Mapping[str, Any]) -> list[str]:
+    """The keys that lead to a problem, as a person wrote them."""
     place = [str(part) for part in problem["loc"] if part != "[key]"]
-    # A union's branches add their type names to the location; a person wrote only the keys.
-    place = [part for part in place if re.fullmatch(r"[\w.-]+", part) and part not in _BRANCHES]
+    # A union's branches add their type names to the location.
+    return [part for part in place if re.fullmatch(r"[\w.-]+", part) and part not in _BRANCHES]
+
+
+def _explain(problems: list[dict[str, Any]], schema: type[BaseModel]) -> str:
+    """In a line: the key of problems of one place, what was found, what was expected."""
+    problem = problems[0]
+    place = _place(problem)
     key, kind, found = ".".join(place), problem["type"], problem["input"]
-    message = str(problem["msg"])
     if kind == "extra_forbidden":
         name = str(problem["loc"][-1])
         section = place[:-1] if place[-1:] == [name] else place
@@ -884,18 +923,26 @@ def _explain(problem: dict[str, Any], schema: type[BaseModel]) -> str:
     if kind == "missing":
         return f"{key}: missing; the other keys are there, add this one"
     if kind == "value_error":
-        text = message.removeprefix("Value error, ")
+        text = str(problem["msg"]).removeprefix("Value error, ")
         return f"{key}: {text}" if key else text
-    expected = message.replace("Input should be ", "").replace("a valid integer", "an integer")
-    expected = expected.replace("a valid ", "a ")
-    expected = expected.replace("String should match pattern", "text that matches")
+    *others, last = dict.fromkeys(_expected(str(one["msg"])) for one in problems)
+    expected = f"{', '.join(others)} or {last}" if others else last
     hint = ""
-    if isinstance(found, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d{1,2}", found):
+    if isinstance(found, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d\d?", found):
         hint = f" (YAML reads {found} as text; write {Decimal(found):f})"
     return f"{key}: found {found!r}, expected {expected}{hint}"
 
 
-_BRANCHES = {"int", "str", "Scaled", "nullable"}
+def _expected(message: str) -> str:
+    """What pydantic expects, without Python's names for it."""
+    expected = message.replace("Keys should be strings", "a key that is text")
+    expected = expected.replace("Input should be ", "").replace("a valid integer", "an integer")
+    expected = expected.replace("a valid ", "a ")
+    expected = re.sub(r"a dictionary( or instance of \w+)?", "a mapping", expected)
+    return expected.replace("String should match pattern", "text that matches")
+
+
+_BRANCHES = {"bool", "int", "float", "str", "constrained-int", "Scaled", "nullable"}
 
 
 def _known_keys(place: list[str], schema: type[BaseModel]) -> list[str]:

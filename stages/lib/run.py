@@ -100,16 +100,19 @@ def open_run(path: Path, batch_size: int = 200) -> TrainedRun:
         height, width, channels = config["shape"]
         weights = load_file(path / "weights.safetensors")
         history = pd.read_csv(path / "history.csv")
-    except FileNotFoundError as error:
-        raise UserError(f"{error.filename}: missing; train the run with `dvc repro`") from None
-    except (ValueError, KeyError, ValidationError, SafetensorError) as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
+        file = error.filename or path / "weights.safetensors"  # safetensors does not say
+        raise UserError(f"{file}: missing; train the run with `dvc repro`") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error})") from None
+    except (ValueError, KeyError, TypeError, ValidationError, SafetensorError) as error:
         raise UserError(
             f"{path}: damaged checkpoint ({error}); remove it and run `dvc repro`"
         ) from None
-    model = new_model(run, (height, width, channels))
     try:
+        model = new_model(run, (height, width, channels))
         model.load_state_dict(weights)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         raise UserError(f"{path}: weights of another network ({error}); run `dvc repro`") from None
     return TrainedRun(run, model.eval(), config, history, batch_size)
 

@@ -17,7 +17,7 @@ with a standard deviation of 0.003, which is a point to a discriminator.
 
 The prior is N(0, I), or (section 2.3) a mixture of Gaussians, one a label: the discriminator is
 told which component a sample or a code belongs to. An image without a label is compared with the
-whole mixture.
+whole mixture, and so is a validation image of a class that has no component.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ from stages.models.base import Batch, Phase, Recipe
 
 BETAS = (0.5, 0.999)
 """Of Adam in the two phases that play against each other (Radford et al. 2016, section 3)."""
+
+_LAYERS = (nn.Conv2d, nn.Linear)
 
 
 class AAE(AE):
@@ -63,11 +65,16 @@ class AAE(AE):
         _keep_variance(self.encoder)
 
     def start_from(self, mean_image: Tensor) -> None:
-        """Set the decoder's last bias to the mean image, and the mean image's code to 0."""
+        """Set the decoder's last bias to the mean image, and the mean image's code to 0.
+
+        Where the cells of a code share a bias, it is the mean of its cells that becomes 0.
+        """
         super().start_from(mean_image)
+        *_, last = (part for part in self.encoder.modules() if isinstance(part, _LAYERS))
         with torch.no_grad():
             (code,) = self.encoder(mean_image[None])
-            self.encoder.get_submodule("heads.0").get_parameter("bias").sub_(code[0])
+            bias = last.get_parameter("bias")
+            bias.sub_(code.view(-1, len(bias)).mean(0))
 
     def check_labels(self, labels: Tensor) -> None:
         """Raise ValueError if the prior is a mixture that these labels do not fit."""
@@ -146,8 +153,12 @@ class AAE(AE):
             return samples
         share = 0.5 * (1 + torch.erf(batch.noise[:, -1] / math.sqrt(2)))
         drawn = (share * self.components).long().clamp_max(self.components - 1)
-        component = torch.where(batch.labels >= 0, batch.labels, drawn)
+        component = torch.where(self._has_component(batch.labels), batch.labels, drawn)
         return samples + component_means(self.components, self.radius, samples)[component]
+
+    def _has_component(self, labels: Tensor) -> Tensor:
+        """B booleans; no training image with a label lacks one, see `check_labels`."""
+        return (labels >= 0) & (labels < self.components)
 
     def _judge(self, codes: Tensor, labels: Tensor) -> Tensor:
         """B logits of being from the prior."""
@@ -158,7 +169,7 @@ class AAE(AE):
         """Codes as the discriminator sees them: with their labels, if the prior has any."""
         if not self.components:
             return codes
-        told = torch.where(labels >= 0, labels, self.components)
+        told = torch.where(self._has_component(labels), labels, self.components)
         return torch.cat([codes, F.one_hot(told, self.components + 1).to(codes)], 1)
 
 
@@ -192,7 +203,7 @@ class CodeDiscriminator(nn.Module):
 def _keep_variance(encoder: nn.Module) -> None:
     """Draw all weights anew, so that codes vary about as much as images (He et al. 2015)."""
     for layer in encoder.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
+        if isinstance(layer, _LAYERS):
             nn.init.kaiming_normal_(layer.weight)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)

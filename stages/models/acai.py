@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from stages.models.ae import AE
 from stages.models.base import Batch, Phase, Recipe, Shape
+from stages.models.sampling import of_all_processes, own_rows
 
 
 class ACAI(AE):
@@ -88,8 +89,12 @@ def alphas(noise: Tensor) -> Tensor:
 
 
 def blend(codes: Tensor, shares: Tensor) -> Tensor:
-    """α zᵢ + (1 − α) zᵢ₋₁ of B×D codes and B shares: each with the one before it in the batch."""
-    return torch.lerp(codes.roll(1, 0), codes, shares[:, None])
+    """α zᵢ + (1 − α) zᵢ₋₁ of B×D codes and B shares: each with the one before it in the batch.
+
+    That may be an image of another process.
+    """
+    before = of_all_processes(codes).roll(1, 0)[own_rows()]
+    return torch.lerp(before, codes, shares[:, None])
 
 
 class MixtureCritic(nn.Module):

@@ -82,7 +82,7 @@ class OriginClassifier(nn.Module):
 
     Krizhevsky et al. 2012, with its three grouped convolutions, without dropout; the first
     convolution is 8×8 with stride 2, and the last pooling 2×2 with stride 1, for images of 64×64
-    and less; larger ones are pooled as in AlexNet. Batch norm follows the ReLU.
+    and less, or with a side of 32; others are pooled as in AlexNet. Batch norm follows the ReLU.
 
     Args:
         height, width_: of the images, at least 32.
@@ -98,7 +98,8 @@ class OriginClassifier(nn.Module):
         # Two groups share the maps evenly.
         maps = [2 * scaled(maps // 2, width) for maps in _ALEXNET_MAPS]
         one, two, three, four, five = maps
-        large = max(height, width_) > 64
+        # Of 32 pixels two are left for the last pooling.
+        large = max(height, width_) > 64 and min(height, width_) > 32
         self.features = nn.Sequential(
             *_block(2 * channels, one, 8, stride=2),
             nn.MaxPool2d(3, 2),

@@ -161,7 +161,7 @@ class DenseDecoder(Decoder):
         super().__init__()
         self._grid = grid_of(*shape[:2], halvings)
         growth, blocks = scaled(GROWTH, width), _blocks(shape, depth, halvings)
-        maps = _cell_size(shape, latent_dim, halvings)
+        self._maps = maps = _cell_size(shape, latent_dim, halvings)
         self.transitions, self.blocks = nn.ModuleList(), nn.ModuleList()
         for number in reversed(range(len(blocks))):
             # As many maps as the encoder had behind its block of this size.
@@ -176,7 +176,7 @@ class DenseDecoder(Decoder):
     def forward(self, codes: Tensor) -> Tensor:
         """B×latent_dim codes to B×C×H×W outputs, unbounded."""
         with parametrize.cached():  # each weight is normalised once
-            added = codes.view(len(codes), *self._grid, -1).permute(0, 3, 1, 2)
+            added = codes.view(-1, *self._grid, self._maps).permute(0, 3, 1, 2)
             kept = added
             for transition, block in zip(self.transitions, self.blocks, strict=True):
                 kept = transition(_doubled(added))

@@ -54,6 +54,7 @@ class DIPVAE2(DIPVAE1):
 
 
 def covariance(rows: Tensor) -> Tensor:
-    """The covariance of the columns of B×D `rows`, as a mean over B: D×D."""
+    """The covariance of the columns of B×D float32 `rows`, as a mean over B: D×D, float32."""
     centred = rows - rows.mean(0)
-    return centred.T @ centred / len(rows)
+    with torch.autocast(rows.device.type, enabled=False):  # a product in bfloat16 has two digits
+        return centred.T @ centred / len(rows)

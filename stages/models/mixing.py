@@ -194,7 +194,7 @@ class Mixing(DenseAE):
             donors = segments.own_tiles(others, self.tiles)
             masks = segments.exchanged(batch.images, donors, self.tiles)
             where = where & segments.in_cells(masks, self.grid, self.tiles)
-        given = gather(rest.view(*others.shape[:2], -1), self.grid)
+        given = gather(rest.view(*others.shape[:2], self.latent_dim), self.grid)
         return Scene(codes, mix(codes, given, where), where, replaced)
 
     def _origins(self, mixed: Tensor, batch: Batch, replaced: Tensor) -> tuple[Tensor, Tensor]:
@@ -254,9 +254,9 @@ def cells(grid: tuple[int, int], tiles: int = 2, device: torch.device | None = N
 
 def gather(codes: Tensor, grid: tuple[int, int]) -> Tensor:
     """One code of K = 4 or other squares, B×K×latent_dim to B×latent_dim: tile k of the k-th."""
-    count, number = codes.shape[:2]
+    count, number, size = codes.shape
     tile = cells(grid, math.isqrt(number), codes.device)
-    parts = codes.view(count, number, len(tile), -1)
+    parts = codes.view(count, number, len(tile), size // len(tile))
     return parts[:, tile, torch.arange(len(tile), device=codes.device)].flatten(1)
 
 

@@ -30,6 +30,7 @@ class ModelEntry(NamedTuple):
         options: its knobs beyond those of every model, with their defaults.
         choices: what an option of words can be.
         shares: the options that are shares, from 0 to 1.
+        least: what other numbers must be at least, where 0 is too little.
         networks: those that it can be built of; empty for all.
         likelihoods: those that its reconstruction can have.
         company: whether it sees four neighbours beside each image.
@@ -41,6 +42,7 @@ class ModelEntry(NamedTuple):
     options: Mapping[str, Option] = {}
     choices: Mapping[str, tuple[str, ...]] = {}
     shares: tuple[str, ...] = ()
+    least: Mapping[str, int] = {}
     networks: tuple[str, ...] = ()
     likelihoods: tuple[str, ...] = ("bernoulli", "gaussian")
     company: bool = False
@@ -74,9 +76,12 @@ MODELS = {
     "sampled_ae": ModelEntry("vae:VAE", beta=0.0),
     "vae": ModelEntry("vae:VAE", beta=1.0),
     "beta_vae": ModelEntry("vae:VAE", beta=None),
-    "tcvae": ModelEntry("tcvae:TCVAE", beta=None, options={"images": 10_000}),
+    "tcvae": ModelEntry("tcvae:TCVAE", beta=None, options={"images": 10_000}, least={"images": 1}),
     "factor_vae": ModelEntry(
-        "factor_vae:FactorVAE", beta=1.0, options={"gamma": 10.0, "units": 1000, "layers": 6}
+        "factor_vae:FactorVAE",
+        beta=1.0,
+        options={"gamma": 10.0, "units": 1000, "layers": 6},
+        least={"units": 1},
     ),
     "dip_vae_1": ModelEntry(
         "dip_vae:DIPVAE1", beta=1.0, options={"off_diagonal": 10.0, "diagonal": 100.0}
@@ -112,15 +117,21 @@ MODELS = {
             "pace": 1.0,
         },
         choices={"prior": ("normal", "mixture")},
+        least={"components": 1, "hidden": 1},
     ),
     "acai": ModelEntry(
-        "acai:ACAI", beta=0.0, options={"interpolation": 0.5, "gamma": 0.2, "maps": 32}
+        "acai:ACAI",
+        beta=0.0,
+        options={"interpolation": 0.5, "gamma": 0.2, "maps": 32},
+        shares=("gamma",),
+        least={"maps": 1},
     ),
     "dense_ae": ModelEntry(
         "mixing:DenseAE",
         beta=0.0,
         weights=("reconstruction",),
         options={"width": 1.0, "depth": 1.0, "halvings": MOST_HALVINGS},
+        least={"halvings": 1},
         **_DENSE,
     ),
     "mixing": ModelEntry(
@@ -138,6 +149,7 @@ MODELS = {
             "segments": False,
         },
         shares=("tau", "warm_up"),
+        least={"halvings": 1, "tiles": 2},
         company=True,
         **_DENSE,
     ),

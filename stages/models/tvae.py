@@ -8,8 +8,6 @@ where p are the batch's other images of the same label and n is an image of anot
 for each pair (a, p) by `mining` (Ishfaq et al. 2018, "TVAE: triplet-based variational autoencoder
 using metric learning"; Schroff et al. 2015, section 3.2, for semi-hard negatives). Triplets are of
 means, not of samples, so that the noise of the posterior decides nothing.
-
-With several processes each mines among its own share of the batch.
 """
 
 from __future__ import annotations
@@ -21,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stages.models.base import Batch, Recipe
+from stages.models.sampling import of_all_processes, own_rows
 from stages.models.vae import VAE
 
 
@@ -55,7 +54,8 @@ class TVAE(VAE):
         """The loss and its terms; ``triplet`` is of the image as anchor, before its weight."""
         mean, log_variance = self.posterior(batch.images)
         losses = self.losses(mean, log_variance, batch)
-        triplet = triplet_loss(self.distance(mean), batch.labels, self.margin, self.mining)
+        distances, labels = self.distance(of_all_processes(mean)), of_all_processes(batch.labels)
+        triplet = triplet_loss(distances, labels, self.margin, self.mining)[own_rows()]
         return {
             **losses,
             "loss": losses["loss"] + self.weight * triplet,
@@ -132,7 +132,9 @@ def squared_euclidean(codes: Tensor) -> Tensor:
 def cosine(codes: Tensor) -> Tensor:
     """1 − the cosine of the angle between all pairs of B×D codes: B×B, from 0 to 2."""
     directions = F.normalize(codes, dim=1)
-    return 1 - directions @ directions.T
+    # In bfloat16 a cosine near 1 has the steps of 1/256, in which small angles are lost.
+    with torch.autocast(codes.device.type, enabled=False):
+        return 1 - directions @ directions.T
 
 
 DISTANCES: dict[str, Callable[[Tensor], Tensor]] = {

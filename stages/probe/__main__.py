@@ -19,7 +19,7 @@ from stages.lib.clusters import kmeans, whiten
 from stages.lib.console import Progress, UserError, door, say
 from stages.lib.files import write_bytes
 from stages.lib.ingested import ingest
-from stages.lib.params import DataSet
+from stages.lib.params import MOST_SEED, DataSet
 from stages.lib.store import Store, open_store
 from stages.models.base import to_images
 from stages.models.deepcluster import ClusterNet, Shape
@@ -34,7 +34,7 @@ _RANGES = {
     "finetune": (0, math.inf),
     "clusters": (2, math.inf),
     "student_epochs": (1, math.inf),
-    "seed": (0, math.inf),
+    "seed": (0, MOST_SEED),
 }
 """The least and the most that an option may be."""
 
@@ -46,8 +46,10 @@ _BATCH = 100
 def main() -> None:
     """Read the images, probe every source, write the table."""
     asked = _arguments()
-    store = _images(asked)
     sources = [open_source(name, asked.seed) for name in asked.sources]
+    for source in sources:
+        source.check(asked.size)
+    store = _images(asked)
     train, test = _split(store)
     if len(store.classes) < 2 or len(test) == 0:
         raise UserError(
@@ -197,11 +199,10 @@ def _arguments() -> argparse.Namespace:
         if not least <= found <= most:
             name, end = option.replace("_", "-"), f" to {most}" if most < math.inf else " or more"
             raise UserError(f"--{name}: found {found}, expected {least}{end}")
-    for option in ("rate", "student_width"):
-        found = getattr(asked, option)
-        if not 0 < found <= 1:
-            name = option.replace("_", "-")
-            raise UserError(f"--{name}: found {found:g}, expected a number above 0, at most 1")
+    if not 0 < asked.student_width < math.inf:
+        raise UserError(f"--student-width: found {asked.student_width:g}, expected more than 0")
+    if not 0 < asked.rate <= 1:
+        raise UserError(f"--rate: found {asked.rate:g}, expected a number above 0, at most 1")
     return asked
 
 

@@ -41,11 +41,36 @@ class Source:
         network: B×C×H×W images in [0, 1] to B×D features.
         teacher: for knowledge transfer, the run on whose images the network has yet to learn the
             clusters of the features of `network`.
+        images: height, width and channels of what a run was trained on; None for a backbone.
     """
 
     name: str
     network: nn.Module
     teacher: TrainedRun | None = None
+    images: tuple[int, int, int] | None = None
+
+    def check(self, side: int) -> None:
+        """Raise UserError unless it takes colour images of `side`×`side`; a backbone takes all."""
+        if self.images is None:
+            return
+        height, width, channels = self.images
+        # A student sees maps of any size; a network of convolutions alone does so too.
+        if channels == 3 and (self.teacher is not None or _takes(self.network, side)):
+            return
+        square = channels == 3 and height == width
+        raise UserError(
+            f"{self.name}: takes images of {height}×{width}×{channels}, found {side}×{side}×3; "
+            + (f"give --size {height}" if square else "choose a run on square images in colour")
+        )
+
+
+@torch.no_grad()
+def _takes(network: nn.Module, side: int) -> bool:
+    try:
+        network(torch.zeros(1, 3, side, side))
+    except (RuntimeError, ValueError):  # what layers say of shapes that do not fit
+        return False
+    return True
 
 
 def open_source(name: str, seed: int) -> Source:
@@ -65,7 +90,9 @@ def open_source(name: str, seed: int) -> Source:
         raise UserError(f"{name}: found {kind!r}, expected one of {', '.join(KINDS)} before ':'")
     run = open_run(Path(path))
     part = kind.removeprefix("transfer-")
-    return Source(name, PARTS[part](run, name, seed), run if part != kind else None)
+    height, width, channels = run.config["shape"]
+    network, teacher = PARTS[part](run, name, seed), run if part != kind else None
+    return Source(name, network, teacher, (height, width, channels))
 
 
 class Codes(nn.Module):
@@ -124,9 +151,9 @@ def _encoder(run: TrainedRun, name: str, seed: int) -> nn.Module:
 
 def _random(run: TrainedRun, name: str, seed: int) -> nn.Module:
     height, width, channels = run.config["shape"]
+    other = run.run.model_copy(update={"seed": seed})
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return Codes(new_model(run.run, (height, width, channels)).eval())
+        return Codes(new_model(other, (height, width, channels)).eval())
 
 
 def _discriminator(run: TrainedRun, name: str, seed: int) -> nn.Module:

@@ -27,6 +27,7 @@ from stages.lib.params import (
     Scaled,
     Scenes,
     Section,
+    Seed,
     Train,
     Walks,
     nearest,
@@ -164,7 +165,7 @@ class Study(Section):
     """
 
     title: str
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
     seeds: Scaled
     data: dict[Name, StudyData]
     tables: dict[Annotated[str, Field(pattern=r"^[\w.]+$")], Table]

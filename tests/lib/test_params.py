@@ -42,7 +42,10 @@ def put(values: dict[str, Any], key: str, value: object) -> dict[str, Any]:
         ("train.learning_rate", "1e-3", "YAML reads 1e-3 as text; write 0.001)"),
         ("train.learning_rate", "1e-7", "YAML reads 1e-7 as text; write 0.0000001)"),
         ("train.epochs.sample", "1e3", "an integer (YAML reads 1e3 as text; write 1000)"),
+        ("train.learning_rate", "5e-8", "YAML reads 5e-8 as text; write 0.00000005)"),
+        ("train.learning_rate", "1e1", "YAML reads 1e1 as text; write 10)"),
         ("latnt_dim", 3, "latnt_dim: unknown key; did you mean 'latent_dim'?"),
+        ("seed", 2**32, "seed: found 4294967296, expected less than or equal to 2147483647"),
         ("latent_dim", 0, "latent_dim: found 0, expected greater than or equal to 1"),
         ("data.fashion.hieght", 96, "data.fashion.hieght: unknown key; did you mean 'height'?"),
         ("data.fashion.height", -96, "data.fashion.height: found -96"),
@@ -51,7 +54,7 @@ def put(values: dict[str, Any], key: str, value: object) -> dict[str, Any]:
         ("data.fashion.count", None, "data.fashion: source 'drawn:garments' is drawn and needs"),
         ("data.fashion.fit", "zoom", "fit: found 'zoom', expected 'crop', 'pad' or 'stretch'"),
         ("data.art.valid_share", 1.0, "data.art.valid_share: found 1.0, expected less than 1"),
-        ("data.Art", {}, "data.Art"),
+        ("data.Art", {}, "data.Art: found 'Art', expected text that matches"),
         ("data.art.sha256", "abc", "data.art.sha256: found 'abc', expected text that matches"),
         ("runs.beta.circles_beta_vae.modle", "vae", "modle: unknown key; did you mean 'model'?"),
         ("runs.beta.circles_beta_vae.data", "circle_mono", "did you mean 'circles_mono'?"),
@@ -70,7 +73,18 @@ def put(values: dict[str, Any], key: str, value: object) -> dict[str, Any]:
         ("runs.scenes.scenes_mixing.options", {"tau": 1.5}, "options.tau: found 1.5, "),
         ("runs.scenes.scenes_mixing.options", {"warm_up": -0.1}, "expected a share from 0 to 1"),
         ("runs.scenes.scenes_mixing.options", {"tiles": 3}, "tiles: found 3, expected a number"),
-        ("runs.scenes.scenes_mixing.options", {"halvings": 0}, "options: halvings: found 0"),
+        ("runs.scenes.scenes_mixing.options", {"halvings": 0}, "halvings: found 0, expected 1"),
+        ("runs.scenes.scenes_mixing.options", {"width": -1.0}, "width: found -1.0, expected 0 or"),
+        ("runs.art.art_aae.options", {"hidden": 0}, "options.hidden: found 0, expected 1 or more"),
+        ("runs.art.art_aae.options", {"penalty": -1}, "options.penalty: found -1, expected 0 or"),
+        ("runs.art.art_acai.options", {"gamma": 2}, "gamma: found 2, expected a share from 0 to 1"),
+        (
+            "runs.art.art_aae.options.hidden",
+            float("inf"),
+            "hidden: found inf, expected a boolean, an integer, a finite number or a string",
+        ),
+        ("data.art.classes", 1.5, "art.classes: found 1.5, expected a list or an integer"),
+        ("runs.art.art_ae", 3, "runs.art.art_ae: found 3, expected a mapping"),
         ("neighbours.tiles", 4, "found 4, expected 2 or 3"),
         ("runs.plain.circles_ae.likelihood", "laplace", "'ae' takes bernoulli or gaussian"),
         ("loss_weights.adversarial", -0.1, "loss_weights.adversarial: found -0.1"),
@@ -90,13 +104,44 @@ def test_a_wrong_value_is_named_in_one_line(
     assert "\n" not in str(caught.value)
 
 
+def test_a_key_that_is_no_text_is_named(values: dict[str, Any]) -> None:
+    values["train"][False] = 3  # what YAML makes of `no: 3`
+    with pytest.raises(UserError, match=r"train\.\w+: found False, expected a key that is text$"):
+        params.validate(values, "params.yaml")
+
+
+def test_a_wrong_key_with_a_wrong_value_is_told_by_the_key(values: dict[str, Any]) -> None:
+    values["data"]["Art"] = 1
+    with pytest.raises(UserError, match=r"data\.Art: found 'Art', expected text that .*\$'$"):
+        params.validate(values, "params.yaml")
+
+
+def test_a_value_of_no_type_of_several_is_one_mistake(values: dict[str, Any]) -> None:
+    values["data"]["art"]["classes"] = 1.5
+    with pytest.raises(UserError, match=r"expected a list or an integer$"):
+        params.validate(values, "params.yaml")
+    values["runs"]["art"]["art_aae"]["options"]["hidden"] = [256]
+    with pytest.raises(UserError, match=r"expected a list or an integer \(and 1 more\)$"):
+        params.validate(values, "params.yaml")
+
+
 def test_the_same_run_in_two_families_is_refused(values: dict[str, Any]) -> None:
     values["runs"]["plane"]["circles_vae"] = values["runs"]["plane"].pop("digits_vae")
     with pytest.raises(UserError, match="'circles_vae' stands in two families"):
         params.validate(values, "params.yaml")
 
 
-@pytest.mark.parametrize(("content", "expected"), [("a: [", "not valid YAML"), ("3", "found int")])
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("a: [", "not valid YAML"),
+        ("3", "found int"),
+        (
+            "data:\n  art: {fit: pad, height: 64, fit: crop}",
+            "the key 'fit' stands there twice",
+        ),
+    ],
+)
 def test_a_broken_file_is_refused(tmp_path: Path, content: str, expected: str) -> None:
     (tmp_path / "params.yaml").write_text(content)
     with pytest.raises(UserError, match=expected):

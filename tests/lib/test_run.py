@@ -83,6 +83,38 @@ def test_damage_is_named(trained: tuple[TrainedRun, Store, Path]) -> None:
         open_run(out)
 
 
+@pytest.mark.parametrize("file", ["config.json", "weights.safetensors", "history.csv"])
+def test_a_missing_part_is_named(trained: tuple[TrainedRun, Store, Path], file: str) -> None:
+    _, _, out = trained
+    (out / file).unlink()
+    with pytest.raises(UserError, match=rf"{out / file}: missing; train the run"):
+        open_run(out)
+
+
+@pytest.mark.parametrize("config", [[], {"run": 3, "shape": 3}, {"run": {}, "shape": []}])
+def test_a_config_of_another_kind_is_named(
+    trained: tuple[TrainedRun, Store, Path], config: object
+) -> None:
+    _, _, out = trained
+    (out / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match="damaged checkpoint"):
+        open_run(out)
+
+
+def test_what_cannot_be_opened_is_named(trained: tuple[TrainedRun, Store, Path]) -> None:
+    _, _, out = trained
+    with pytest.raises(UserError, match=r"history\.csv/config\.json: missing"):
+        open_run(out / "history.csv")
+    config = json.loads((out / "config.json").read_text()) | {"shape": [30, 30, 3]}
+    (out / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match=r"of another network \(.* found 30×30\)"):
+        open_run(out)
+    (out / "history.csv").unlink()
+    (out / "history.csv").mkdir()
+    with pytest.raises(UserError, match=r"cannot be read \(.*history\.csv"):
+        open_run(out)
+
+
 def test_weights_of_another_network_are_refused(trained: tuple[TrainedRun, Store, Path]) -> None:
     _, _, out = trained
     config = json.loads((out / "config.json").read_text())

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stages.models.aae import AAE, component_means
-from stages.models.base import Batch
+from stages.models.base import Batch, Recipe
+from stages.models.registry import MODELS
 from tests.models.adversaries import reached, sample, small_model
 
 
@@ -158,6 +159,26 @@ def test_labels_that_do_not_fit_the_mixture_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=expected):
         aae(prior="mixture", **options).check_labels(torch.tensor(labels))
+
+
+def test_a_class_of_validation_images_alone_has_no_component() -> None:
+    model = aae(prior="mixture", components=2)
+    given = sample(model)
+    without = given._replace(labels=torch.full_like(given.labels, -1))
+    unknown = given._replace(labels=torch.full_like(given.labels, 2))
+    for phase in model.phases():
+        for name, values in model(unknown, phase).items():
+            torch.testing.assert_close(values, model(without, phase)[name])
+
+
+def test_a_code_of_cells_starts_about_0() -> None:
+    torch.manual_seed(0)
+    weights, options = {"generation": 1.0}, MODELS["aae"].options
+    model = AAE(Recipe((32, 32, 3), 8, "dense", "gaussian", 0.0, weights, options))
+    mean = torch.rand(3, 32, 32)
+    model.start_from(mean)
+    cells = model.encode(mean[None]).view(4, 2)
+    torch.testing.assert_close(cells.mean(0), torch.zeros(2), rtol=0, atol=1e-5)
 
 
 def test_a_mixture_needs_a_plane() -> None:

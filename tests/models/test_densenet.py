@@ -157,10 +157,12 @@ def test_a_patch_sees_46_pixels() -> None:
     assert int(rows.max() - rows.min()) + 1 == 46
 
 
-@pytest.mark.parametrize("size", [32, 64, 96, 128])
-def test_the_classifier_takes_images_of_any_size(size: int) -> None:
-    classifier = OriginClassifier(size, size, 3, 0.02).eval()
-    assert classifier(torch.rand(2, 3, size, size), torch.rand(2, 3, size, size)).shape == (2, 4)
+@pytest.mark.parametrize(
+    "shape", [(32, 32), (64, 64), (96, 96), (128, 128), (32, 96), (96, 32), (64, 96)]
+)
+def test_the_classifier_takes_images_of_any_size(shape: tuple[int, int]) -> None:
+    classifier = OriginClassifier(*shape, 3, 0.02).eval()
+    assert classifier(torch.rand(2, 3, *shape), torch.rand(2, 3, *shape)).shape == (2, 4)
 
 
 def test_self_attention_starts_as_the_identity_and_then_looks_everywhere() -> None:
@@ -172,6 +174,20 @@ def test_self_attention_starts_as_the_identity_and_then_looks_everywhere() -> No
     assert maps.grad is not None
     assert (maps.grad[0].abs().sum(0) > 0).all()
     assert parameters(PatchDiscriminator(3, attention=True)) > 1_188_391
+
+
+def test_attention_adds_a_mean_of_all_places_weighted_for_each() -> None:
+    torch.manual_seed(0)
+    layer = SelfAttention(16).eval()
+    maps = 5 * torch.randn(1, 16, 2, 3)
+    assert torch.equal(layer(maps), maps)  # its factor starts at 0
+    with torch.no_grad():
+        layer.factor.fill_(0.5)
+    key, query, value = (part(maps)[0].flatten(1) for part in (layer.key, layer.query, layer.value))
+    for place in range(6):
+        weights = torch.softmax(torch.stack([key[:, i] @ query[:, place] for i in range(6)]), 0)
+        expected = maps.flatten(2)[0, :, place] + 0.5 * (value * weights).sum(1)
+        torch.testing.assert_close(layer(maps).flatten(2)[0, :, place], expected)
 
 
 def test_scaling_rounds_and_keeps_one() -> None:

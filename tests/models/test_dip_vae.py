@@ -31,6 +31,13 @@ def test_covariance_is_numpys() -> None:
     np.testing.assert_allclose(covariance(rows).numpy(), expected, rtol=1e-4, atol=1e-6)
 
 
+def test_a_covariance_keeps_its_digits_in_mixed_precision() -> None:
+    rows = torch.randn(30, 4, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = covariance(rows)
+    assert torch.equal(mixed, covariance(rows))
+
+
 # Means at the corners of a parallelogram: covariance [[4, 2], [2, 1.25]].
 MEANS = torch.tensor([[2.0, 1.5], [2.0, 0.5], [-2.0, -0.5], [-2.0, -1.5]])
 

@@ -82,6 +82,16 @@ def test_a_mixed_code_has_each_cell_from_the_image_that_its_quadrant_says(
     assert (cells[rows:, columns:] == 3).all()
 
 
+def outspoken_model() -> Mixing:
+    """Untrained networks say about the same of all inputs; these tell them apart."""
+    mixer = small_model().eval()
+    with torch.no_grad():
+        mixer.encoder.get_submodule("last").get_parameter("weight").mul_(1000)
+        mixer.discriminator.last.weight.mul_(100)
+        mixer.classifier.get_submodule("linear.4").get_parameter("weight").mul_(1000)
+    return mixer
+
+
 def published(model: Mixing, batch: Batch) -> float:
     """The published objective after equations 3.3 to 3.6, on values from −1 to 1."""
     assert batch.others is not None
@@ -115,7 +125,7 @@ def published(model: Mixing, batch: Batch) -> float:
 
 
 def test_the_loss_is_the_published_one_times_the_number_of_pixels() -> None:
-    mixer, batch = small_model().eval(), sample()
+    mixer, batch = outspoken_model(), sample()
     losses = mixer(batch, "generator")
     pixels = 32 * 32 * 3
     # To six digits: untrained networks decode all codes to about the same.
@@ -126,7 +136,7 @@ def test_the_loss_is_the_published_one_times_the_number_of_pixels() -> None:
 
 
 def test_the_critics_losses_are_cross_entropies_of_what_is_true() -> None:
-    mixer, batch = small_model().eval(), sample()
+    mixer, batch = outspoken_model(), sample()
     with torch.no_grad():
         scene = mixer._mix(batch)
         mixed = mixer.decode(scene.mixed)
@@ -136,8 +146,16 @@ def test_the_critics_losses_are_cross_entropies_of_what_is_true() -> None:
     expected = (F.softplus(-real) + F.softplus(fake)).mean((1, 2))
     torch.testing.assert_close(losses["discriminator_loss"], expected)
     torch.testing.assert_close(losses["real"], (real > 0).float().mean((1, 2)))
-    found = mixer(batch, "classifier")["origins_found"]
-    assert ((found * 4) % 1 == 0).all()
+    told = mixer(batch, "classifier")
+    assert batch.others is not None
+    entropies = []
+    for quadrant in range(4):
+        logits = mixer.classifier(mixed * 2 - 1, batch.others[:, quadrant] * 2 - 1)
+        truth = torch.zeros(3, 4)
+        truth[:, quadrant] = scene.replaced[:, quadrant].float()
+        entropies.append(F.binary_cross_entropy_with_logits(logits, truth, reduction="none"))
+    torch.testing.assert_close(told["classifier_loss"], torch.stack(entropies).mean((0, 2)))
+    assert ((told["origins_found"] * 4) % 1 == 0).all()
     assert scene.replaced.sum(1).min() >= 1
 
 
@@ -242,6 +260,13 @@ def test_a_sample_without_company_is_refused() -> None:
     alone = Batch(torch.rand(1, 3, 32, 32), torch.zeros(1, 0), torch.zeros(1))
     with pytest.raises(ValueError, match="a reference and 4 others"):
         small_model()(alone, "generator")
+
+
+def test_a_process_may_have_no_image_of_the_last_batch() -> None:
+    mixer = small_model()
+    for phase in mixer.phases():
+        for values in mixer(sample(images=0), phase).values():
+            assert values.shape == (0,)
 
 
 @pytest.mark.parametrize("network", ["dense", "dense_broadcast"])

@@ -81,6 +81,7 @@ def test_every_model_keeps_the_contract(
         assert all(weight.grad is not None for part in moving for weight in part.parameters())
     assert {"loss", "generation"} <= set(terms)
     assert len(terms) == len(set(terms)), "no two phases share a name"
+    model.start_from(given.images[0])
     codes = model.encode(given.images)
     images = model.decode(codes)
     assert codes.shape == (5, 4)
@@ -103,6 +104,30 @@ def test_a_batch_may_be_a_single_image(name: str) -> None:
         for values in model(batch(model, images=1), phase).values():
             assert values.shape == (1,)
             assert values.isfinite().all()
+
+
+# Terms of `tcvae` and `tvae` are of the images of all processes, of which there is one at least.
+@pytest.mark.parametrize("name", [name for name in PLAIN if name not in ("tcvae", "tvae")])
+@pytest.mark.parametrize("network", ["mlp", "conv4_quarter", "dense"])
+def test_a_process_may_have_no_image_of_the_last_batch(name: str, network: str) -> None:
+    """Then it still takes part, with gradients of 0."""
+    model = build(name, recipe(network=network, options=MODELS[name].options))
+    for phase_name, phase in model.phases().items():
+        losses = model(batch(model, images=0), phase_name)
+        assert all(values.shape == (0,) for values in losses.values())
+        losses[phase.loss].sum().backward()
+        moving = [model.get_submodule(part) for part in phase.parts] or [model]
+        weights = [weight for part in moving for weight in part.parameters()]
+        assert all(weight.grad is not None and not weight.grad.any() for weight in weights)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_terms_stay_in_float32_whatever_the_networks_compute_in(name: str) -> None:
+    model = build(name, recipe(options=MODELS[name].options)).eval()
+    for phase in model.phases():
+        with torch.autocast("cpu", torch.bfloat16):
+            losses = model(batch(model), phase)
+        assert {values.dtype for values in losses.values()} == {torch.float32}
 
 
 @pytest.mark.parametrize("beta", [0.0, 1.0, 8.0])

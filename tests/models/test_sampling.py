@@ -13,12 +13,19 @@ from stages.models.base import Batch, Model, Recipe
 from stages.models.registry import MODELS, build
 from stages.models.sampling import of_all_processes, own_rows
 
-COMPARING = ("annealed_vae", "dip_vae_1", "dip_vae_2", "factor_vae", "tcvae")
+COMPARING = ("acai", "annealed_vae", "dip_vae_1", "dip_vae_2", "factor_vae", "tcvae", "tvae")
 
 
 def small(name: str) -> Model:
     torch.manual_seed(0)
-    options = {**MODELS[name].options, "units": 8, "layers": 1, "capacity": 2.0}
+    options = {
+        **MODELS[name].options,
+        "units": 8,
+        "layers": 1,
+        "capacity": 2.0,
+        "maps": 2,
+        "interpolation": 1e6,
+    }
     return build(name, Recipe((8, 6, 1), 3, "mlp", "bernoulli", 4.0, {"generation": 1.0}, options))
 
 
@@ -26,7 +33,8 @@ def batch(rows: slice) -> Batch:
     generator = torch.Generator().manual_seed(1)
     images = torch.rand(7, 1, 8, 6, generator=generator)
     noise = torch.randn(7, 6, generator=generator)
-    return Batch(images[rows], noise[rows], torch.zeros(7)[rows], 0.5)
+    labels = torch.tensor([0, 1, 1, 0, 2, 0, -1])
+    return Batch(images[rows], noise[rows], labels[rows], 0.5)
 
 
 def gradients(name: str, phase: str, rows: slice, world: int) -> torch.Tensor:
@@ -73,7 +81,7 @@ def test_two_processes_compare_the_images_of_both(tmp_path: Path) -> None:
     for rank in range(2):
         found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
         assert torch.equal(found.pop("rows"), torch.arange(14.0).view(7, 2))
-        assert len(found) == 6
+        assert len(found) == 9
         for key, gradient in found.items():
             name, phase = key.split()
             alone = gradients(name, phase, slice(None), world=1)

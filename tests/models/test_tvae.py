@@ -23,6 +23,14 @@ from stages.models.tvae import (
 from tests.models.adversaries import sample, small_model
 
 
+@pytest.mark.parametrize("name", DISTANCES)
+def test_distances_keep_their_digits_in_mixed_precision(name: str) -> None:
+    codes = torch.randn(8, 5, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = DISTANCES[name](codes)
+    assert torch.equal(mixed, DISTANCES[name](codes))
+
+
 def on_a_line(*places: float) -> Tensor:
     return euclidean(torch.tensor(places)[:, None])
 

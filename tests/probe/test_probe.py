@@ -13,7 +13,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from stages.lib import loop
 from stages.lib.console import UserError
+from stages.lib.params import Run
+from stages.lib.store import Store
 from stages.probe import __main__ as command
 from stages.probe import linear, training
 from stages.probe.sources import open_source
@@ -64,6 +67,22 @@ def test_the_penalty_is_chosen_without_the_test_images() -> None:
     assert told + linear.accuracy(train, labels, test, 1 - truth, 0) == pytest.approx(1)
 
 
+class Strength:
+    """Stands for a fitted classifier: the best penalty is the one in the middle."""
+
+    def __init__(self, strength: float) -> None:
+        self.strength = strength
+
+    def score(self, features: object, labels: object) -> float:
+        return 1 - abs(float(np.log10(self.strength)) + 2) / 10
+
+
+def test_a_fold_takes_the_penalty_that_does_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linear, "_fit", lambda features, labels, strength: Strength(strength))
+    features, labels = np.zeros((20, 2), np.float32), np.arange(20) % 2
+    assert linear.accuracy(features, labels, features, labels, 0) == 1  # of 0.01
+
+
 class Mean(nn.Module):
     """The mean colour, through a layer that can be trained."""
 
@@ -85,6 +104,8 @@ def test_a_copy_is_tuned_and_the_network_stays() -> None:
     before = network.layer.weight.clone()
     tuned = training.train(network, images, labels, 2, 60, 0, "tune")
     assert (tuned.predict(images) == labels).mean() > 0.95
+    turned = training.train(network, images, 1 - labels, 2, 60, 0, "tune")
+    assert (turned.predict(images) == labels).mean() < 0.05
     assert torch.equal(network.layer.weight, before)
     assert not torch.equal(tuned.network.layer.weight, before)  # type: ignore[union-attr, arg-type]
     again = training.train(network, images, labels, 2, 60, 0, "tune")
@@ -98,14 +119,16 @@ def test_a_copy_is_tuned_and_the_network_stays() -> None:
     "option, line",
     [
         *((f"--rate={rate}", "--rate: found") for rate in ("0", "-0.1", "nan", "2")),
-        ("--student-width=0", "--student-width: found 0, expected a number above 0, at most 1"),
+        ("--student-width=0", "--student-width: found 0, expected more than 0"),
+        ("--student-width=inf", "--student-width: found inf"),
         ("--size=5", "--size: found 5, expected 16 to 4096"),
         ("--size=5000", "--size: found 5000, expected 16 to 4096"),
         ("--folds=1", "--folds: found 1, expected 2 or more"),
         ("--finetune=-1", "--finetune: found -1, expected 0 or more"),
         ("--clusters=1", "--clusters: found 1, expected 2 or more"),
         ("--student-epochs=0", "--student-epochs: found 0, expected 1 or more"),
-        ("--seed=-1", "--seed: found -1, expected 0 or more"),
+        ("--seed=-1", "--seed: found -1, expected 0 to 2147483647"),
+        ("--seed=4294967296", "--seed: found 4294967296, expected 0 to 2147483647"),
     ],
 )
 def test_an_option_out_of_range_is_refused(
@@ -200,3 +223,36 @@ def test_an_alexnet_learns_the_clusters_of_a_run(
 def test_a_wrong_source_is_named(place: Path, source: str, line: str) -> None:
     with pytest.raises(UserError, match=line):
         open_source(source, 0)
+
+
+def test_other_images_than_a_run_takes_are_refused(
+    make_run: Callable[..., Run],
+    make_store: Callable[..., Store],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shapes = {"square": (32, 32, 3), "tall": (64, 32, 3), "grey": (32, 32, 1)}
+    for name, (height, width, channels) in shapes.items():
+        store = make_store(20, height, width, channels, name=name)
+        settings = make_run(epochs=1, network="mlp", data=name)
+        loop.train(settings, store, tmp_path / name, tmp_path / "r.pt")
+    monkeypatch.chdir(tmp_path)
+    open_source("encoder:square", 0).check(32)
+    open_source("transfer-encoder:tall", 0).check(48)  # of which an AlexNet learns, of any size
+    for name, line in (
+        ("encoder:square", "32×32×3, found 64×64×3; give --size 32"),
+        ("encoder:tall", "64×32×3, .* choose a run on square images in colour"),
+        ("encoder:grey", "32×32×1, .* choose a run on square images in colour"),
+        ("transfer-encoder:grey", "32×32×1"),
+    ):
+        with pytest.raises(UserError, match=line):
+            run(monkeypatch, "pictures", name)  # before it reads any picture
+
+
+def test_the_seed_decides_untrained_weights(place: Path) -> None:
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    first, again, other = (
+        open_source("random:models/ae", seed).network(images) for seed in (0, 0, 1)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
