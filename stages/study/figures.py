@@ -89,6 +89,8 @@ def _active_latents(outcome: Outcome, models: Models, folder: Path) -> None:
     if "active_latents" not in rows:
         return
     rows = rows.dropna(subset=["active_latents"])
+    if rows.empty:  # finished are but other kinds of training of the same conditions
+        return
     sets = list(dict.fromkeys(rows["data"]))
     figure, places = _panels(len(sets))
     for data, axes in zip(sets, places, strict=True):

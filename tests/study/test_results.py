@@ -203,6 +203,17 @@ def test_each_point_of_active_latents_is_one_condition(
     assert set(points["active_latents"]) == {2.0}
 
 
+def test_no_figure_of_active_latents_where_only_others_are_finished(
+    outcome: results.Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with `--only` a table that trains the conditions of another one in another way."""
+    rows = results.beside(outcome)
+    first = rows.assign(active_latents=float("nan"))
+    monkeypatch.setattr(figures, "beside", lambda _: pd.concat([first, rows]))
+    figures._active_latents(outcome, {}, Path("out"))
+    assert not Path("out").exists()
+
+
 def test_a_figure_shows_models_of_one_condition(
     outcome: results.Outcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
