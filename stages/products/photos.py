@@ -173,16 +173,17 @@ def duplicates(thumbs: Images, near: float) -> list[int]:
         near: mean difference of pixel values up to which two photos are the same.
     """
     flat = thumbs.reshape(len(thumbs), -1).astype(np.int16)
-    means = flat.mean(axis=1)
-    order = np.argsort(means, kind="stable")
+    # Sums of integers are exact; means would round, and decide for themselves at the limit.
+    sums, most = flat.sum(axis=1, dtype=np.int64), near * flat.shape[1]
+    order = np.argsort(sums, kind="stable")
     first = np.full(len(flat), -1)
-    # Two photos cannot differ less than their mean values do: only a window is compared.
+    # Two photos cannot differ less than their sums do: only a window is compared.
     begin = 0
     for place, row in enumerate(order):
-        while means[row] - means[order[begin]] > near:
+        while sums[row] - sums[order[begin]] > most:
             begin += 1
         window = order[begin:place]
-        alike = window[np.abs(flat[window] - flat[row]).mean(axis=1) <= near]
+        alike = window[np.abs(flat[window] - flat[row]).sum(axis=1, dtype=np.int64) <= most]
         for other in alike:
             earlier, later = min(row, other), max(row, other)
             if first[later] < 0 or earlier < first[later]:
