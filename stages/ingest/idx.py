@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +115,7 @@ def _open(tree: Tree, name: str, dimensions: int, asked: Asked) -> tuple[Path, i
     if isinstance(content, FileContent):
         path = Path(content.path)
     else:
-        path = asked.scratch / name.replace("/", "_")
+        path = Path(tempfile.mkdtemp(dir=asked.scratch)) / "member"
         path.write_bytes(tree.read(name, MAX_IDX_BYTES))
     path = unpack(path, where, asked.scratch)
     with path.open("rb") as file:

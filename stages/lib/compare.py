@@ -11,7 +11,7 @@ from typing import Any, Literal
 from stages.lib.console import UserError
 from stages.lib.params import Tolerance
 
-Verdict = Literal["same", "better", "worse", "missing"]
+Verdict = Literal["same", "better", "worse", "new", "missing"]
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,8 @@ def judge(
 ) -> Change:
     """Compare two values of `metric` (``run.metric``) under the first pattern that fits it.
 
-    A change within ``relative`` of the old value is noise. A metric that appears is the same
-    as one that did not change; one that disappears is missing; not-a-number is always worse, and
-    a number in its place better.
+    A change within ``relative`` of the old value is noise. A metric that appears is new; one that
+    disappears is missing; not-a-number is always worse, and a number in its place better.
 
     Raises:
         UserError: if no pattern of `gate` fits the metric.
@@ -68,9 +67,11 @@ def _verdict(old: float | None, new: float | None, tolerance: Tolerance) -> Verd
         return "missing"
     if not math.isfinite(new):
         return "worse"
-    if old is not None and not math.isfinite(old):
+    if old is None:
+        return "new"
+    if not math.isfinite(old):
         return "better"
-    if old is None or abs(new - old) <= tolerance.relative * abs(old):
+    if abs(new - old) <= tolerance.relative * abs(old):
         return "same"
     if tolerance.better == "either":
         return "worse"

@@ -87,6 +87,17 @@ MIN_REFERENCE = 10
 """Images that stand for the data: the distance from them is a mean over the nearest five."""
 
 
+MIN_JUDGED = 20
+"""Scenes of which a fifth is held out to tell how well a judge sees."""
+
+
+def _enough_judged(scaled: Scaled) -> Scaled:
+    fewest = min(scaled.sample, scaled.full)
+    if fewest < MIN_JUDGED:
+        raise ValueError(f"found {fewest}, expected at least {MIN_JUDGED}")
+    return scaled
+
+
 def _enough_reference(scaled: Scaled) -> Scaled:
     fewest = min(scaled.sample, scaled.full)
     if fewest < MIN_REFERENCE:
@@ -567,7 +578,7 @@ class Scenes(Section):
     mixes: Scaled
     tau: Annotated[float, Field(ge=0, le=1)]
     segments: bool = False
-    judged: Scaled
+    judged: Annotated[Scaled, AfterValidator(_enough_judged)]
     backbone: Annotated[str, Field(min_length=1)]
     size: Annotated[int, Field(ge=16, le=4096)]
     examples: Positive

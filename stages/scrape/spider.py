@@ -232,6 +232,7 @@ class Guard:
         robots = None
         try:
             check_address(request.url, errand.reach)
+            self._spider.check_host(request)
             if not request.meta.get("robots"):
                 robots = await self._robots.of(request.url)
                 robots.check(request.url, errand.agent)
@@ -366,6 +367,12 @@ class ShopSpider(Spider):
         elif seconds >= limits.seconds:
             self.stop(f"the limit of {limits.seconds:g} seconds is reached")
         return self.stopping
+
+    def check_host(self, request: Request) -> None:
+        """Raise RefusedError where a page is redirected to a host that is not the shop's."""
+        if request.meta.get("kind", "image") != "image" and not self._is_own(request.url):
+            host = urlsplit(request.url).hostname
+            raise RefusedError(f"redirects to {host}, which is not among the shop's hosts")
 
     def received(self, count: int) -> None:
         """An answer of `count` bytes came in: the network is alive."""

@@ -78,7 +78,7 @@ def test_every_file_and_metric_is_judged() -> None:
         "a.loss": "worse",
         "b.loss": "better",
         "c.loss": "missing",
-        "d.loss": "same",
+        "d.loss": "new",
     }
 
 

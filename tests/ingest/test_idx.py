@@ -69,6 +69,16 @@ def test_files_in_a_zip_and_two_folders_with_equal_names(tmp_path: Path, build: 
         assert np.array_equal(store.images[-7:, :, :, 0], images)
 
 
+def test_members_of_an_archive_whose_names_differ_in_one_sign(tmp_path: Path, build: Build) -> None:
+    parts = {"a/b": digits(1, 5), "a_b": digits(2, 5)}
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        for folder, (images, labels) in parts.items():
+            archive.writestr(f"{folder}/t10k-images-idx3-ubyte", idx(images))
+            archive.writestr(f"{folder}/t10k-labels-idx1-ubyte", idx(labels))
+    found = build(tmp_path / "x.zip", **ASK).images[..., 0]
+    assert np.array_equal(found, np.concatenate([images for images, _ in parts.values()]))
+
+
 def test_images_without_labels(tmp_path: Path, build: Build) -> None:
     folder = mnist(tmp_path / "x")
     (folder / "t10k-labels-idx1-ubyte").unlink()

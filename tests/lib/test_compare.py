@@ -31,7 +31,7 @@ GATE = {
         ("run.count", 3.0, 3.0, "same"),
         ("run.count", 3.0, 2.0, "worse"),
         ("run.count", 3.0, 4.0, "worse"),
-        ("run.psnr", None, 5.0, "same"),
+        ("run.psnr", None, 5.0, "new"),
         ("run.psnr", 5.0, None, "missing"),
         ("run.psnr", 5.0, float("nan"), "worse"),
         ("run.psnr", None, float("inf"), "worse"),

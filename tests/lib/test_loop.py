@@ -186,6 +186,15 @@ def test_a_state_of_other_data_is_never_resumed(
     assert training.at.epoch == 1
 
 
+def test_a_state_that_names_no_parameters_is_never_resumed(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    run, state = make_run(), tmp_path / "state.pt"
+    torch.save({"at": {"epoch": 2}}, state)
+    training = loop._Training(loop.make_fabric(run.train), run, make_store(), state)
+    assert training.at.epoch == 1
+
+
 def leave_state(run: Run, store: Store, state: Path) -> None:
     """Train an epoch of `run` and leave its state behind, as an interruption would."""
     training = loop._Training(loop.make_fabric(run.train), run, store, state)

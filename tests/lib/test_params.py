@@ -36,6 +36,7 @@ def put(values: dict[str, Any], key: str, value: object) -> dict[str, Any]:
     ("key", "value", "expected"),
     [
         ("beta", "eight", "params.yaml: beta: found 'eight', expected a number"),
+        ("scenes.judged.sample", 2, "scenes.judged: found 2, expected at least 20"),
         ("beta", -1, "beta: found -1, expected greater than or equal to 0"),
         ("beta", float("nan"), "beta: found nan, expected a finite number"),
         ("beta", True, "beta: found True, expected a number"),

@@ -74,7 +74,7 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
 def test_images_are_a_read_only_map_that_numpy_alone_can_read(tmp_path: Path) -> None:
     write(tmp_path / "x", (pictures(0, 7), rows(0, 7)))
     store = open_store(tmp_path / "x")
-    assert isinstance(store.images, np.memmap)
+    assert isinstance(store.images.base, np.memmap)
     with pytest.raises(ValueError, match="read-only"):
         store.images[0] = 0
     loaded = np.load(tmp_path / "x" / "images.npy", allow_pickle=False)

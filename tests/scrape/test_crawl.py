@@ -322,6 +322,30 @@ def test_a_shop_with_an_umlaut_in_its_name(tmp_path: Path) -> None:
     assert list(pd.read_parquet(tmp_path / "data/crawl/products.parquet")["id"]) == ["1", "2"]
 
 
+def test_pages_that_lead_to_a_stranger_are_not_read(tmp_path: Path) -> None:
+    links = b"".join(b'<a class="produkt" href="/p/%d">x</a>' % number for number in (1, 2))
+    own = {"/list": (200, "", links), "/p/1": (200, "", PRODUCT)}
+    away = {"/p/2": (302, "http://stranger.localhost/p/2", b"")}
+    strange = {"http://stranger.localhost/p/2": (200, "", PRODUCT.replace(b'"1"', b'"2"'))}
+
+    def reply(url: str) -> tuple[int, str, bytes]:
+        return strange.get(url) or (own | away).get(urlsplit(url).path) or (404, "", b"")
+
+    with answering("127.0.0.1", reply) as (proxy, asked):
+        path = crawls.shop_file(
+            tmp_path, start=["http://shop.localhost/list"], sitemaps=[], product_urls=None
+        )
+        crawls.prepare(tmp_path, path, proxy)
+        crawls.run(tmp_path)
+    assert not [url for url in asked if "stranger" in url]
+    assert list(pd.read_parquet(tmp_path / "data/crawl/products.parquet")["id"]) == ["1"]
+    ledger = pd.read_csv(tmp_path / "data/crawl/ledger.csv").set_index("url")
+    assert ledger.loc["http://shop.localhost/p/2", ["status", "reason"]].to_list() == [
+        "refused",
+        "redirects to stranger.localhost, which is not among the shop's hosts",
+    ]
+
+
 def test_pages_that_are_gone_count_as_pages(tmp_path: Path) -> None:
     links = b"".join(b'<a class="produkt" href="/de/p/%d">x</a>' % number for number in range(40))
     with _answers({"/list": links}) as (root, asked):
