@@ -107,7 +107,11 @@ def _complain(data: list[str], changes: list[Change], unknown: list[str]) -> Non
         raise UserError(f"data differ from the commit's: {', '.join(data)}")
     if changes:
         names = ", ".join(change.metric for change in changes)
-        raise UserError(f"{len(changes)} metrics beyond their tolerance: {names}")
+        raise UserError(
+            f"{len(changes)} metrics beyond their tolerance: {names}; with another number of "
+            "threads, or on another kind of processor, than the commit's this is to be expected: "
+            "see README.md, or `dvc repro` both commits here"
+        )
     if unknown:
         raise UserError(
             f"{len(unknown)} metrics that the commit did not record: {', '.join(unknown)}; "
