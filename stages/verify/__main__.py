@@ -17,6 +17,11 @@ from stages.lib.compare import Change, flatten, judge
 from stages.lib.console import UserError, door, say
 from stages.verify.clone import clone, outputs, reproduce
 
+_ELSEWHERE = (
+    "what is trained ends elsewhere on another kind of processor or with another number of threads "
+    "than the commit's: there, `dvc repro` both commits and compare these"
+)
+
 
 def main() -> None:
     """Clone, reproduce, compare."""
@@ -104,14 +109,10 @@ def _complain(data: list[str], changes: list[Change], unknown: list[str]) -> Non
         unknown: metrics that the commit does not have.
     """
     if data:
-        raise UserError(f"data differ from the commit's: {', '.join(data)}")
+        raise UserError(f"data differ from the commit's: {', '.join(data)}; {_ELSEWHERE}")
     if changes:
         names = ", ".join(change.metric for change in changes)
-        raise UserError(
-            f"{len(changes)} metrics beyond their tolerance: {names}; with another number of "
-            "threads, or on another kind of processor, than the commit's this is to be expected: "
-            "see README.md, or `dvc repro` both commits here"
-        )
+        raise UserError(f"{len(changes)} metrics beyond their tolerance: {names}; {_ELSEWHERE}")
     if unknown:
         raise UserError(
             f"{len(unknown)} metrics that the commit did not record: {', '.join(unknown)}; "
