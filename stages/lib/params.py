@@ -749,6 +749,11 @@ class Params(Section):
             check_network(spec.network, height, width, where, spec.data)
             latent_dim, options = spec.latent_dim or self.latent_dim, spec.options
             check_cells(spec.network, height, width, latent_dim, where, options)
+            if self.train.patience is not None and MODELS[spec.model].rising:
+                raise ValueError(
+                    f"train.patience: found {self.train.patience}, but the loss of {where} rises "
+                    f"while the capacity of {spec.model} grows, and would end it; set it to null"
+                )
         return self
 
     def number(self, scaled: Scaled) -> int:

@@ -34,6 +34,7 @@ class ModelEntry(NamedTuple):
         networks: those that it can be built of; empty for all.
         likelihoods: those that its reconstruction can have.
         company: whether it sees four neighbours beside each image.
+        rising: whether its loss may rise for a while because its objective changes.
     """
 
     place: str
@@ -46,6 +47,7 @@ class ModelEntry(NamedTuple):
     networks: tuple[str, ...] = ()
     likelihoods: tuple[str, ...] = ("bernoulli", "gaussian")
     company: bool = False
+    rising: bool = False
 
 
 class NetworkEntry(NamedTuple):
@@ -93,6 +95,7 @@ MODELS = {
         "annealed_vae:AnnealedVAE",
         beta=0.0,
         options={"gamma": 1000.0, "capacity": 25.0, "until": 1.0, "stairs": 0},
+        rising=True,
     ),
     "tvae": ModelEntry(
         "tvae:TVAE",

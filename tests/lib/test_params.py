@@ -232,6 +232,13 @@ def test_models_that_mix_stand_in_the_family_of_scenes() -> None:
         params.validate(values, "params.yaml")
 
 
+def test_no_patience_with_a_loss_that_rises(values: dict[str, Any]) -> None:
+    values["runs"]["plain"]["circles_vae"]["model"] = "annealed_vae"
+    params.validate(values, "params.yaml")
+    with pytest.raises(UserError, match=r"train.patience: found 3, but .* rises .* set it to null"):
+        params.validate(put(values, "train.patience", 3), "params.yaml")
+
+
 @pytest.mark.parametrize("key", ["my key", "str"])
 def test_an_unknown_key_of_any_kind_is_named(values: dict[str, Any], key: str) -> None:
     with pytest.raises(UserError, match=f"params.yaml: {key}: unknown key"):
