@@ -182,7 +182,7 @@ def test_the_size_that_defines_fid_is_asked_for(
         return backbones.InceptionBackbone(name, inception.network().state_dict())
 
     monkeypatch.setitem(backbones.BACKBONES, "inception", random)
-    scaled = Scaled(sample=2, full=2)
+    scaled = Scaled(sample=20, full=20)
     spec = Scenes(mixes=scaled, tau=0.5, judged=scaled, backbone="inception", size=64, examples=2)
     with pytest.raises(UserError, match=r"scenes\.backbone: inception sees 299 pixels"):
         Bench(store, Asked(spec, "sample", 0), None)  # type: ignore[arg-type]
