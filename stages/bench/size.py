@@ -11,7 +11,8 @@ class Size:
 
     Attributes:
         rounds: how often each competitor is timed; a median needs at least three.
-        steps: training steps in a turn.
+        steps: training steps in a turn; few of many begin on cold caches, beside threads of the
+            turn before that still wait actively.
         turns: turns that a training has in a round.
         images: images that are trained on; the more, the less of a turn is validation.
         ingests: rounds of the ingestion.
@@ -42,8 +43,8 @@ class Size:
 
 FULL = Size(
     rounds=9,
-    steps=5,
-    turns=4,
+    steps=20,
+    turns=1,
     images=5000,
     ingests=3,
     files=500,
