@@ -182,7 +182,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("images", help="folder, archive, CSV or URL of labelled images")
     parser.add_argument("sources", nargs="+", metavar="source", help="whose features to probe")
     parser.add_argument("--size", type=int, default=64, help="height and width of the images")
-    parser.add_argument("--folds", type=int, default=10)
+    parser.add_argument("--folds", type=int, default=10, help="random training sets")
     parser.add_argument("--fold-size", type=int, default=1000, help="training images of a fold")
     parser.add_argument("--finetune", type=int, default=0, metavar="EPOCHS", help="also fine-tune")
     parser.add_argument(
@@ -191,7 +191,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--clusters", type=int, default=100, help="of knowledge transfer")
     parser.add_argument("--student-epochs", type=int, default=10, help="of knowledge transfer")
     parser.add_argument("--student-width", type=float, default=1.0, help="of its AlexNet's maps")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of folds and weights")
     parser.add_argument("--out", type=Path, default=Path("probe.csv"), help="CSV to write")
     asked = parser.parse_args()
     for option, (least, most) in _RANGES.items():

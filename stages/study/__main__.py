@@ -155,7 +155,9 @@ class _Arguments(argparse.ArgumentParser):
 def _arguments() -> argparse.Namespace:
     parser = _Arguments(prog="python -m stages.study", description=__doc__)
     parser.add_argument("name", help=f"one of {', '.join(plan.names())}")
-    parser.add_argument("--scale", choices=("small", "full"), default="small")
+    parser.add_argument(
+        "--scale", choices=("small", "full"), default="small", help="minutes, or as published"
+    )
     parser.add_argument("--jobs", type=_positive, default=1, help="cells at once, a thread each")
     parser.add_argument(
         "--only", default="", help="some cells, e.g. 'data=circles_mono beta=1,4 latent_dim=3'"
