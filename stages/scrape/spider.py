@@ -275,6 +275,8 @@ class Guard:
 
     def process_exception(self, request: Request, exception: Exception) -> None:
         """The request came to nothing; Scrapy decides whether it is repeated."""
+        if not request.meta.get("inside", False):
+            return  # the guard itself refused it, and said why
         self._leave(request)
         reason = CheckingResolver.refused.get(urlsplit(request.url).hostname or "")
         if reason is not None:

@@ -117,6 +117,8 @@ real = policy.reach_of_address
 def reach(address):
     return "public" if address == "127.0.0.2" else real(address)
 policy.reach_of_address = spider.reach_of_address = reach
+# As when the photo by that name is asked for before the page that leads to it.
+spider.CheckingResolver.refused["innen.example"] = "refused before"
 lookup = socket.gethostbyname
 socket.gethostbyname = lambda name: "127.0.0.1" if name == "innen.example" else lookup(name)
 import stages.scrape.__main__ as stage
