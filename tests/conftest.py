@@ -13,13 +13,28 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
+from hypothesis import settings
 
 from stages.lib import loop, params
 from stages.lib.params import Run
 from stages.lib.store import Store, StoreWriter, open_store, split_of
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# A busy machine is no fault. In CI hypothesis goes by a profile of its own, without a deadline too.
+if settings().deadline is not None:
+    settings.register_profile("desk", deadline=None)
+    settings.load_profile("desk")
+
+
+@pytest.fixture(autouse=True)
+def _same_draws(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test draws the same numbers, whichever tests ran before it in the process."""
+    torch.manual_seed(0)
+    if hasattr(request.module, "RANDOM"):
+        monkeypatch.setattr(request.module, "RANDOM", np.random.default_rng(0))
 
 
 @pytest.fixture

@@ -26,6 +26,6 @@ def describe() -> dict[str, str]:
 
 
 def _cpu() -> str:
-    lines = _CPUINFO.read_text().splitlines() if _CPUINFO.is_file() else []
+    lines = _CPUINFO.read_text(encoding="utf-8").splitlines() if _CPUINFO.is_file() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return models[0] if models else platform.processor() or platform.machine()

@@ -121,7 +121,7 @@ def open_neighbours(path: Path) -> Neighbours:
     try:
         ids = np.load(path / "ids.npy", mmap_mode="r", allow_pickle=False)
         distances = np.load(path / "distances.npy", mmap_mode="r", allow_pickle=False)
-        card = json.loads((path / "card.json").read_text())
+        card = json.loads((path / "card.json").read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(
             f"{error.filename}: missing; `python -m stages.neighbours <data set>` makes it"

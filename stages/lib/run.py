@@ -95,7 +95,7 @@ def open_run(path: Path, batch_size: int = 200) -> TrainedRun:
         UserError: if it is missing, damaged, or of another version of the code.
     """
     try:
-        config = json.loads((path / "config.json").read_text())
+        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
         run = Run.model_validate_json(json.dumps(config["run"]))
         height, width, channels = config["shape"]
         weights = load_file(path / "weights.safetensors")

@@ -101,7 +101,7 @@ def open_store(path: Path) -> Store:
         # A plain view: rows are read as lazily, and faster than through the memmap class.
         images = np.asarray(np.lib.format.open_memmap(path / "images.npy", mode="r"))
         index = pd.read_parquet(path / "index.parquet")
-        card = json.loads((path / "card.json").read_text())
+        card = json.loads((path / "card.json").read_text(encoding="utf-8"))
     except (ValueError, EOFError, OSError) as error:
         raise UserError(
             f"{path}: damaged image store ({error}); remove it and run `dvc repro`"

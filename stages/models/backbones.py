@@ -314,7 +314,7 @@ def _deepcluster(name: str, folder: Path) -> Backbone:
     file = folder / "weights.safetensors"
     weights = _read(file)
     try:
-        config = json.loads((folder / "config.json").read_text())
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         expected, shape = config["sha256"], Shape(**config["plan"]["shape"])
         mean, std, side = tuple(config["mean"]), tuple(config["std"]), int(config["input_size"])
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -138,7 +138,7 @@ class Order:
     def result(self) -> dict[str, float] | None:
         """The numbers of the finished cell; None if it is to be trained or measured yet."""
         try:
-            found = json.loads((self.folder / _RESULT).read_text())
+            found = json.loads((self.folder / _RESULT).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         whole = self._is_trained() and all(
@@ -269,7 +269,7 @@ def _listen(orders: queue.SimpleQueue[str]) -> None:
 
 def _carry_out(order: Order, answers: TextIO) -> None:
     order.folder.mkdir(parents=True, exist_ok=True)
-    with order.log.open("a") as log:
+    with order.log.open("a", encoding="utf-8") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         teller = _Teller(answers)

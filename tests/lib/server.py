@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from unittest import mock
 
 
 class Server(ThreadingHTTPServer):
@@ -53,8 +55,10 @@ def serving() -> Iterator[Server]:
     server = Server()
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
+    direct = {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}  # whatever proxy there is
     try:
-        yield server
+        with mock.patch.dict(os.environ, direct):
+            yield server
     finally:
         server.shutdown()
         server.server_close()

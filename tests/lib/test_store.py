@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -265,3 +268,20 @@ def test_split_of_is_the_share_of_the_first_32_bits() -> None:
     assert split_of("00000000" + "f" * 56, 1e-9) == "valid"
     assert split_of("7fffffff" + "f" * 56, 0.5) == "valid"
     assert split_of("80000000" + "0" * 56, 0.5) == "train"
+
+
+def test_a_card_is_read_the_same_in_every_locale(tmp_path: Path) -> None:
+    write(tmp_path / "s", (pictures(0, 5), rows(0, 5, label="Mäntel")), source="Kleider – 2026")
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom stages.lib.store import open_store\n"
+        "sys.stdout.buffer.write(open_store(Path(sys.argv[1])).card['source'].encode())"
+    )
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "s")],
+        env={**os.environ, **ascii_only},
+        capture_output=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.decode() == "Kleider – 2026"

@@ -52,12 +52,12 @@ def test_features_do_not_depend_on_the_batch() -> None:
 def test_crops_show_parts_of_the_picture_mirrored_half_of_the_time() -> None:
     ramp = torch.linspace(0, 1, 32).expand(400, 1, 32, 32).contiguous()
     seen = augment(ramp, torch.Generator().manual_seed(0))
-    assert seen.min() >= 0
-    assert seen.max() <= 1
+    assert seen.min() >= -1e-6, "interpolation rounds"
+    assert seen.max() <= 1 + 1e-6
     slope = (seen[:, 0, :, -1] - seen[:, 0, :, 0])[:, 0]
     assert 0.4 < (slope < 0).float().mean() < 0.6
     assert slope.abs().min() > 0.45, "half of the sides or more"
-    assert slope.abs().max() <= 1
+    assert slope.abs().max() <= 1 + 1e-6
     assert slope.abs().std() > 0.1
     again = augment(ramp, torch.Generator().manual_seed(0))
     assert torch.equal(seen, again)

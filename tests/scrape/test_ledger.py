@@ -9,6 +9,7 @@ import pytest
 from parsel import Selector
 
 from stages.lib.console import UserError
+from stages.scrape import ledger as ledgers
 from stages.scrape.ledger import Answer, Kind, Ledger, Photo, opened
 from stages.scrape.shop_file import Fields
 from stages.scrape.structured import read_product
@@ -152,10 +153,17 @@ def test_damage_that_is_met_later_is_told_in_one_line_too(tmp_path: Path) -> Non
 
 
 def test_a_second_crawl_waits_for_the_end_of_the_first(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "shop" / "ledger.sqlite"
-    inside = threading.Event()
+    inside, waiting = threading.Event(), threading.Event()
+    said: list[str] = []
+
+    def heard(text: str) -> None:
+        said.append(text)
+        waiting.set()
+
+    monkeypatch.setattr(ledgers, "say", heard)
 
     def second() -> None:
         with opened(path, "f"):
@@ -164,7 +172,9 @@ def test_a_second_crawl_waits_for_the_end_of_the_first(
     with opened(path, "f"):
         thread = threading.Thread(target=second)
         thread.start()
+        assert waiting.wait(60)
         assert not inside.wait(0.5)
-    thread.join(10)
+    thread.join(60)
     assert inside.is_set()
-    assert "another crawl is running" in capsys.readouterr().err
+    assert len(said) == 1
+    assert "another crawl is running" in said[0]

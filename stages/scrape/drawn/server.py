@@ -90,7 +90,7 @@ class Shop:
         with self._lock:
             self.visits.append(visit)
             if self._log is not None:
-                with self._log.open("a") as file:
+                with self._log.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(asdict(visit)) + "\n")
 
 

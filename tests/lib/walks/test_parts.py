@@ -159,8 +159,8 @@ def test_pairs_by_one_painter_are_left_out(
 
 
 def joined(kind: str, experiment: str, group: str, style: np.ndarray, index: np.ndarray) -> Joined:
-    count = len(style)
-    table = pd.DataFrame({name: RANDOM.random(count) for name in summary.MEASURES})
+    count, random = len(style), np.random.default_rng(1)
+    table = pd.DataFrame({name: random.random(count) for name in summary.MEASURES})
     table["cross_dissolve"] = index
     table["curvature"] = style[:, 4] - style[:, 0]
     rows = np.arange(count)
