@@ -30,6 +30,8 @@ def main() -> None:
     if answer.returncode:
         problem = answer.stderr.strip().splitlines()
         raise UserError(f"dvc metrics diff failed: {problem[-1] if problem else 'no message'}")
+    if "failed to load" in answer.stderr:  # DVC compares what it could read, and calls that success
+        raise UserError(f"dvc metrics diff: {' '.join(answer.stderr.split())}")
     changes = judge_all(json.loads(answer.stdout), params.load().gate)
     for change in changes:
         print(change.line())

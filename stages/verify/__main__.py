@@ -10,11 +10,13 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from stages.lib import params
 from stages.lib.compare import Change, flatten, judge
 from stages.lib.console import UserError, door, say
+from stages.lib.params import Tolerance
 from stages.verify.clone import clone, outputs, reproduce
 
 _ELSEWHERE = (
@@ -64,6 +66,7 @@ def _against_commit(repository: Path, folder: Path) -> None:
         raise UserError(
             "HEAD has no dvc.lock, so it recorded nothing; commit one after `dvc repro`"
         )
+    gate = params.load(folder / params.PARAMS).gate
     before = _metrics(folder)
     reproduce(folder, repository)
     made = outputs(folder)
@@ -72,7 +75,7 @@ def _against_commit(repository: Path, folder: Path) -> None:
         paths = [path for path in recorded if path.split("/")[0] == top]
         print(f"verify: {top}/: {sum(p in equal for p in paths)} of {len(paths)} bit-equal")
     after = _metrics(folder)
-    changes = _changes(before, after)
+    changes = _changes(before, after, gate)
     for change in changes:
         print(change.line())
     _complain(
@@ -91,8 +94,9 @@ def _metrics(folder: Path) -> dict[str, float]:
     return values
 
 
-def _changes(before: dict[str, float], after: dict[str, float]) -> list[Change]:
-    gate = params.load().gate
+def _changes(
+    before: dict[str, float], after: dict[str, float], gate: Mapping[str, Tolerance]
+) -> list[Change]:
     return [
         judge(metric, value, after.get(metric), gate)
         for metric, value in before.items()

@@ -22,10 +22,14 @@ LOCKS = ("dvc.lock", "stages/sources/dvc.lock")
 def clone(repository: Path, folder: Path, overlay: Path | None) -> None:
     """Clone HEAD of `repository` into `folder`, and lay `overlay` over its params.yaml.
 
+    The clone has a DVC cache of its own: from one that repositories share, DVC would hand out what
+    was made before instead of running a stage.
+
     Raises:
         UserError: if git fails, or the overlaid parameters are not valid.
     """
     _run(["git", "clone", "--quiet", str(repository), str(folder)], repository, {})
+    write_bytes(folder / ".dvc" / "config.local", b"[cache]\n    dir = cache\n")
     if overlay is not None:
         values = params.merge(params.read(folder / params.PARAMS), params.read(overlay))
         params.validate(values, str(overlay))

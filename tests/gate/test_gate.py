@@ -23,12 +23,12 @@ Ask = Callable[..., list[str]]
 def ask(monkeypatch: pytest.MonkeyPatch) -> Ask:
     """``ask(answer, …)``: what the door asks DVC, which answers so; further words are its own."""
 
-    def through_the_door(answer: Any, *words: str, code: int = 0) -> list[str]:
+    def through_the_door(answer: Any, *words: str, code: int = 0, warned: str = "") -> list[str]:
         asked: list[list[str]] = []
 
         def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
             asked.append(command)
-            out, err = (json.dumps(answer), "") if code == 0 else ("", answer)
+            out, err = (json.dumps(answer), warned) if code == 0 else ("", answer)
             return subprocess.CompletedProcess(command, code, out, err)
 
         monkeypatch.setattr(subprocess, "run", run)
@@ -62,6 +62,12 @@ def test_the_door_fails_for_what_is_worse_or_missing(ask: Ask, values: dict[str,
 def test_the_door_tells_what_dvc_complains_of(ask: Ask) -> None:
     with pytest.raises(UserError, match="dvc metrics diff failed: ERROR: unknown Git revision 'x'"):
         ask("a warning\nERROR: unknown Git revision 'x'\n", "x", code=255)
+
+
+def test_metrics_that_dvc_could_not_read_are_no_new_ones(ask: Ask) -> None:
+    said = "DVC failed to load some metrics for following revisions:\n'HEAD'.\n"
+    with pytest.raises(UserError, match=r"failed to load some metrics .* 'HEAD'\."):
+        ask(one(new=1.0), warned=said)
 
 
 def test_every_file_and_metric_is_judged() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,18 @@ def test_a_clone_has_the_commit_and_the_overlay(copied_repository: Path, tmp_pat
     assert run_in(tmp_path / "clone", "git", "status", "--short").stdout == " M params.yaml\n"
 
 
+def test_a_clone_takes_nothing_from_a_cache_that_is_shared(
+    copied_repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dvc").mkdir()
+    (tmp_path / "dvc" / "config").write_text(f"[cache]\n    dir = {tmp_path / 'shared'}\n")
+    monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(tmp_path / "dvc"))
+    clone(copied_repository, tmp_path / "clone", None)
+    told = run_in(tmp_path / "clone", sys.executable, "-m", "dvc", "cache", "dir").stdout.strip()
+    assert Path(told).resolve() == (tmp_path / "clone" / ".dvc" / "cache").resolve()
+    assert run_in(tmp_path / "clone", "git", "status", "--short").stdout == ""
+
+
 def test_a_wrong_overlay_is_named(copied_repository: Path, tmp_path: Path) -> None:
     overlay = tmp_path / "overlay.yaml"
     overlay.write_text("bta: 7\n")
@@ -67,6 +81,7 @@ def test_metrics_that_the_commit_lacks_are_no_agreement(
     def committed(repository: Path, folder: Path, overlay: Path | None) -> None:
         (folder / "metrics").mkdir(parents=True)
         (folder / "dvc.lock").write_text(LOCK)
+        shutil.copy(ROOT / "params.yaml", folder)
         (folder / "metrics" / "a.json").write_text(json.dumps(found))
 
     def made(folder: Path, repository: Path) -> None:

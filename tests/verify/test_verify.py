@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
+from stages.lib import params
 from stages.lib.console import UserError
 from stages.verify import __main__ as verify
+from tests.conftest import ROOT
 
 SAME = {"data/a": "1", "models/a": "2"}
 PSNR = {"run.psnr": 20.0}
@@ -48,7 +51,7 @@ def test_models_may_differ_from_the_commit_within_the_tolerances(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pretend(monkeypatch, [SAME, {**SAME, "models/a": "3"}], (PSNR, {"run.psnr": 20.1}))
-    verify._against_commit(Path(), Path())
+    verify._against_commit(Path(), ROOT)
     assert capsys.readouterr().out.splitlines() == [
         "verify: data/: 1 of 1 bit-equal",
         "verify: models/: 0 of 1 bit-equal",
@@ -63,7 +66,7 @@ def test_a_metric_that_is_another_one_or_gone(
 ) -> None:
     pretend(monkeypatch, [SAME, SAME], (PSNR, after))
     with pytest.raises(UserError, match=r"1 metrics beyond their tolerance: run\.psnr"):
-        verify._against_commit(Path(), Path())
+        verify._against_commit(Path(), ROOT)
 
 
 @pytest.mark.parametrize("made", [{**SAME, "data/a": "9"}, {"models/a": "2"}])
@@ -72,10 +75,21 @@ def test_data_that_are_not_the_commits(
 ) -> None:
     pretend(monkeypatch, [SAME, made])
     with pytest.raises(UserError, match="data differ from the commit's: data/a"):
-        verify._against_commit(Path(), Path())
+        verify._against_commit(Path(), ROOT)
 
 
 def test_a_commit_that_recorded_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     pretend(monkeypatch, [{}])
     with pytest.raises(UserError, match=r"HEAD has no dvc\.lock"):
-        verify._against_commit(Path(), Path())
+        verify._against_commit(Path(), ROOT)
+
+
+def test_the_tolerances_are_the_commits(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = params.read(ROOT / "params.yaml")
+    values["gate"] = {"*": {"better": "higher", "relative": 0.3}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    pretend(monkeypatch, [SAME, SAME], (PSNR, {"run.psnr": 24.0}))
+    verify._against_commit(ROOT, tmp_path)
+    assert "same     run.psnr: 20 → 24" in capsys.readouterr().out
