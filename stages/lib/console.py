@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +23,9 @@ def say(line: str) -> None:
 
 def door(main: Callable[[], None]) -> None:
     """Run a stage; a `UserError` becomes one line on stderr and exit status 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # no → or ± ends a long run
     try:
         main()
     except UserError as error:

@@ -38,7 +38,9 @@ def ingest(name: str, data: DataSet, workplace: Path) -> Store:
     Raises:
         SystemExit: if it cannot be ingested, after the door has said why.
     """
-    values = params.merge(params.read(params.PARAMS), {"data": {name: data.model_dump()}})
+    values = params.read(params.PARAMS)
+    values["runs"] = {family: {} for family in values["runs"]}  # of other images than these
+    values["data"] = {name: data.model_dump()}
     workplace.mkdir(parents=True, exist_ok=True)
     (workplace / params.PARAMS).write_text(yaml.safe_dump(values, sort_keys=False))
     door = subprocess.run(  # noqa: S603 - our own door

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from filelock import FileLock, Timeout
 
 from stages.lib.clusters import kmeans, whiten
 from stages.lib.console import Progress, UserError, door, say
@@ -49,7 +52,11 @@ def main() -> None:
     sources = [open_source(name, asked.seed) for name in asked.sources]
     for source in sources:
         source.check(asked.size)
-    store = _images(asked)
+    with _alone():  # to the end: the images are read from there all along
+        _measure(sources, _images(asked), asked)
+
+
+def _measure(sources: list[Source], store: Store, asked: argparse.Namespace) -> None:
     train, test = _split(store)
     if len(store.classes) < 2 or len(test) == 0:
         raise UserError(
@@ -156,6 +163,24 @@ def _features(source: Source, store: Store, rows: linear.Rows) -> linear.Feature
             parts.append(source.network(batch).float().numpy())
             progress.advance(len(batch))
     return np.concatenate(parts)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Keep other processes from `CACHE`, where they may put other images."""
+    path = CACHE.with_name(f"{CACHE.name}.lock")
+    lock = FileLock(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(f"{CACHE}: another probe is running; wait for its end") from None
+    except OSError as error:
+        raise UserError(f"{CACHE}: cannot be locked ({error.strerror or error})") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _images(asked: argparse.Namespace) -> Store:

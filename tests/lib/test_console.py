@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -25,6 +28,23 @@ def test_a_fault_of_ours_keeps_its_traceback() -> None:
 
     with pytest.raises(ZeroDivisionError):
         door(fail)
+
+
+def test_what_the_terminal_cannot_show_ends_no_run() -> None:
+    code = (
+        "import sys; from stages.lib.console import UserError, door\n"
+        "def main(): print('20 → 30'); raise UserError('β: 3 ± 1')\n"
+        "door(main)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stdout == "20 \\u2192 30\n"
+    assert done.stderr == "error: \\u03b2: 3 \\xb1 1\n"
 
 
 def test_ctrl_c_is_130() -> None:

@@ -167,6 +167,17 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
     command.main()
 
 
+def test_two_probes_do_not_share_their_images(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with command._alone(), pytest.raises(UserError, match="another probe is running; wait"):
+        run(monkeypatch, "pictures", "encoder:models/ae", "--size", "32")
+    assert not (place / ".cache" / "probe").exists()
+    (place / ".cache" / "probe.lock").unlink(missing_ok=True)
+    (place / ".cache").rmdir()
+    (place / ".cache").write_text("in the way")
+    with pytest.raises(UserError, match=r"cache.probe: cannot be locked \("):
+        run(monkeypatch, "pictures", "encoder:models/ae", "--size", "32")
+
+
 @pytest.mark.slow
 def test_the_command_writes_a_table(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
