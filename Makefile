@@ -11,6 +11,9 @@ JOBS ?= 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 
+# A word for the shell, whatever quotes or dollars it holds.
+quoted = '$(subst ','\'',$(value $1))'
+
 .DEFAULT_GOAL := help
 .PHONY: help setup repro test lint study crawl report verify bench clean lock
 
@@ -38,11 +41,11 @@ lint: setup ## ruff and mypy
 
 study: setup ## a document's tables: make study STUDY=circles SCALE=full JOBS=2
 	@$(BIN)/python -m stages.study $(STUDY) --scale $(SCALE) --jobs $(JOBS) \
-	  $(if $(ONLY),--only '$(ONLY)') $(if $(SOURCE),--source '$(SOURCE)')
+	  $(if $(value ONLY),--only $(call quoted,ONLY)) $(if $(value SOURCE),--source $(call quoted,SOURCE))
 
 crawl: setup ## a shop of your own: make crawl SHOP=shop.yaml CONTACT=me@example.org
-	@test -n '$(SHOP)' || { echo 'error: make crawl SHOP=shop.yaml, the path of a shop file; see docs/scraping.md' >&2; exit 1; }
-	@$(BIN)/dvc exp run --force -S 'scrape.shop=$(SHOP)' $(if $(CONTACT),-S 'scrape.contact=$(CONTACT)') scrape
+	@test -n $(call quoted,SHOP) || { echo 'error: make crawl SHOP=shop.yaml, the path of a shop file; see docs/scraping.md' >&2; exit 1; }
+	@$(BIN)/dvc exp run --force -S scrape.shop=$(call quoted,SHOP) $(if $(value CONTACT),-S scrape.contact=$(call quoted,CONTACT)) scrape
 
 report: setup ## write report/index.html, and what it needs
 	@$(BIN)/dvc repro report

@@ -35,7 +35,8 @@ _PAGE = """<!DOCTYPE html>
 
 def main() -> None:
     """Write the template; DVC's specifications are of Vega-Lite 5."""
-    version = max(v for v in vl_convert.get_vegalite_versions() if v.startswith("5"))
+    versions = [v for v in vl_convert.get_vegalite_versions() if v.startswith("5.")]
+    version = max(versions, key=lambda v: [int(part) for part in v.split(".")])
     vega = vl_convert.javascript_bundle(_SNIPPET, version).replace("</script", "<\\/script")
     write_bytes(TEMPLATE, _PAGE.format(vega=vega).encode())
 

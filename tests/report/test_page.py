@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import vl_convert
 from PIL import Image
 
 from stages.lib import params
@@ -127,6 +128,20 @@ def test_a_missing_output_is_named(outputs: Path) -> None:
     (outputs / "metrics" / "circles_vae.json").write_text("<<<<<<< HEAD\n{}")  # of a merge
     with pytest.raises(UserError, match=r"circles_vae.json: no JSON \(.*\); make it with"):
         render(PARAMS, VALUES, outputs)
+
+
+def test_the_newest_vega_lite_5_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[str] = []
+
+    def bundle(snippet: str, version: str) -> str:
+        taken.append(version)
+        return ""
+
+    monkeypatch.setattr(offline, "TEMPLATE", tmp_path / "offline.html")
+    monkeypatch.setattr(vl_convert, "get_vegalite_versions", lambda: ["5.8", "5.21", "5.14", "6.1"])
+    monkeypatch.setattr(vl_convert, "javascript_bundle", bundle)
+    offline.main()
+    assert taken == ["5.21"]
 
 
 def test_the_plots_page_carries_its_scripts(
