@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from stages.lib import params
+from stages.lib import loop, params
 from stages.lib.compare import flatten, judge
+from stages.study import plan
 from stages.verify.clone import outputs
 from tests.conftest import ROOT, run_in
 
@@ -44,6 +46,32 @@ def test_every_dependency_on_code_exists() -> None:
         for path in stage.get("do", stage).get("deps", []):
             if path.startswith("stages/"):
                 assert (ROOT / path).exists(), f"{name}: {path}"
+
+
+def files_of(run: params.Run) -> set[str]:
+    """The modules that the model of `run` is made of, as paths from the root."""
+    model = loop.new_model(run, (64, 64, 3))
+    files = {Path(inspect.getfile(module)) for module in loop._modules_of(model)}
+    return {path.relative_to(ROOT).as_posix() for path in files}
+
+
+@pytest.mark.parametrize("name", [name for _, name, _ in PARAMS.runs.items()])
+def test_a_training_depends_on_all_code_of_its_model(name: str) -> None:
+    run = PARAMS.run(name)
+    stage = DAG[f"train_{run.family}"]
+    files = files_of(run)
+    assert files
+    assert files <= set(stage.get("do", stage)["deps"])
+
+
+@pytest.mark.parametrize("study", plan.names())
+def test_a_study_depends_on_all_code_of_its_models(study: str) -> None:
+    file = yaml.safe_load((ROOT / "studies" / study / "dvc.yaml").read_text(encoding="utf-8"))
+    deps = set(file["stages"][study]["deps"])
+    cells = plan.cells(plan.load(study), "small")
+    one_of_each = {(cell.run.model, cell.run.network): cell.run for cell in cells}
+    for run in one_of_each.values():
+        assert files_of(run) <= deps
 
 
 def stages_run(output: str) -> set[str]:
