@@ -117,7 +117,11 @@ class _Crew:
             except queue.Empty:  # another thread was faster
                 break
             if process is None or process.poll() is not None:
-                process = self._start()
+                try:
+                    process = self._start()
+                except OSError as error:
+                    self._answers.put(Answer(order, "failed", _no_process(error)))
+                    continue
             if process is None:
                 return
             self._hand_over(process, order)
@@ -158,3 +162,8 @@ class _Crew:
         self._answers.put(
             Answer(order, "failed", f"its process ended by {how}; run the study again to go on")
         )
+
+
+def _no_process(error: OSError) -> str:
+    reason = error.strerror or error
+    return f"no process could be started ({reason}); free memory or lower --jobs, and run it again"

@@ -1,13 +1,20 @@
-"""The bar of all cells: work that was done earlier counts, but not as speed."""
+"""The workers, and the bar of all cells: earlier work counts, but not as speed."""
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from stages.lib.console import Progress
 from stages.lib.ingested import environment
+from stages.study import plan
+from stages.study.cell import Order
+from stages.study.crew import carry_out
+from tests.study.conftest import TINY
 
 
 @pytest.fixture
@@ -50,3 +57,22 @@ def test_a_worker_has_one_thread_and_this_code(monkeypatch: pytest.MonkeyPatch) 
     values = environment()
     assert values["OMP_NUM_THREADS"] == values["MKL_NUM_THREADS"] == "1"
     assert values["PYTHONPATH"].endswith(":elsewhere")
+
+
+@pytest.mark.timeout(60)  # a study that waits for ever is a failed test and no endless one
+def test_a_worker_that_cannot_be_started_is_a_failed_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    cells = plan.cells(plan.Study.model_validate(TINY), "small")[:2]
+    orders = [Order(cell.run, tmp_path, tmp_path / cell.run.name, "", 0.01, 10) for cell in cells]
+    work = dict.fromkeys((order.run.name for order in orders), 10)
+    failures = carry_out("study", orders, work, 2)
+    assert list(failures) == list(work)
+    assert all(
+        reason.startswith("no process could be started (Cannot allocate memory); ")
+        for reason in failures.values()
+    )
