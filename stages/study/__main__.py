@@ -81,14 +81,31 @@ def main() -> None:
             company,
         )
         folder = plan.STUDIES / asked.name / "results" / out
-        with files.folder(folder) as part:  # so that no figure of an earlier run stays behind
-            results.write(outcome, part)
-            figures.draw(outcome, {name: orders[name].model for name in finished}, part)
+        undrawn = _publish(outcome, {name: orders[name].model for name in finished}, folder)
     say(f"{len(finished)} of {len(cells)} cells are finished: {folder / 'table.md'}")
-    if failures:
-        first, reason = next(iter(failures.items()))
-        more = f" and {len(failures) - 1} more" if len(failures) > 1 else ""
-        raise UserError(f"{len(failures)} of {len(chosen)} cells failed: {first} ({reason}){more}")
+    if failures or undrawn:
+        raise UserError("; ".join([*_told(failures, len(chosen)), *undrawn]))
+
+
+def _publish(outcome: results.Outcome, models: figures.Models, folder: Path) -> list[str]:
+    """Write the results; what is wrong with the figures, if anything, is told by the answer."""
+    undrawn = []
+    with files.folder(folder) as part:  # so that no figure of an earlier run stays behind
+        results.write(outcome, part)
+        try:
+            figures.draw(outcome, models, part)
+        except UserError as error:  # the tables are worth more than the figures
+            undrawn.append(f"not all figures are drawn: {error}")
+    return undrawn
+
+
+def _told(failures: Mapping[str, str], chosen: int) -> list[str]:
+    """The cells that failed of those `chosen`, the first of them with the reason; or nothing."""
+    more = f" and {len(failures) - 1} more" if len(failures) > 1 else ""
+    return [
+        f"{len(failures)} of {chosen} cells failed: {name} ({reason}){more}"
+        for name, reason in list(failures.items())[:1]
+    ]
 
 
 def _neighbours(

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import psutil  # type: ignore[import-untyped]
@@ -21,6 +22,7 @@ from filelock import FileLock
 
 from stages.lib.console import UserError
 from stages.lib.ingested import environment
+from stages.study import crew, figures
 from stages.study.__main__ import _label, main
 from tests.conftest import ROOT
 from tests.study.conftest import Writer
@@ -97,6 +99,29 @@ def test_no_figure_of_an_earlier_run_stays_behind(
     assert (results() / "table.md").exists()
     with pytest.raises(UserError, match="--source: found nothing, expected a path or URL"):
         study("--source", "")
+
+
+def test_figures_that_cannot_be_drawn_cost_no_table(
+    tiny: Writer, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise UserError("pictures: found none, expected some; add them")
+
+    failures = {"one": "it was killed", "another": "it was killed too"}
+    monkeypatch.setattr(crew, "carry_out", lambda *_: failures)
+    monkeypatch.setattr(figures, "draw", fail)
+    tiny()
+    with pytest.raises(UserError) as error:
+        study()
+    assert str(error.value) == (
+        "2 of 5 cells failed: one (it was killed) and 1 more; "
+        "not all figures are drawn: pictures: found none, expected some; add them"
+    )
+    assert {file.name for file in results().iterdir()} == {
+        "results.csv",
+        "metrics.json",
+        "table.md",
+    }
 
 
 @pytest.mark.slow
