@@ -282,13 +282,17 @@ def looked_for(study: Study, scale: Scale) -> Options | None:
 
 
 def data_set(study: Study, name: str, scale: Scale, source: str | None) -> DataSet:
-    """The data set `name` at `scale`; `source` takes the place of its own."""
+    """The data set `name` at `scale`; `source` takes the place of its own.
+
+    Raises:
+        UserError: if the data set cannot be made from `source`.
+    """
     entry = study.data[name]
     wanted = source or (entry.full_source if scale == "full" else None) or entry.source
     values = entry.model_dump(exclude={"full_source", "given_classes"}) | {"source": wanted}
     if source is not None and entry.given_classes is not None:
         values["classes"] = entry.given_classes
-    return DataSet.model_validate(values)
+    return params.check(DataSet, values, f"data.{name}")
 
 
 def cells(study: Study, scale: Scale) -> list[Cell]:

@@ -107,6 +107,15 @@ def test_a_source_takes_the_place_of_the_own(tiny: Writer) -> None:
     assert source("full", "photos") == "photos"
 
 
+def test_a_drawn_source_without_a_count_is_one_line(tiny: Writer) -> None:
+    tiny({"data": {"circles_mono": {"source": "photos", "count": None}}})
+    with pytest.raises(UserError) as error:
+        plan.data_set(plan.load("tiny"), "circles_mono", "small", "drawn:garments")
+    assert str(error.value) == (
+        "data.circles_mono: source 'drawn:garments' is drawn and needs a count"
+    )
+
+
 def test_classes_of_a_given_source_are_asked_of_it_alone(tiny: Writer) -> None:
     tiny({"data": {"circles_mono": {"given_classes": ["a", "b"]}}})
     study = plan.load("tiny")
