@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TextIO
 
 import torch
+from safetensors import SafetensorError, safe_open
 
 from stages.lib import (
     disentanglement,
@@ -60,7 +61,8 @@ WALKS = "walks.npz"
 """Paths between codes, as of `experiments.save`."""
 
 _RESULT = "result.json"
-_CHECKPOINT = ("weights.safetensors", "config.json", "environment.json", "history.csv")
+_WEIGHTS = "weights.safetensors"
+_CHECKPOINT = (_WEIGHTS, "config.json", "environment.json", "history.csv")
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,11 @@ class Order:
 
     def _is_trained(self) -> bool:
         """Whether the checkpoint is whole; a copy from another machine may have been cut off."""
-        return all((self.model / name).is_file() for name in _CHECKPOINT)
+        try:
+            with safe_open(self.model / _WEIGHTS, "pt"):  # its header has to fit its size
+                return all((self.model / name).is_file() for name in _CHECKPOINT)
+        except (OSError, SafetensorError):
+            return False
 
     def work(self) -> None:
         """Train what is not trained, measure, and write the result last.

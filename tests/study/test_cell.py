@@ -59,9 +59,18 @@ def test_a_result_of_another_measurement_is_none(cell: plan.Cell, tmp_path: Path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lost", ["model/config.json", "model/weights.safetensors", "matrices.csv"])
-def test_a_cell_that_lost_a_file_is_finished_again(
-    cell: plan.Cell, tmp_path: Path, lost: str
+@pytest.mark.parametrize(
+    ("lost", "left"),
+    [
+        ("model/config.json", None),
+        ("model/weights.safetensors", None),
+        ("model/weights.safetensors", 0),
+        ("model/weights.safetensors", 5000),
+        ("matrices.csv", None),
+    ],
+)
+def test_a_cell_that_lost_a_file_or_its_end_is_finished_again(
+    cell: plan.Cell, tmp_path: Path, lost: str, left: int | None
 ) -> None:
     data = plan.data_set(plan.Study.model_validate(TINY), "circles_mono", "small", None)
     draw("circles_mono", data, 160, 0, tmp_path / "images")
@@ -72,11 +81,15 @@ def test_a_cell_that_lost_a_file_is_finished_again(
     order.work()
     whole = order.result()
     assert whole is not None
-    (folder / lost).unlink()
+    content = (folder / lost).read_bytes()
+    if left is None:
+        (folder / lost).unlink()
+    else:
+        (folder / lost).write_bytes(content[:left])
     assert order.result() is None
     order.work()
     assert order.result() == whole
-    assert (folder / lost).is_file()
+    assert (folder / lost).read_bytes() == content
 
 
 def test_a_worker_tells_all_that_was_done_but_not_each_step() -> None:
