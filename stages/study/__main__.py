@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
@@ -18,6 +19,9 @@ from stages.study import crew, figures, plan, results, stores
 from stages.study.cell import Order, fingerprint
 
 CACHE = Path(".cache/studies")
+
+_PACKED = r"(?i)(\.(tar|gz|bz2|xz|tgz|zip|npz|csv|json))+$"
+"""How a source is packed, at the end of its name; any other dot may tell it from another."""
 
 
 def main() -> None:
@@ -149,7 +153,7 @@ def _label(source: str) -> str:
     """A name for the results on another source: the last part of its path, and nothing secret."""
     path = shown(source).partition("?")[0]
     parts = path.rstrip("/").replace(":", "/").split("/")
-    return parts[-1].split(".")[0] or "source"
+    return re.sub(_PACKED, "", parts[-1]).strip(".") or "source"
 
 
 def _alone(path: Path) -> FileLock:

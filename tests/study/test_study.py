@@ -274,7 +274,11 @@ def test_other_images_have_results_of_their_own(tiny: Writer, study: Study) -> N
         ("torchvision:MNIST", "MNIST"),
         ("https://example.org/clothes.tar.gz", "clothes"),
         ("https://me:word@example.org/clothes?signature=secret/too", "clothes"),
+        ("/data/2024.01-clothes", "2024.01-clothes"),
+        ("/data/2024.02-clothes.ZIP", "2024.02-clothes"),
+        ("https://example.org/v1.2.csv", "v1.2"),
         ("..", "source"),
+        ("/data/.zip", "source"),
     ],
 )
 def test_results_on_other_images_are_called_after_them(source: str, label: str) -> None:
