@@ -207,6 +207,8 @@ class Order:
             modules += [walks, paths, style]
         if self.mixes is not None:
             settings += json.dumps(self.mixes.dump(), sort_keys=True)
+            # Its name tells what the neighbours follow from, wherever the cache lies.
+            settings += "/".join(self.neighbours.parts[-2:]) if self.neighbours else ""
             modules += [scenes, generation, mixes]
         digest = hashlib.sha256(settings.encode())
         for module in modules:

@@ -13,7 +13,7 @@ import pytest
 from stages.lib.console import UserError
 from stages.study import __main__ as stage
 from stages.study import plan, stores
-from stages.study.cell import fingerprint
+from stages.study.cell import Order, fingerprint
 from tests.conftest import ROOT
 from tests.study.conftest import Writer
 
@@ -102,6 +102,27 @@ def test_neighbours_are_kept_and_only_their_model_follows_from_them(
     mixing, autoencoder = (cell.run for cell in plan.cells(study, "small"))
     assert fingerprint(mixing, store, found) != fingerprint(mixing, store, other)
     assert fingerprint(autoencoder, store, found) == fingerprint(autoencoder, store, other)
+
+
+def test_mixes_of_every_model_are_measured_anew_with_other_neighbours(
+    tiny: Writer, tmp_path: Path
+) -> None:
+    tiny(CHANGES)
+    study = plan.load("tiny")
+    run = plan.cells(study, "small")[1].run
+    assert run.model == "dense_ae"
+    there = tmp_path / "neighbours" / "0123" / "circles_mono"
+    mixes = plan.mixes(study, "small")
+    order = Order(run, tmp_path, tmp_path, "", 0.01, 10, neighbours=there, mixes=mixes)
+    assert mixes is not None
+    for change in (
+        {"neighbours": tmp_path / "neighbours" / "4567" / "circles_mono"},
+        {"mixes": dataclasses.replace(mixes, seed=mixes.seed + 1)},
+        {"mixes": None},
+    ):
+        assert dataclasses.replace(order, **change)._measured_by() != order._measured_by()
+    moved = dataclasses.replace(order, neighbours=Path("neighbours/0123/circles_mono"))
+    assert moved._measured_by() == order._measured_by()
 
 
 @pytest.mark.parametrize(
