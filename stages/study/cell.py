@@ -26,19 +26,7 @@ from typing import TextIO
 import torch
 from safetensors import SafetensorError, safe_open
 
-from stages.lib import (
-    disentanglement,
-    factors,
-    generation,
-    loop,
-    measure,
-    mixes,
-    paths,
-    scenes,
-    style,
-    walks,
-)
-from stages.lib import run as runs
+from stages.lib import disentanglement, factors, loop, measure
 from stages.lib.console import Progress, UserError
 from stages.lib.files import write_bytes, write_json
 from stages.lib.neighbours import Neighbours, open_neighbours
@@ -50,6 +38,7 @@ from stages.lib.walks import experiments
 from stages.lib.walks.experiments import Asked
 from stages.models.mixing import DenseAE
 from stages.models.registry import MODELS
+from stages.study import digests
 
 TELL_SECONDS = 0.5
 """At most so often a worker tells of its progress."""
@@ -201,21 +190,18 @@ class Order:
 
     def _measured_by(self) -> str:
         settings = f"{self.active_threshold} {self.bins}{' examine' if self.examine else ''}"
-        modules = [measure, factors, disentanglement, runs]
+        code = list(digests.MEASURES)
         if self.walks is not None:
             settings += json.dumps(self.walks.dump(), sort_keys=True)
-            modules += [walks, paths, style]
+            code += digests.WALKS
         if self.mixes is not None:
             settings += json.dumps(self.mixes.dump(), sort_keys=True)
             # Its name tells what the neighbours follow from, wherever the cache lies.
             settings += "/".join(self.neighbours.parts[-2:]) if self.neighbours else ""
-            modules += [scenes, generation, mixes]
+            code += digests.MIXES
         digest = hashlib.sha256(settings.encode())
-        for module in modules:
-            file = Path(inspect.getfile(module))
-            package = file.parent.glob("*.py") if file.name == "__init__.py" else [file]
-            for part in sorted(package):
-                digest.update(part.read_bytes())
+        for file in code:
+            digest.update(file.read_bytes())
         return digest.hexdigest()[:16]
 
 

@@ -9,7 +9,7 @@ import hashlib
 from pathlib import Path
 
 from stages import drawing
-from stages.lib import clusters, drawn, features, nearest, quadrants, search
+from stages.lib import drawn
 from stages.lib import store as stores
 from stages.lib.console import UserError
 from stages.lib.drawn import PREFIX, draw
@@ -19,6 +19,7 @@ from stages.lib.neighbours import Neighbours, open_neighbours, write_neighbours
 from stages.lib.params import DataSet, QuadrantNeighbours
 from stages.lib.store import Store, open_store
 from stages.models import backbones
+from stages.study import digests
 from stages.study.plan import Scale, number
 
 
@@ -49,10 +50,7 @@ def neighbours(
     Raises:
         UserError: if they cannot be had.
     """
-    digest = hashlib.sha256(f"{store.digest} {spec.model_dump_json()} {options}".encode())
-    for module in (backbones, clusters, features, nearest, quadrants, search):
-        digest.update(Path(str(module.__file__)).read_bytes())
-    path = folder / "neighbours" / digest.hexdigest()[:16] / store.name
+    path = folder / "neighbours" / _mark(store, spec, options) / store.name
     if not path.is_dir():
         try:
             backbone = backbones.load(spec.backbone, options.seed)
@@ -61,6 +59,14 @@ def neighbours(
         with searched(store, spec, options, backbone) as found:
             write_neighbours(path, found.ids, found.distances, found.card)
     return open_neighbours(path)
+
+
+def _mark(store: Store, spec: QuadrantNeighbours, options: Options) -> str:
+    """What neighbours follow from: the images, how they are looked for, and the code at work."""
+    digest = hashlib.sha256(f"{store.digest} {spec.model_dump_json()} {options}".encode())
+    for file in digests.NEIGHBOURS:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _fingerprint(data: DataSet, count: int, seed: int) -> str:
