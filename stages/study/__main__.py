@@ -157,13 +157,22 @@ def _label(source: str) -> str:
 
 
 def _alone(path: Path) -> FileLock:
-    """A lock that one process holds at a time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """A lock that one process holds at a time.
+
+    Raises:
+        UserError: if another process holds it, or the place cannot be written.
+    """
     lock = FileLock(path, timeout=0)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
         raise UserError(f"this study is running already ({path} is locked); wait for it") from None
+    except OSError as error:
+        raise UserError(
+            f"{path.parent}: cannot be written ({error.strerror or error}), expected a folder for "
+            "what a study keeps; make room for it"
+        ) from None
     return lock
 
 

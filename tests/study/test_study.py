@@ -295,6 +295,22 @@ def test_one_study_at_a_time(tiny: Writer, study: Study) -> None:
         study()
 
 
+def test_a_place_that_cannot_hold_the_cells_is_one_line(tiny: Writer, study: Study) -> None:
+    tiny()
+    Path(".cache").mkdir()
+    Path(".cache/studies").touch()
+    with pytest.raises(
+        UserError, match=r"^\.cache/studies/tiny: cannot be written \(.*\), expected"
+    ):
+        study()
+    Path(".cache/studies").unlink()
+    Path(".cache/studies/tiny/small.lock").mkdir(parents=True)
+    with pytest.raises(
+        UserError, match=r"^\.cache/studies/tiny: cannot be written \(.*\), expected"
+    ):
+        study()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
