@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,30 +61,26 @@ def test_neighbours_follow_from_code(
     assert stores._mark(store, study.neighbours, options) != before
 
 
-@pytest.mark.parametrize(
-    "file",
-    [
-        *(f"stages/models/{name}.py" for name in BACKBONES),
-        *(f"stages/lib/{name}.py" for name in MIXED),
-        *(f"stages/drawing/{name}.py" for name in ("base", "raster", "scenes")),
-    ],
-)
-def test_mixes_follow_from_code(change: Callable[[str], None], file: str) -> None:
-    order = _order(plan.Study.model_validate(merge(TINY, test_mixing.CHANGES)))
-    before = order._measured_by()
-    change(file)
-    assert order._measured_by() != before
+MIXES = [
+    *(f"stages/models/{name}.py" for name in BACKBONES),
+    *(f"stages/lib/{name}.py" for name in MIXED),
+    *(f"stages/drawing/{name}.py" for name in ("base", "raster", "scenes")),
+]
+WALKS = [
+    *(f"stages/models/{name}.py" for name in BACKBONES),
+    *(f"stages/lib/{name}.py" for name in WALKED),
+]
 
 
 @pytest.mark.parametrize(
-    "file",
-    [
-        *(f"stages/models/{name}.py" for name in BACKBONES),
-        *(f"stages/lib/{name}.py" for name in WALKED),
-    ],
+    ("changes", "file"),
+    [(test_mixing.CHANGES, file) for file in MIXES]
+    + [(test_walks.CHANGES, file) for file in WALKS],
 )
-def test_walks_follow_from_code(change: Callable[[str], None], file: str) -> None:
-    order = _order(plan.Study.model_validate(merge(TINY, test_walks.CHANGES)))
+def test_mixes_and_walks_follow_from_code(
+    change: Callable[[str], None], changes: dict[str, Any], file: str
+) -> None:
+    order = _order(plan.Study.model_validate(merge(TINY, changes)))
     before = order._measured_by()
     change(file)
     assert order._measured_by() != before
