@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from filelock import FileLock, Timeout
 
 from stages.lib.clusters import kmeans, whiten
 from stages.lib.console import Progress, UserError, door, say
 from stages.lib.files import write_bytes
 from stages.lib.ingested import ingest
+from stages.lib.locks import alone
 from stages.lib.params import MOST_SEED, DataSet
 from stages.lib.store import Store, open_store
 from stages.models.base import to_images
@@ -52,7 +50,8 @@ def main() -> None:
     sources = [open_source(name, asked.seed) for name in asked.sources]
     for source in sources:
         source.check(asked.size)
-    with _alone():  # to the end: the images are read from there all along
+    lock = CACHE.with_name(f"{CACHE.name}.lock")
+    with alone(lock, "another probe is running"):  # its images are read to the end
         _measure(sources, _images(asked), asked)
 
 
@@ -163,24 +162,6 @@ def _features(source: Source, store: Store, rows: linear.Rows) -> linear.Feature
             parts.append(source.network(batch).float().numpy())
             progress.advance(len(batch))
     return np.concatenate(parts)
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Keep other processes from `CACHE`, where they may put other images."""
-    path = CACHE.with_name(f"{CACHE.name}.lock")
-    lock = FileLock(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UserError(f"{CACHE}: another probe is running; wait for its end") from None
-    except OSError as error:
-        raise UserError(f"{CACHE}: cannot be locked ({error.strerror or error})") from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _images(asked: argparse.Namespace) -> Store:

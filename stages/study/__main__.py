@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from filelock import FileLock, Timeout
-
 from stages.lib import files
 from stages.lib.console import UserError, door, say
+from stages.lib.locks import alone
 from stages.lib.neighbours import Neighbours
 from stages.lib.store import Store
 from stages.lib.urls import shown
@@ -41,7 +40,7 @@ def main() -> None:
     published = results.read_published(asked.name)
     out = asked.scale + (f"-{_label(asked.source)}" if asked.source else "")
     cache = CACHE / asked.name
-    with _alone(cache / f"{out}.lock"):
+    with alone(cache / f"{out}.lock", "this study is running already"):
         images = {
             name: stores.make(
                 name,
@@ -154,26 +153,6 @@ def _label(source: str) -> str:
     path = shown(source).partition("?")[0]
     parts = path.rstrip("/").replace(":", "/").split("/")
     return re.sub(_PACKED, "", parts[-1]).strip(".") or "source"
-
-
-def _alone(path: Path) -> FileLock:
-    """A lock that one process holds at a time.
-
-    Raises:
-        UserError: if another process holds it, or the place cannot be written.
-    """
-    lock = FileLock(path, timeout=0)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        raise UserError(f"this study is running already ({path} is locked); wait for it") from None
-    except OSError as error:
-        raise UserError(
-            f"{path.parent}: cannot be written ({error.strerror or error}), expected a folder for "
-            "what a study keeps; make room for it"
-        ) from None
-    return lock
 
 
 class _Arguments(argparse.ArgumentParser):
