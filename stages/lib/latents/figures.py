@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
 from stages.lib.latents import maps
-from stages.lib.latents.survey import Partition, Survey, table
+from stages.lib.latents.survey import ALL, Partition, Survey, table
 from stages.lib.picture import save_figure
 from stages.lib.store import Store
 
@@ -56,13 +56,13 @@ def components(surveys: Sequence[Survey], subtitle: str, path: Path) -> None:
     rows = table(surveys, "components")
     figure, panels = _panels(len(surveys) + 1, 3.0)
     for number, one in enumerate(surveys):
-        part = rows[(rows["run"] == one.run) & (rows["style"] == "all")]
+        part = rows[(rows["run"] == one.run) & (rows["style"] == ALL)]
         panels[0].plot(part["component"], 100 * part["share"], marker="o", ms=3, label=one.run)
         panels[0].set_title("all images of each run", fontsize=8)
         own = rows[rows["run"] == one.run]
         for style in dict.fromkeys(own["style"]):
             curve = own[own["style"] == style]
-            colour = "black" if style == "all" else None
+            colour = "black" if style == ALL else None
             panels[number + 1].plot(
                 curve["component"],
                 100 * curve["share"],

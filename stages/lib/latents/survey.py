@@ -21,6 +21,9 @@ from stages.lib.store import Store
 FEWEST = 12
 """Validation images below which nothing is measured."""
 
+ALL = "all"
+"""What the tables call all images together, where they have a row a style."""
+
 
 class Partition(NamedTuple):
     """One way to sort images: by style, by content.
@@ -69,7 +72,7 @@ def partitions(store: Store, wanted: Sequence[str]) -> list[Partition]:
     two values do.
 
     Raises:
-        UserError: if the images cannot be sorted by their label.
+        UserError: if the images cannot be sorted by their label, or one is called as all together.
     """
     found = []
     columns = {"style": store.index["label"]}
@@ -85,6 +88,11 @@ def partitions(store: Store, wanted: Sequence[str]) -> list[Partition]:
             positions = {value: number for number, value in enumerate(values)}
             numbers = [positions.get(str(value), -1) for value in column]
             found.append(Partition(name, values, np.asarray(numbers, dtype=np.int64)))
+            if name == "style" and ALL in values:
+                raise UserError(
+                    f"{store.path}: found a class {ALL!r}, expected another name: tables of a "
+                    "latent space call all images together so; rename it in the source"
+                )
         elif name == "style":
             sizes = ", ".join(f"{value} {count}" for value, count in column.value_counts().items())
             raise UserError(
@@ -164,7 +172,7 @@ def _losses(found: Survey, trained: TrainedRun, store: Store) -> None:
 def _shape(
     found: Survey, codes: Codes, rows: Ints, styles: Partition, settings: Cartography
 ) -> None:
-    parts = {"all": codes}
+    parts = {ALL: codes}
     for number, style in enumerate(styles.values):
         parts[style] = codes[styles.numbers[rows] == number]
     for style, part in parts.items():

@@ -177,6 +177,12 @@ def test_images_without_two_styles_are_refused(
         partitions(store, [])
 
 
+def test_a_class_called_as_all_together_is_refused(store: Store) -> None:
+    store.index["label"] = store.index["label"].replace("class0", "all")
+    with pytest.raises(UserError, match=r"found a class 'all', expected another name: .*rename it"):
+        partitions(store, [])
+
+
 def test_too_few_validation_images_are_refused(trained: TrainedRun, store: Store) -> None:
     kept = np.flatnonzero(store.index["split"] == "valid")[module.FEWEST - 1 :]
     store.index.loc[kept, "split"] = "test"
