@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stages.lib.console import Progress, UserError
+from stages.lib.console import Progress
 from stages.lib.files import write_bytes
 from stages.lib.latents import figures
 from stages.lib.latents.survey import (
@@ -29,6 +29,7 @@ from stages.lib.picture import enlargement, save_grid
 from stages.lib.plane import choose
 from stages.lib.run import TrainedRun
 from stages.lib.store import Store
+from stages.study.published import read_table
 
 TABLES = ("losses", "components", "styles", "silhouettes", "clusters", "pairs")
 
@@ -89,8 +90,7 @@ def write(
     pictures = folder / "pictures"
     figures.draw(surveys, store, sorted_by, settings.thumbnails, about, folder, pictures)
     _reconstructions(runs, store, about, pictures / f"{store.name}_reconstructions.png")
-    losses = _read(published / "published_losses.csv", LOSSES)
-    styles = _read(published / "published_styles.csv", STYLES)
+    losses, styles = _published(published)
     lines = [f"# {title}: latent spaces", "", f"{about[0].upper()}{about[1:]}.", ""]
     lines += _losses(surveys, losses)
     lines += _shape(surveys)
@@ -102,20 +102,12 @@ def write(
     write_bytes(folder / f"{store.name}_latents.md", "\n".join(lines).encode())
 
 
-def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """A published table; no rows where there is no file."""
-    if not path.exists():
-        return pd.DataFrame(columns=list(columns))
-    try:
-        found = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as CSV ({error})") from None
-    missing = [column for column in columns if column not in found]
-    if missing:
-        raise UserError(
-            f"{path}: no column {missing[0]!r}; expected the columns {', '.join(columns)}"
-        )
-    return found
+def _published(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The published losses and styles of a study, or no rows of those that it lacks."""
+    return (
+        read_table(folder / "published_losses.csv", LOSSES[:2], LOSSES[2:]),
+        read_table(folder / "published_styles.csv", STYLES[:2], STYLES[2:]),
+    )
 
 
 def _rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stages.lib.console import Progress, UserError
+from stages.lib.console import Progress
 from stages.lib.files import write_bytes
 from stages.lib.mixes import open_mixable
 from stages.lib.run import TrainedRun, open_run
 from stages.lib.scenes.bench import KINDS, Asked, Bench, distances_of
 from stages.models.mixing import DenseAE
 from stages.study import plan
+from stages.study.published import read_table
 from stages.study.results import Outcome, beside
 
 PUBLISHED = ("table", "fid", "inception_score", "stl10_accuracy_percent")
@@ -46,7 +47,8 @@ def write(
         folder: for the tables.
         pictures: for the sheets.
     """
-    published = _read(plan.STUDIES / outcome.name / "published_ablation.csv")
+    path = plan.STUDIES / outcome.name / "published_ablation.csv"
+    published = read_table(path, PUBLISHED[:1], PUBLISHED[1:])
     for data, store in outcome.stores.items():
         runs = _first_runs(outcome, models, data)
         if not runs:
@@ -199,19 +201,3 @@ def _number(value: float | None, digits: str, unit: str = "") -> str:
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     marks = ["---", *["---:"] * (len(head) - 1)]
     return [f"| {' | '.join(row)} |" for row in (head, marks, *rows)] + [""]
-
-
-def _read(path: Path) -> pd.DataFrame:
-    """The published ablation; no rows where there is no file."""
-    if not path.exists():
-        return pd.DataFrame(columns=list(PUBLISHED))
-    try:
-        found = pd.read_csv(path, dtype={"table": str})
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as CSV ({error})") from None
-    missing = [column for column in PUBLISHED if column not in found]
-    if missing:
-        raise UserError(
-            f"{path}: no column {missing[0]!r}; expected the columns {', '.join(PUBLISHED)}"
-        )
-    return found

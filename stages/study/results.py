@@ -10,11 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from stages.lib.console import UserError
 from stages.lib.files import write_bytes, write_json
 from stages.lib.neighbours import Neighbours
 from stages.lib.store import Store
 from stages.study.plan import STUDIES, Cell, Scale, Study
+from stages.study.published import read_table
 
 TERMS = ("train_generation", "valid_generation", "train_latent", "valid_latent")
 """The columns of a published table: losses in nats an image, means of the last five epochs."""
@@ -101,45 +101,15 @@ def read_published(name: str) -> pd.DataFrame:
     """``studies/<name>/published.csv``, a row a published cell; no rows where there is no file.
 
     Raises:
-        UserError: naming a column that is missing, a value that is no number, or a cell that stands
-            there twice.
+        UserError: as of `read_table`.
     """
-    path = STUDIES / name / "published.csv"
-    if not path.exists():
-        return pd.DataFrame(columns=list(PUBLISHED))
-    try:
-        table = pd.read_csv(path, dtype={"table": str})
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as CSV ({error})") from None
-    missing = [column for column in PUBLISHED if column not in table]
-    if missing:
-        raise UserError(
-            f"{path}: no column {missing[0]!r}; expected the columns {', '.join(PUBLISHED)}"
-        )
-    for column in PUBLISHED[3:]:
-        _check_numbers(path, table[column], whole=column == "latent_dim")
-    twice = table.duplicated(["table", "beta", "latent_dim"])
-    if twice.any():
-        row = int(twice.to_numpy().argmax())
-        raise UserError(
-            f"{path}: line {row + 2}: table {table['table'][row]}, beta {table['beta'][row]:g}, "
-            f"latent_dim {table['latent_dim'][row]} stands there twice; remove one"
-        )
-    return table
-
-
-def _check_numbers(path: Path, column: pd.Series, whole: bool) -> None:
-    """Raise UserError unless a column holds numbers; a loss that was not published is empty."""
-    numbers = pd.to_numeric(column, errors="coerce")
-    needed = column.name in ("beta", "latent_dim")
-    wrong = numbers.isna() & (column.notna() | needed) | (numbers.mod(1).ne(0) & whole)
-    if wrong.any():
-        row = int(wrong.to_numpy().argmax())
-        found = "empty" if pd.isna(column[row]) else repr(str(column[row]))
-        raise UserError(
-            f"{path}: line {row + 2}: {column.name} is {found}, "
-            f"expected a {'whole ' if whole else ''}number"
-        )
+    return read_table(
+        STUDIES / name / "published.csv",
+        PUBLISHED[:3],
+        PUBLISHED[3:],
+        key=("table", "beta", "latent_dim"),
+        whole=("latent_dim",),
+    )
 
 
 def beside(outcome: Outcome) -> pd.DataFrame:

@@ -101,21 +101,32 @@ def test_nothing_published_leaves_dashes(tmp_path: Path) -> None:
     one = Survey("ae", "ae")
     for split in ("train", "valid"):
         one.add("losses", split=split, term="generation", value=6.0, per_pixel=0.5)
-    empty = latents._read(tmp_path / "none.csv", latents.LOSSES)
+    empty, _ = latents._published(tmp_path)
     row = cells("\n".join(latents._losses([one], empty)), "Losses", "ae")
     assert row == ["ae", "– / 0.5", "", "", "", "6", ""]
 
 
-def test_a_wrong_published_table_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "published_losses.csv").write_text("split,model\n")
-    with pytest.raises(UserError, match=r"published_losses.csv: no column 'reconstruction'"):
-        latents._read(tmp_path / "published_losses.csv", latents.LOSSES)
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("reconstruction", "losses", "published_losses.csv: no column 'reconstruction'"),
+        ("0.0051", "0,0051", "published_losses.csv: cannot be read as CSV"),
+        ("0.0051", "O.0051", "line 3: reconstruction is 'O.0051', expected a number"),
+        ("valid,", "train,", "line 3: split train, model tvae stands there twice; remove one"),
+    ],
+)
+def test_a_wrong_published_table_is_one_line(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    path = published(tmp_path / "published") / "published_losses.csv"
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(UserError, match=message):
+        latents._published(path.parent)
 
 
 def test_the_study_of_paintings_has_the_published_tables() -> None:
     folder = ROOT / "studies" / "art"
-    losses = latents._read(folder / "published_losses.csv", latents.LOSSES)
-    styles = latents._read(folder / "published_styles.csv", latents.STYLES)
+    losses, styles = latents._published(folder)
     assert len(losses) == 2 * 5
     assert len(styles) == 4 * 5
     # The claim of docs/cartography.md: an L1 distance of two standard normal codes of 4,096.

@@ -170,12 +170,29 @@ def test_nothing_finished_and_nothing_published(outcome: results.Outcome) -> Non
         (PUBLISHED.replace("vae,4,3", "vae,4,2.5"), "latent_dim is .*2.5.*expected a whole number"),
         (PUBLISHED.replace("vae,4,3", "vae,,3"), "line 4: beta is empty, expected a number"),
         (PUBLISHED.replace("500", "about 5"), "line 2: train_generation is 'about 5', expected"),
+        (
+            PUBLISHED.replace("circles_mono,vae,4,3", ",vae,4,3"),
+            "line 4: data is empty, expected a",
+        ),
+        (PUBLISHED.replace("5.10", ""), "line 5: table is empty, expected a name"),
+        (
+            f"{HEAD}\n" + PUBLISHED.replace("\n", ",\n").partition("\n")[2],
+            "more cells than the first line has names; remove what is over",
+        ),
     ],
 )
 def test_wrong_published_figures_are_one_line(tiny: Writer, text: str, message: str) -> None:
     (tiny() / "published.csv").write_text(text)
     with pytest.raises(UserError, match=message):
         results.read_published("tiny")
+
+
+def test_published_images_may_be_called_by_a_number(outcome: results.Outcome) -> None:
+    text = PUBLISHED.replace("circles_mono", "7")
+    Path("studies/tiny/published.csv").write_text(text)
+    numbered = dataclasses.replace(outcome, published=results.read_published("tiny"))
+    results.write(numbered, Path("out"))
+    assert "published figures are of other images (7)" in Path("out/table.md").read_text()
 
 
 def test_a_study_of_one_condition_has_no_curve(outcome: results.Outcome) -> None:
