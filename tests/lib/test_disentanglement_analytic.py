@@ -199,6 +199,14 @@ def test_explicitness_of_two_gaussians_is_the_area_between_them() -> None:
     assert area == pytest.approx(0.921, abs=0.01)
 
 
+def test_explicitness_of_a_factor_that_is_another_in_every_image_is_refused() -> None:
+    rng = np.random.default_rng(0)
+    factors = np.stack([rng.integers(4, size=400), np.arange(400)], axis=1)
+    factors[5, 1] = 6  # two images alike, so that every metric with a fixed factor has its pairs
+    with pytest.raises(ValueError, match="factors column 1: no value of a training image is that"):
+        explicitness(rng.random((400, 2)), factors, DISCRETE, 0, bins=20, train=200, test=100)
+
+
 def _draws(name: str, codes: Floats, factors: Floats, kinds: list[Kind], seed: int = 0) -> float:
     shared = {"bins": 20, "train": 1000, "test": 1000, "batch": 64}
     if name == "beta":

@@ -40,12 +40,15 @@ def explicitness(
 
     Returns:
         From 0.5 (nothing is explicit) to 1.
+
+    Raises:
+        ValueError: also for a factor of which no class is in both parts.
     """
     sample = check(codes, factors, kinds).discrete(bins)
     fitted, held_out = sample.split(train, test, seed)
     x, x_test = (standardise(part.codes, fitted.codes) for part in (fitted, held_out))
     areas = []
-    for y, y_test in zip(fitted.factors.T, held_out.factors.T, strict=True):
+    for column, (y, y_test) in enumerate(zip(fitted.factors.T, held_out.factors.T, strict=True)):
         model = LogisticRegression(max_iter=10_000).fit(x, y)
         chances = model.predict_proba(x_test).T
         # A class that no held-out image has, or that all have, has no curve.
@@ -54,5 +57,10 @@ def explicitness(
             for name, chance in zip(model.classes_, chances, strict=True)
             if 0 < np.mean(y_test == name) < 1
         ]
+        if not curves:
+            raise ValueError(
+                f"factors column {column}: no value of a training image is that of a held-out one; "
+                "give more images or leave this factor out"
+            )
         areas.append(np.mean(curves))
     return float(np.mean(areas))
