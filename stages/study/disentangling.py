@@ -61,33 +61,43 @@ def draw(outcome: Outcome, models: Models, folder: Path) -> None:
     """Write ``disentanglement.md``, ``disentanglement.png``, and a map of the best objective.
 
     The map, ``latents_s<seed>.png``, is drawn for each seed of the condition with the largest mean
-    of MIG; beside the traversals stand the heat maps of information and importance.
+    of MIG on a data set, whose name comes first where there are several; beside the traversals
+    stand the heat maps of information and importance.
     """
     rows = table(outcome, models)
     if rows.empty:
         return
     write_bytes(folder / "disentanglement.md", markdown(outcome, rows).encode())
     _figure(outcome, rows, folder / "disentanglement.png")
-    best = rows.groupby("objective", observed=True)["mig"].mean().idxmax()
-    for name, seed in rows.loc[rows["objective"] == best, ["run", "seed"]].itertuples(index=False):
-        trained = open_run(models[name])
-        store = outcome.stores[trained.run.data]
-        latents = measure.latents(trained, store, outcome.study.active_threshold)
-        matrices = pd.read_csv(models[name].parent / MATRICES)
-        path = folder / f"latents_s{seed}.png"
-        latent_map.draw(trained, store, matrices, latents, TRAVERSAL, STEPS, path)
+    several = rows["data"].nunique() > 1
+    for data, part in rows.groupby("data", sort=False):
+        best = part.groupby("objective", observed=True)["mig"].mean().idxmax()
+        for name, seed in part.loc[part["objective"] == best, ["run", "seed"]].itertuples(False):
+            path = folder / f"{f'{data}_' if several else ''}latents_s{seed}.png"
+            _map(outcome, models[name], path)
+
+
+def _map(outcome: Outcome, model: Path, path: Path) -> None:
+    trained = open_run(model)
+    store = outcome.stores[trained.run.data]
+    latents = measure.latents(trained, store, outcome.study.active_threshold)
+    matrices = pd.read_csv(model.parent / MATRICES)
+    latent_map.draw(trained, store, matrices, latents, TRAVERSAL, STEPS, path)
 
 
 def table(outcome: Outcome, models: Models) -> pd.DataFrame:
-    """A row for each finished cell: ``objective``, ``run``, ``seed`` and the columns of `SHOWN`.
+    """A row for each examined cell: ``objective``, ``run``, ``data``, ``seed``, and `SHOWN`.
 
     The objective is the name of the study's table, with β and latent size where it has several.
-    Without examined cells there are no rows.
+    Images without true factors are left out; without examined cells there are no rows.
     """
     finished = [cell for cell in outcome.cells if cell.run.name in models]
     if not finished or "sap" not in outcome.results:
         return pd.DataFrame()
     rows = outcome.results.reset_index(drop=True)
+    examined = rows["sap"].notna()
+    finished = [cell for cell, there in zip(finished, examined, strict=True) if there]
+    rows = rows[examined].reset_index(drop=True)
     rows["objective"] = [_objective(outcome, cell) for cell in finished]
     rows["run"] = [cell.run.name for cell in finished]
     rows["udr"] = np.nan
@@ -98,7 +108,7 @@ def table(outcome: Outcome, models: Models) -> pd.DataFrame:
             rows.loc[group.index, "udr"] = agreement(runs, store)
     order = [_objective(outcome, cell) for cell in sorted(finished, key=_place(outcome))]
     rows["objective"] = pd.Categorical(rows["objective"], list(dict.fromkeys(order)), ordered=True)
-    kept = ["objective", "run", "seed", *[name for name in SHOWN if name in rows]]
+    kept = ["objective", "run", "data", "seed", *[name for name in SHOWN if name in rows]]
     return rows.sort_values(["objective", "seed"])[kept].reset_index(drop=True)
 
 
@@ -122,11 +132,10 @@ def agreement(runs: Sequence[TrainedRun], store: Store) -> npt.NDArray[np.float6
 def markdown(outcome: Outcome, rows: pd.DataFrame) -> str:
     """A line an objective, ``mean ± sd`` over its seeds."""
     shown = [name for name in SHOWN if name in rows]
-    data = next(iter(outcome.stores))
     lines = [
         f"# {outcome.study.title}",
         "",
-        f"{data}: {outcome.size(data)}. Mean ± sample standard deviation over seeds; losses are "
+        f"{_sizes(outcome, rows, ': ')}. Mean ± sample standard deviation over seeds; losses are "
         "nats a validation image, means of the last five epochs. The metrics are of posterior "
         "means of all images, with the settings of disentanglement_lib; UDR compares the seeds. "
         "`results.csv` has every cell, with bootstrap intervals.",
@@ -138,6 +147,17 @@ def markdown(outcome: Outcome, rows: pd.DataFrame) -> str:
         cells = [str(objective), str(len(group)), *[_mean(group[name]) for name in shown]]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
+
+
+def _sizes(outcome: Outcome, rows: pd.DataFrame, between: str) -> str:
+    """Every data set of some rows, and how much was trained on; the tables that are of it."""
+    names = list(dict.fromkeys(rows["data"]))
+    parts = []
+    for data in names:
+        tables = [name for name, table in outcome.study.tables.items() if table.data == data]
+        of = f" (table {', '.join(tables)})" if len(names) > 1 else ""
+        parts.append(f"{data}{of}{between}{outcome.size(data)}")
+    return "; ".join(parts)
 
 
 def _mean(values: pd.Series) -> str:
@@ -173,9 +193,8 @@ def _figure(outcome: Outcome, rows: pd.DataFrame, path: Path) -> None:
         axes.set_yticks(-np.arange(len(names)), names if name == drawn[0] else [], fontsize=8)
         axes.tick_params(axis="x", labelsize=7)
         axes.grid(alpha=0.3, axis="x")
-    data = next(iter(outcome.stores))
     figure.suptitle(
-        f"{outcome.study.title}, {outcome.scale} scale: {data}, {outcome.size(data)}\n"
+        f"{outcome.study.title}, {outcome.scale} scale: {_sizes(outcome, rows, ', ')}\n"
         "a point a seed, a bar for their mean",
         fontsize=9,
     )

@@ -13,7 +13,7 @@ import pytest
 from stages.lib.console import UserError
 from stages.study import disentangling, plan, results
 from stages.study.__main__ import main
-from tests.study.conftest import Writer
+from tests.study.conftest import TINY, Writer
 
 # Two objectives of one β and latent size, so that only model and knobs tell the cells apart.
 CHANGES: dict[str, Any] = {
@@ -61,11 +61,13 @@ def test_ordinary_cells_keep_their_names(tiny: Writer) -> None:
     assert plan.cells(study, "small")[0].run.name == "circles_mono_beta_vae_conv_bernoulli_b1_z2_s0"
 
 
-def outcome(values: dict[str, dict[str, float]]) -> results.Outcome:
+def outcome(values: dict[str, dict[str, float]], stores: Any = None) -> results.Outcome:
     study = plan.load("tiny")
     cells = plan.cells(study, "small")
     tidy = results.tidy(cells, values)
-    return results.Outcome("tiny", "small", study, cells, {}, tidy, results.read_published("tiny"))
+    return results.Outcome(
+        "tiny", "small", study, cells, stores or {}, tidy, results.read_published("tiny")
+    )
 
 
 def test_conditions_that_differ_in_their_knobs_are_two(tiny: Writer) -> None:
@@ -97,6 +99,39 @@ def test_without_examined_cells_there_is_nothing_to_compare(tiny: Writer) -> Non
     some = outcome({cells[0].run.name: {"mig": 0.5}})
     assert disentangling.table(some, {cells[0].run.name: Path("x")}).empty
     assert disentangling.table(outcome({}), {}).empty
+
+
+def test_every_data_set_is_named_with_its_tables(tiny: Writer) -> None:
+    other = {**TINY["data"]["circles_mono"], "source": "drawn:garments"}
+    third = {**TINY["data"]["circles_mono"], "source": "sklearn:digits"}
+    tables = {
+        name: {**TINY["tables"]["5.1"], "data": data, "beta": [1], "latent_dim": [2]}
+        for name, data in (("5.2", "garments"), ("5.3", "digits"))
+    }
+    data = {"garments": other, "digits": third}
+    tiny({"data": data, "tables": tables, "figures": ["disentanglement"], "examine": True})
+    study = plan.load("tiny")
+    cells = plan.cells(study, "small")
+    values = {cell.run.name: {"mig": 0.5, "sap": 0.5} for cell in cells}
+    values[cells[-1].run.name] = {}  # digits have no true factors
+    assert cells[-1].run.data == "digits"
+    some = outcome(values, {name: Sized(size) for size, name in enumerate(study.data, 100)})
+    rows = disentangling.table(some, {cell.run.name: Path("x") for cell in cells})
+    assert list(rows["data"]) == ["circles_mono"] * 5 + ["garments"]
+    text = disentangling.markdown(some, rows)
+    assert "circles_mono (table 5.1, 5.10): 100 training images, 2 epochs; garments" in text
+    assert "garments (table 5.2): 101 training images, 2 epochs. Mean ± sample" in text
+    assert "digits" not in text
+
+
+class Sized:
+    """A store of which only the size is asked."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def rows(self, split: str) -> range:
+        return range(self.size)
 
 
 class Known:
