@@ -182,6 +182,8 @@ class Study(Section):
 
     @model_validator(mode="after")
     def _tables_have_data(self) -> Study:
+        if not self.tables:
+            raise ValueError("tables: found none, expected at least one")
         for number, table in self.tables.items():
             if table.data not in self.data:
                 raise ValueError(
@@ -201,6 +203,8 @@ class Study(Section):
                 self._check_company(table, where)
         if self.plane is None and {"mesh", "scatter"} & set(self.figures):
             raise ValueError("figures: mesh and scatter need the section plane; add it")
+        if not self.examine and "disentanglement" in self.figures:
+            raise ValueError("figures: disentanglement shows what examine measures; set it to true")
         if self.cartography is None and "latents" in self.figures:
             raise ValueError("figures: latents need the section cartography; add it")
         if self.paths is None and "walks" in self.figures:

@@ -166,6 +166,7 @@ def test_the_studies_cover_every_published_cell(monkeypatch: pytest.MonkeyPatch)
         ),
         ({"figures": ["mesh"]}, "mesh and scatter need the section plane"),
         ({"figures": ["mash"]}, "figures.0: found 'mash', expected"),
+        ({"figures": ["disentanglement"]}, "disentanglement shows what examine measures; set it"),
     ],
 )
 def test_a_wrong_study_is_one_line(tiny: Writer, changes: dict[str, Any], message: str) -> None:
@@ -174,6 +175,14 @@ def test_a_wrong_study_is_one_line(tiny: Writer, changes: dict[str, Any], messag
         plan.load("tiny")
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_study_without_tables_is_one_line(tiny: Writer) -> None:
+    path = tiny() / "study.yaml"
+    text = path.read_text()
+    path.write_text(text[: text.index("tables:")] + "tables: {}\n" + text[text.index("train:") :])
+    with pytest.raises(UserError, match=r"study.yaml: tables: found none, expected at least"):
+        plan.load("tiny")
 
 
 def test_an_unknown_study_gets_the_nearest_name(tiny: Writer) -> None:
