@@ -16,6 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from sklearn.neural_network import MLPClassifier
 
+from stages.lib.console import UserError
 from stages.lib.files import write_bytes
 from stages.lib.picture import save_figure
 from stages.lib.run import TrainedRun
@@ -80,11 +81,21 @@ def smallest(table: pd.DataFrame) -> dict[str, int | None]:
 
 
 def _classifier(store: Store, seed: int) -> MLPClassifier:
-    """A network of one hidden layer that knows the training images."""
+    """A network of one hidden layer that knows the training images.
+
+    Raises:
+        UserError: if there are too few of them to hold some out, as its training does.
+    """
     labels, train = store.labels(), store.rows("train")
     train = train[labels[train] >= 0]
     classifier = MLPClassifier((256,), max_iter=40, early_stopping=True, random_state=seed)
-    classifier.fit(_pixels(store.images[train]), labels[train])
+    try:
+        classifier.fit(_pixels(store.images[train]), labels[train])
+    except ValueError as error:
+        raise UserError(
+            f"recognition of {store.name}: {len(train)} training images of "
+            f"{len(np.unique(labels[train]))} classes are too few for a classifier ({error})"
+        ) from None
     return classifier
 
 

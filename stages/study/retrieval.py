@@ -28,6 +28,9 @@ SHOWN = 10
 MISSING = "none"
 """The value of an attribute that makes no sense for an item: it is in no search of it."""
 
+_NOTHING = {"found": np.nan, "chance": np.nan}
+"""Of a search for which there are fewer than two items."""
+
 Vectors = npt.NDArray[np.float64]
 Values = npt.NDArray[np.str_]
 
@@ -85,6 +88,9 @@ def alike(items: Items) -> pd.DataFrame:
     np.fill_diagonal(distances, np.inf)
     for name, values in items.attributes.items():
         there = np.flatnonzero(values != MISSING)
+        if len(there) < 2:
+            rows.append({"same": name, "other": "", **_NOTHING})
+            continue
         hits = values[there][:, None] == values[there][None, :]
         np.fill_diagonal(hits, False)
         inner = distances[np.ix_(there, there)]
@@ -108,6 +114,9 @@ def same_but(known: Items, asked: Items) -> pd.DataFrame:
     for same, other in permutations(asked.attributes, 2):
         values, others = asked.attributes[same], asked.attributes[other]
         there = np.flatnonzero((values != MISSING) & (others != MISSING))
+        if len(there) < 2:
+            rows.append({"same": same, "other": other, **_NOTHING})
+            continue
         codes = asked.codes[there]
         distances = pairwise_distances(readers[same].transform(codes))
         guessed = readers[other].predict(codes)
@@ -136,12 +145,13 @@ def _reader(known: Items, name: str) -> LinearDiscriminantAnalysis:
 
 
 def _attributes(store: Store) -> list[str]:
-    """Factors that are names, not numbers, of which there are two beside `MISSING`."""
+    """Factors that are names, not numbers, of which training images have two beside `MISSING`."""
+    train = store.rows("train")
     return [
         name
         for name in store.card["factors"]
         if not pd.api.types.is_numeric_dtype(store.index[name])
-        and len(set(store.index[name]) - {MISSING}) > 1
+        and len(set(store.index[name].iloc[train]) - {MISSING}) > 1
     ]
 
 
@@ -169,7 +179,7 @@ def _chart(found: pd.DataFrame, first: TrainedRun, store: Store, title: str, pat
     )
     left.set_title("by the whole code (dotted: chance)", fontsize=9)
     left.legend(frameon=False, fontsize=8)
-    best = int(pairs.groupby("latent_dim")["found"].mean().idxmax())
+    best = int(pairs.groupby("latent_dim")["found"].mean().fillna(0).idxmax())
     chosen = pairs[pairs["latent_dim"] == best]
     names = list(dict.fromkeys(chosen["same"]))
     shares = chosen.pivot(index="same", columns="other", values="found").loc[names, names]
@@ -177,7 +187,7 @@ def _chart(found: pd.DataFrame, first: TrainedRun, store: Store, title: str, pat
     right.imshow(shares, cmap="viridis", vmin=0, vmax=1)
     for row, same in enumerate(names):
         for column, other in enumerate(names):
-            if same != other:
+            if not np.isnan(shares.loc[same, other]):
                 share, chance = shares.loc[same, other], chances.loc[same, other]
                 colour = "white" if share < 0.6 else "black"
                 text = f"{share:.2f}\n({chance:.2f})"

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from stages.lib.console import UserError
 from stages.lib.run import TrainedRun
 from stages.lib.store import Store
 from stages.study import experts, recognition, retrieval
@@ -150,6 +151,29 @@ def test_an_attribute_that_makes_no_sense_is_in_no_search() -> None:
     expected = asked.attributes["sleeve"][there]
     share = np.mean([(np.delete(expected, i) == value).mean() for i, value in enumerate(expected)])
     assert retrieval.alike(asked).set_index("same").loc["sleeve", "chance"] == pytest.approx(share)
+
+
+def test_attributes_that_no_item_has_together_are_not_searched() -> None:
+    known = Items(
+        np.random.default_rng(0).random((60, 3)),
+        {"sleeve": np.array(["long", "short"] * 30), "legs": np.array(["wide", "tight"] * 30)},
+    )
+    nothing = ["none"] * 30
+    asked = Items(
+        known.codes,
+        {
+            "sleeve": np.array([*["long", "short"] * 15, *nothing]),
+            "legs": np.array([*nothing, *["wide", "tight"] * 15]),
+        },
+    )
+    assert retrieval.same_but(known, asked)[["found", "chance"]].isna().all(axis=None)
+    assert retrieval.alike(asked)["found"].notna().all()
+
+
+def test_a_classifier_of_too_few_images_is_one_line(make_store: Maker) -> None:
+    store = halves(make_store, 10)
+    with pytest.raises(UserError, match="training images of 2 classes are too few for a class"):
+        recognition._classifier(store, 0)
 
 
 def test_an_attribute_of_one_value_is_in_no_search(make_store: Maker, tmp_path: Path) -> None:
