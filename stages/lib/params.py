@@ -901,6 +901,8 @@ def check(schema: type[Checked], values: Mapping[str, Any], where: str) -> Check
         return schema.model_validate(values)
     except ValidationError as error:
         problems = [dict(problem) for problem in error.errors(include_url=False)]
+        # A key that is missing may only be misspelt; the unknown one names it.
+        problems.sort(key=lambda problem: problem["type"] == "missing")
         # A value that fits no branch of a union is one problem, told by as many as it has branches.
         place, value = _place(problems[0]), problems[0]["input"]
         first = [one for one in problems if _place(one) == place and one["input"] is value]

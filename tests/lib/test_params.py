@@ -117,6 +117,14 @@ def test_a_wrong_key_with_a_wrong_value_is_told_by_the_key(values: dict[str, Any
         params.validate(values, "params.yaml")
 
 
+def test_a_misspelt_key_is_told_before_the_one_that_it_leaves_missing(
+    values: dict[str, Any],
+) -> None:
+    values["train"]["epohcs"] = values["train"].pop("epochs")
+    with pytest.raises(UserError, match=r"train\.epohcs: unknown key; did you mean 'epochs'\?"):
+        params.validate(values, "params.yaml")
+
+
 def test_a_value_of_no_type_of_several_is_one_mistake(values: dict[str, Any]) -> None:
     values["data"]["art"]["classes"] = 1.5
     with pytest.raises(UserError, match=r"expected a list or an integer$"):
