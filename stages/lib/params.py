@@ -63,8 +63,21 @@ def _registered(names: Mapping[str, Any]) -> AfterValidator:
 
 ModelName = Annotated[str, _registered(MODELS)]
 NetworkName = Annotated[str, _registered(NETWORKS)]
-Contact = Annotated[str, Field(pattern=r"^(mailto:)?[^@\s]+@[^@\s]+\.[^@\s]+$|^https?://\S+$")]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+CONTACT = r"^(mailto:)?[^@\s]+@[^@\s]+\.[^@\s]+$|^https?://\S+$"
+NAME = r"^[a-z][a-z0-9_]*$"
+PROXY = r"^http://\S+$"
+SHA256 = r"^[0-9a-f]{64}$"
+
+IN_WORDS = {
+    CONTACT: "a mail address or a URL",
+    NAME: "a name of small letters, digits and _ that begins with a letter",
+    PROXY: "a URL http://…",
+    SHA256: "64 hexadecimal digits",
+}
+"""What a pattern asks for, as an error says it."""
+
+Contact = Annotated[str, Field(pattern=CONTACT)]
+Name = Annotated[str, Field(pattern=NAME)]
 
 
 class Section(BaseModel):
@@ -163,7 +176,7 @@ class DataSet(Section):
     classes: list[str] | Positive | None = None
     limit: Positive | None = None
     licence: str | None = None
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    sha256: Annotated[str, Field(pattern=SHA256)] | None = None
     size: Positive | None = None
     table: TableSource = TableSource()
     coco: CocoSource = CocoSource()
@@ -221,6 +234,9 @@ def check_suits(model: str, network: str, likelihood: str) -> None:
             )
 
 
+_KINDS = {bool: "a boolean", int: "an integer", float: "a number", str: "text"}
+
+
 def check_options(model: str, options: Mapping[str, Option]) -> dict[str, Option]:
     """All options of `model`, with the defaults of those left out.
 
@@ -240,8 +256,8 @@ def check_options(model: str, options: Mapping[str, Option]) -> dict[str, Option
             defaults[key], bool
         ):
             raise ValueError(
-                f"options.{key}: found {value!r}, expected {type(defaults[key]).__name__} "
-                f"like {defaults[key]!r}"
+                f"options.{key}: found {value!r}, expected {_KINDS[type(defaults[key])]} "
+                f"like {defaults[key]!r}{_hint(value)}"
             )
         known_words = MODELS[model].choices.get(key)
         if known_words is not None and value not in known_words:
@@ -450,7 +466,7 @@ class Scrape(Section):
     products: Scaled
     retries: Annotated[int, Field(ge=0, le=10)]
     retry_seconds: Annotated[float, Field(gt=0)]
-    proxy: Annotated[str, Field(pattern=r"^http://\S+$")] | None
+    proxy: Annotated[str, Field(pattern=PROXY)] | None
     shard_bytes: Positive
     limits: CrawlLimits
 
@@ -502,7 +518,7 @@ class Products(Section):
     rules: PhotoRules
     backbone: Annotated[str, Field(min_length=1)]
     clusters: Annotated[int, Field(ge=2, le=100)]
-    examples: list[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
+    examples: list[Annotated[str, Field(pattern=SHA256)]]
 
 
 class DeepCluster(Section):
@@ -945,10 +961,17 @@ def _explain(problems: list[dict[str, Any]], schema: type[BaseModel]) -> str:
         return f"{key}: {text}" if key else text
     *others, last = dict.fromkeys(_expected(str(one["msg"])) for one in problems)
     expected = f"{', '.join(others)} or {last}" if others else last
-    hint = ""
-    if isinstance(found, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d\d?", found):
-        hint = f" (YAML reads {found} as text; write {Decimal(found):f})"
+    hint = _hint(found, expected)
     return f"{key}: found {found!r}, expected {expected}{hint}"
+
+
+def _hint(found: object, expected: str = "") -> str:
+    """In brackets, what to write where YAML made something else of what stands there."""
+    if isinstance(found, str) and re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)[eE][+-]?\d\d?", found):
+        return f" (YAML reads {found} as text; write {Decimal(found):f})"
+    if isinstance(found, bool) and expected == "a string":
+        return " (YAML reads yes, no, on and off so; put a word in quotes)"
+    return ""
 
 
 def _expected(message: str) -> str:
@@ -956,7 +979,11 @@ def _expected(message: str) -> str:
     expected = message.replace("Keys should be strings", "a key that is text")
     expected = expected.replace("Input should be ", "").replace("a valid integer", "an integer")
     expected = expected.replace("a valid ", "a ")
+    expected = expected.replace("a dictionary or instance of Scaled", "a pair {sample: …, full: …}")
     expected = re.sub(r"a dictionary( or instance of \w+)?", "a mapping", expected)
+    expected = re.sub(r"^\w+ should have (.+?)( after validation, not \d+)?$", r"\1", expected)
+    pattern = expected.removeprefix("String should match pattern ").strip("'")
+    expected = IN_WORDS.get(pattern, expected)
     return expected.replace("String should match pattern", "text that matches")
 
 
