@@ -888,7 +888,11 @@ def read(path: Path) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's, but for a key that stands in a mapping twice: it would take the last value."""
+    """PyYAML's, without two things that it reads in silence.
+
+    Of a key that stands in a mapping twice it would take the last value; and 010 is 8 to it and
+    1:30 is 90, but 10 and a text to DVC, which would record a value that no stage has used.
+    """
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         """Compose a mapping; what it merges (``<<``) is no part of it yet."""
@@ -900,6 +904,18 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
             found.add((key.tag, key.value))
         return node
+
+    def construct_integer(self, node: yaml.ScalarNode) -> int:
+        """An integer that DVC reads as the same."""
+        value, written = int(self.construct_yaml_int(node)), node.value.replace("_", "")
+        decimal = re.fullmatch(r"[+-]?\d+", written)
+        if ":" in written or (decimal and int(written) != value):
+            problem = f"{node.value} is {value} here, but not to DVC; write {value}, or put quotes"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        return value
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_integer)
 
 
 def validate(values: Mapping[str, Any], where: str) -> Params:

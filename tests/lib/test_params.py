@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from dvc.utils.hydra import apply_overrides  # type: ignore[import-untyped]
+from dvc.utils.serialize import load_yaml  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -168,6 +169,24 @@ def test_a_broken_file_is_refused(tmp_path: Path, content: str, expected: str) -
     (tmp_path / "params.yaml").write_text(content)
     with pytest.raises(UserError, match=expected):
         params.load(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize(("written", "read"), [("010", 8), ("-0_11", -9), ("1:30", 90)])
+def test_a_number_that_dvc_reads_otherwise_is_refused(
+    tmp_path: Path, written: str, read: int
+) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(f"latent_dim: {written}")
+    assert load_yaml(path)["latent_dim"] != read
+    with pytest.raises(UserError, match=f"{written} is {read} here, but not to DVC; write {read}"):
+        params.read(path)
+
+
+@pytest.mark.parametrize("written", ["0", "-0", "00", "+5", "1_000", "0x1f", "0b11"])
+def test_a_number_that_dvc_reads_alike_is_taken(tmp_path: Path, written: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(f"latent_dim: {written}")
+    assert params.read(path) == load_yaml(path)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
