@@ -6,6 +6,7 @@ data source and parameters it shows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from matplotlib.figure import Figure
 
 from stages.lib import plane, traversal
 from stages.lib.params import Evaluate
-from stages.lib.picture import enlargement, save_figure, save_grid
+from stages.lib.picture import enlargement, formulas, save_figure, save_grid, set_wrapped
 from stages.lib.plane import choose
 from stages.lib.run import TrainedRun
 from stages.lib.store import Images, Store
@@ -141,6 +142,14 @@ def losses(trained: TrainedRun, path: Path) -> None:
     history = trained.history
     terms = [term for term in ("generation", "latent") if f"train_{term}" in history]
     figure = Figure(figsize=(4.2 * len(terms) + 0.6, 3.4))
+    set_wrapped(figure.suptitle("", fontsize=7), trained.title())
+    with formulas():
+        _draw_losses(figure, history, terms)
+        figure.tight_layout()
+        save_figure(path, figure)
+
+
+def _draw_losses(figure: Figure, history: pd.DataFrame, terms: Sequence[str]) -> None:
     for number, term in enumerate(terms):
         axes = figure.add_subplot(1, len(terms), number + 1)
         for split, colour in (("train", "C0"), ("valid", "C1")):
@@ -150,9 +159,6 @@ def losses(trained: TrainedRun, path: Path) -> None:
             axes.set_yscale("log")
         axes.grid(alpha=0.3, which="both")
         axes.legend(frameon=False)
-    figure.suptitle(trained.title(), fontsize=7, wrap=True)
-    figure.tight_layout()
-    save_figure(path, figure)
 
 
 def _row_by_row(parts: list[Images]) -> Images:

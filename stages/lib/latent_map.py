@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stages.lib.disentanglement import holdings
-from stages.lib.picture import save_figure, tile
+from stages.lib.picture import save_figure, set_wrapped, tile
 from stages.lib.run import TrainedRun
 from stages.lib.store import Store
 from stages.lib.traversal import Frame, frame
@@ -79,7 +79,8 @@ def draw(
         rows = cells.to_numpy(np.float64)[shown["latent"].to_numpy() - 1]
         _heat(axes, rows, names, title)
     some = "" if len(shown) == len(latents) else f", the {len(shown)} most active of {len(latents)}"
-    figure.suptitle(f"Latents and true factors{some}\n{trained.title()}", fontsize=7, wrap=True)
+    title = f"Latents and true factors{some}\n{trained.title()}"
+    set_wrapped(figure.suptitle("", fontsize=7), title)
     _undistort(figure, first)
     save_figure(path, figure)
 

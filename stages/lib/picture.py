@@ -5,16 +5,20 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from stages.lib.files import write_bytes
 from stages.lib.store import Images
 
 matplotlib.use("Agg")
+# What stands between two $ in a path or in the name of a class is no formula.
+matplotlib.rcParams["text.parse_math"] = False
 
 DPI = 100
 _GAP = 2
@@ -69,6 +73,16 @@ def save_grid(
         y = (8 + height - (number + 0.5) * cell_height + gap * enlarge / 2) / full_height
         figure.text((left - 5) / full_width, y, label, ha="right", va="center", fontsize=7)
     save_figure(path, figure)
+
+
+def set_wrapped(text: Text, words: str) -> None:
+    r"""Let `text` say `words` in as many lines as they need; to wrap, a $ must be a \$."""
+    text.set(text=words.replace("$", r"\$"), wrap=True, parse_math=True)
+
+
+def formulas() -> AbstractContextManager[None]:
+    """Where matplotlib writes formulas itself: on the ticks of a logarithmic axis."""
+    return matplotlib.rc_context({"text.parse_math": True})
 
 
 def save_figure(path: Path, figure: Figure) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from stages.lib.picture import save_figure, save_grid
+from stages.lib.picture import save_figure, save_grid, set_wrapped
 from stages.lib.run import TrainedRun
 from stages.lib.store import Store
 from stages.lib.traversal import frame
@@ -66,12 +66,8 @@ def scatter(trained: TrainedRun, store: Store, most: int, path: Path) -> None:
     axes.legend(
         bbox_to_anchor=(1.01, 1), loc="upper left", frameon=False, fontsize=8, ncols=columns
     )
-    axes.set_title(
-        f"Codes of validation images, at most {most} a class\n{trained.title()}",
-        fontsize=7,
-        wrap=True,
-        loc="left",
-    )
+    title = f"Codes of validation images, at most {most} a class\n{trained.title()}"
+    set_wrapped(axes.set_title("", fontsize=7, loc="left"), title)
     figure.tight_layout()
     save_figure(path, figure)
 

@@ -14,6 +14,7 @@ from stages.evaluate import figures
 from stages.lib import loop, params, plane
 from stages.lib.measure import latents
 from stages.lib.params import Run
+from stages.lib.picture import save_figure
 from stages.lib.run import TrainedRun, open_run
 from stages.lib.store import Store
 from tests.conftest import ROOT
@@ -109,6 +110,28 @@ def test_many_classes_show_the_largest(
     figures.classes(trained, store, SETTINGS, tmp_path / "classes.png")
     assert shown[0][1] == ["class0", "class1"]
     assert shown[0][0].startswith("The 2 largest of 4 classes: input")
+
+
+def test_dollars_in_paths_and_names_are_no_formula(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_store()
+    store.card["classes"] = ["$10_$", "under $10_$"]
+    store.index["label"] = [store.card["classes"][row % 2] for row in range(len(store.index))]
+    trained = train(make_run(latent_dim=2, epochs=2), store, tmp_path)
+    trained.config["data"]["source"] = "/shop/$x_$/photos"
+    saved: list[Figure] = []
+
+    def save(path: Path, figure: Figure) -> None:
+        saved.append(figure)
+        save_figure(path, figure)
+
+    monkeypatch.setattr(figures, "save_figure", save)
+    assert {"classes.png", "scatter.png"} < draw(trained, store, tmp_path / "plots")
+    ticks = [tick for axes in saved[0].axes for tick in axes.get_yticklabels(which="both")]
+    formulas = [tick for tick in ticks if "$" in tick.get_text()]
+    assert formulas, "the loss is drawn on a logarithmic axis"
+    assert all(tick.get_parse_math() for tick in formulas)
 
 
 @pytest.mark.parametrize("classes", [2, 100])
