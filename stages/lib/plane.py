@@ -45,11 +45,17 @@ def mesh(trained: TrainedRun, store: Store, steps: int, traversal: float, path: 
 
 
 def scatter(trained: TrainedRun, store: Store, most: int, path: Path) -> None:
-    """Codes of validation images, at most `most` of each class, coloured by class."""
+    """Codes of validation images, at most `most` of each class, coloured by class.
+
+    Those without a label are grey, if others have one.
+    """
     valid, labels = store.rows("valid"), store.labels()
-    groups = list(enumerate(store.classes)) if store.classes else [(-1, "all images")]
+    groups = list(enumerate(store.classes))
+    if (labels[valid] < 0).any():
+        groups.append((-1, "without a label" if groups else "all images"))
     columns = -(-len(groups) // _LEGEND_ROWS)
-    figure = Figure(figsize=(6.0 + 1.2 * columns, 6.4))
+    across = max(1.2, 0.4 + 0.08 * max(len(name) for _, name in groups))
+    figure = Figure(figsize=(6.0 + across * columns, 6.4))
     axes = figure.add_subplot()
     for number, name in groups:
         rows = valid[labels[valid] == number]
@@ -57,7 +63,7 @@ def scatter(trained: TrainedRun, store: Store, most: int, path: Path) -> None:
             continue
         rows = choose(rows, min(most, len(rows)), trained.run.seed)
         codes = trained.encode(store.images[rows])
-        colour = f"C{number % 10}" if number >= 0 else "C0"
+        colour = f"C{number % 10}" if number >= 0 else "0.5" if store.classes else "C0"
         marker = "os^Dv"[max(number, 0) // 10 % 5]
         axes.scatter(codes[:, 0], codes[:, 1], s=18, c=colour, marker=marker, label=name)
     axes.set(xlabel="z1", ylabel="z2")

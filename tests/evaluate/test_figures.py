@@ -134,15 +134,19 @@ def test_dollars_in_paths_and_names_are_no_formula(
     assert all(tick.get_parse_math() for tick in formulas)
 
 
+@pytest.mark.parametrize("name", ["", " of clothes that are worn in the evening"])
 @pytest.mark.parametrize("classes", [2, 100])
 def test_the_legend_of_a_scatter_is_whole(
     classes: int,
+    name: str,
     make_run: MakeRun,
     make_store: MakeStore,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     store = make_store(count=400, classes=classes)
+    store.index["label"] += name
+    store.card["classes"] = [label + name for label in store.classes]
     trained = train(make_run(latent_dim=2, epochs=1), store, tmp_path)
     drawn: list[Figure] = []
     monkeypatch.setattr(plane, "save_figure", lambda _, figure: drawn.append(figure))
@@ -153,3 +157,21 @@ def test_the_legend_of_a_scatter_is_whole(
     box, page = legend.get_window_extent(), drawn[0].bbox
     assert page.x0 < box.x0 < box.x1 <= page.x1
     assert page.y0 < box.y0 < box.y1 <= page.y1
+
+
+def test_a_scatter_shows_images_without_a_label_too(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_store()
+    trained = train(make_run(latent_dim=2, epochs=1), store, tmp_path)
+    valid = store.rows("valid")
+    store.index.loc[valid[:2], "label"] = None
+    drawn: list[Figure] = []
+    monkeypatch.setattr(plane, "save_figure", lambda _, figure: drawn.append(figure))
+    plane.scatter(trained, store, 100, tmp_path / "scatter.png")
+    dots = drawn[0].axes[0].collections
+    shown = {str(one.get_label()): np.asarray(one.get_offsets(), np.float64) for one in dots}
+    assert set(shown) == {"class0", "class1", "without a label"}
+    assert sum(map(len, shown.values())) == len(valid)
+    codes = trained.encode(store.images[valid[:2]])
+    np.testing.assert_allclose(np.sort(shown["without a label"], 0), np.sort(codes, 0), rtol=1e-5)
