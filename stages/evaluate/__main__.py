@@ -7,13 +7,16 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
+
 from stages.evaluate import figures
 from stages.lib import factors, latent_map, measure, params
 from stages.lib.console import door
 from stages.lib.disentanglement import QUICK
 from stages.lib.files import write_bytes, write_json
-from stages.lib.run import open_run
-from stages.lib.store import open_store
+from stages.lib.params import Evaluate
+from stages.lib.run import TrainedRun, open_run
+from stages.lib.store import Store, open_store
 
 
 def main() -> None:
@@ -27,17 +30,12 @@ def main() -> None:
     trained.check(store)
     values = measure.measure(trained, store, settings.active_threshold)
     latents = measure.latents(trained, store, settings.active_threshold)
+    # Measured before anything is drawn: a run that is refused leaves no pictures without numbers.
+    known, matrices = _factors(trained, store, settings)
+    values |= known
     out = Path("plots") / name
     figures.draw(trained, store, latents, settings, out)
-    truth = factors.factors_of(store)
-    if truth is not None:
-        codes = trained.encode(store.images)
-        values |= factors.measure(codes, truth, settings.bins)
-        matrices = factors.shares(codes, truth, settings.bins)
-        if settings.examine:
-            quick = replace(QUICK, bins=settings.bins)
-            found = factors.examine(codes, truth, trained.run.seed, quick)
-            values, matrices = values | found.metrics, found.table
+    if matrices is not None:
         path = out / "factors.png"
         latent_map.draw(trained, store, matrices, latents, settings.traversal, settings.steps, path)
     table = latents.to_csv(index=False, float_format="%.4g")
@@ -47,6 +45,22 @@ def main() -> None:
         metric: float(f"{value:.5g}") for metric, value in values.items() if math.isfinite(value)
     }
     write_json(Path("metrics") / f"{name}.json", {name: rounded})
+
+
+def _factors(
+    trained: TrainedRun, store: Store, settings: Evaluate
+) -> tuple[dict[str, float], pd.DataFrame | None]:
+    """What the latents know of the true factors, as numbers and as a table, where there are any."""
+    truth = factors.factors_of(store)
+    if truth is None:
+        return {}, None
+    codes = trained.encode(store.images)
+    values = factors.measure(codes, truth, settings.bins)
+    if not settings.examine:
+        return values, factors.shares(codes, truth, settings.bins)
+    quick = replace(QUICK, bins=settings.bins)
+    found = factors.examine(codes, truth, trained.run.seed, quick)
+    return values | found.metrics, found.table
 
 
 if __name__ == "__main__":

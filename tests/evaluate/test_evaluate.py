@@ -68,3 +68,5 @@ def test_one_latent_and_true_factors_are_refused(here: Path, make_store: MakeSto
     train(here, make_store, latent_dim=1)
     with pytest.raises(UserError, match="found 1 columns, expected at least 2"):
         door.main()
+    assert not Path("plots").exists()
+    assert not Path("metrics").exists()
