@@ -150,10 +150,12 @@ def losses(trained: TrainedRun, path: Path) -> None:
 
 
 def _draw_losses(figure: Figure, history: pd.DataFrame, terms: Sequence[str]) -> None:
+    marker = "o" if len(history) == 1 else ""  # a single epoch makes no line
     for number, term in enumerate(terms):
         axes = figure.add_subplot(1, len(terms), number + 1)
         for split, colour in (("train", "C0"), ("valid", "C1")):
-            axes.plot(history["epoch"], history[f"{split}_{term}"], color=colour, label=split)
+            curve = history[f"{split}_{term}"]
+            axes.plot(history["epoch"], curve, color=colour, marker=marker, label=split)
         axes.set(xlabel="epoch", ylabel=f"{term} loss (nats an image)")
         if history[[f"train_{term}", f"valid_{term}"]].min().min() > 0:
             axes.set_yscale("log")

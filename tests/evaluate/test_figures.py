@@ -175,3 +175,14 @@ def test_a_scatter_shows_images_without_a_label_too(
     assert sum(map(len, shown.values())) == len(valid)
     codes = trained.encode(store.images[valid[:2]])
     np.testing.assert_allclose(np.sort(shown["without a label"], 0), np.sort(codes, 0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_the_losses_of_a_single_epoch_are_seen(
+    epochs: int, make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    trained = train(make_run(epochs=epochs), make_store(), tmp_path)
+    figures.losses(trained, tmp_path / "losses.png")
+    pixels = np.asarray(Image.open(tmp_path / "losses.png").convert("RGB")).astype(int)
+    orange = np.abs(pixels - [255, 127, 14]).sum(2) < 20  # validation: in the legend and drawn
+    assert orange[:, : orange.shape[1] // 2].sum() > 60
