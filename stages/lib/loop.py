@@ -14,7 +14,6 @@ import json
 import math
 import os
 import platform
-import shutil
 import sys
 import time
 from dataclasses import asdict, dataclass, field
@@ -26,11 +25,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from stages.lib.console import Progress, UserError, say
-from stages.lib.files import write_bytes, write_json
+from stages.lib.files import folder, write_bytes, write_json
 from stages.lib.params import Run, Train
 from stages.lib.store import Store
 from stages.models.base import Batch, Model, Phase, Recipe, to_images
@@ -549,34 +548,26 @@ class _Sums:
 
 
 def _write_checkpoint(training: _Training, out: Path) -> None:
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.part")
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        temporary.mkdir(parents=True)
+    with folder(out) as part:
         weights = {
             name: tensor.detach().cpu().contiguous()
             for name, tensor in training.model.state_dict().items()
         }
-        save_file(weights, temporary / "weights.safetensors")
+        write_bytes(part / "weights.safetensors", save(weights))  # a full disk is one line, too
         pd.DataFrame(training.at.history).to_csv(
-            temporary / "history.csv", index=False, float_format="%.6g"
+            part / "history.csv", index=False, float_format="%.6g"
         )
-    except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise UserError(f"{out}: cannot be written ({error.strerror or error})") from None
-    write_json(temporary / "environment.json", environment(training.fabric))
-    write_json(
-        temporary / "config.json",
-        {
-            "run": training.run.model_dump(mode="json"),
-            "shape": list(training.store.shape),
-            "data": {
-                "source": training.store.card["source"],
-                "digest": training.store.digest,
-                "train_images": len(training.rows),
-                "valid_images": len(training.valid_rows),
+        write_json(part / "environment.json", environment(training.fabric))
+        write_json(
+            part / "config.json",
+            {
+                "run": training.run.model_dump(mode="json"),
+                "shape": list(training.store.shape),
+                "data": {
+                    "source": training.store.card["source"],
+                    "digest": training.store.digest,
+                    "train_images": len(training.rows),
+                    "valid_images": len(training.valid_rows),
+                },
             },
-        },
-    )
-    shutil.rmtree(out, ignore_errors=True)
-    temporary.rename(out)
+        )

@@ -55,6 +55,23 @@ def test_training_lowers_the_loss_and_repeats_to_the_bit(
     assert not list(tmp_path.glob("*.pt"))
 
 
+def test_a_checkpoint_that_cannot_be_written_replaces_no_other(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, store, out = make_run(epochs=1), make_store(), tmp_path / "models" / "run"
+    loop.train(run, store, out, tmp_path / "r.pt")
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+
+    def full(path: Path, value: object) -> None:
+        raise UserError(f"{path}: cannot be written (No space left on device)")
+
+    monkeypatch.setattr(loop, "write_json", full)
+    with pytest.raises(UserError, match=r"environment\.json: cannot be written"):
+        loop.train(make_run(epochs=2), store, out, tmp_path / "r.pt")
+    assert list(out.parent.iterdir()) == [out]
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+
+
 def test_another_seed_gives_other_weights(
     make_run: MakeRun, make_store: MakeStore, tmp_path: Path
 ) -> None:
