@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import io
 import math
+import struct
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,6 +29,9 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF
 _DRAFT_MARGIN = 4.0
 _REDUCING_GAP = 3.0
 _PHOTOMETRIC = 262  # the TIFF tag that says which end of the scale is black
+
+# What Pillow raises over a damaged EXIF; the picture beside it may be whole.
+_EXIF_ERRORS = (SyntaxError, ValueError, TypeError, LookupError, OSError, struct.error)
 
 Images = npt.NDArray[np.uint8]
 
@@ -143,8 +148,7 @@ def _decode(
         raise RejectedError(
             f"decompression bomb ({image.width}×{image.height} pixels, at most {MAX_PIXELS})"
         )
-    turned = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
-    full = (image.height, image.width) if turned else image.size
+    full = (image.height, image.width) if _lies_on_its_side(image) else image.size
     if size is not None and full != size:
         raise RejectedError(
             f"has {full[0]}×{full[1]} pixels, but the source promises {size[0]}×{size[1]}"
@@ -152,8 +156,23 @@ def _decode(
     scale = max(place(*full, view, target).scale for view in views) * _DRAFT_MARGIN
     image.draft(None, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
     image.load()
-    ImageOps.exif_transpose(image, in_place=True)
+    with suppress(*_EXIF_ERRORS):  # what cannot be written anew is the EXIF of the turned picture
+        ImageOps.exif_transpose(image, in_place=True)
     return _views(image, full, target, views)
+
+
+def _lies_on_its_side(image: Image.Image) -> bool:
+    """Whether `exif_transpose` will exchange the sides that the picture has now."""
+    if image.format == "PNG":
+        image.load()  # as `getexif` may do; what it raises is said of the picture
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except _EXIF_ERRORS:
+        return False
+    # A TIFF whose own tag turns it has the sides of the turned picture from the start.
+    return orientation in (5, 6, 7, 8) and ExifTags.Base.Orientation not in getattr(
+        image, "tag_v2", {}
+    )
 
 
 def _views(

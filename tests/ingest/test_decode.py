@@ -96,7 +96,8 @@ def test_pixels_without_a_known_range_are_rejected(kind: str, dtype: type) -> No
         decode(data, GREY)
 
 
-def test_every_exif_rotation() -> None:
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_every_exif_rotation(kind: str) -> None:
     upright = picture(3, 16, 24)
     turns = {
         1: None,
@@ -113,9 +114,11 @@ def test_every_exif_rotation() -> None:
         exif = Image.Exif()
         exif[0x0112] = orientation
         turned = upright if turn is None else upright.transpose(turn)
-        data = encoded(turned, exif=exif)
+        data = encoded(turned, kind, exif=exif)
         found = decode(data, target, size=(24, 16))[0]
         assert np.array_equal(found, np.asarray(upright)), orientation
+        wide = Target(16, 36, 3, "pad")
+        assert np.array_equal(decode(data, wide)[0][:, 6:30], np.asarray(upright)), orientation
 
 
 def test_a_rotated_jpeg_is_drafted_by_its_own_sides() -> None:
@@ -127,6 +130,14 @@ def test_a_rotated_jpeg_is_drafted_by_its_own_sides() -> None:
     found = decode(data, target)[0].astype(int)
     expected = np.asarray(upright.resize((16, 32), Image.Resampling.LANCZOS)).astype(int)
     assert np.abs(found - expected).mean() < 3
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("exif", [b"no TIFF header", b"II*\0", b"MM\0*\0\0\0\x08\xff\xff"])
+def test_a_damaged_exif_is_no_damage_to_the_picture(kind: str, exif: bytes) -> None:
+    picked = picture(3, 16, 24)
+    found = decode(encoded(picked, kind, exif=b"Exif\0\0" + exif), RGB)
+    assert np.array_equal(found, decode(encoded(picked, kind), RGB))
 
 
 def test_draft_changes_hardly_anything(monkeypatch: pytest.MonkeyPatch) -> None:
