@@ -28,7 +28,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF
 # the final filter then hides how the decoder averages (at twice it showed: 29 dB at worst, not 36).
 _DRAFT_MARGIN = 4.0
 _REDUCING_GAP = 3.0
-_PHOTOMETRIC = 262  # the TIFF tag that says which end of the scale is black
+_BITS = 258  # the TIFF tag that says how long the scale is: Pillow holds 12 bits like 16
+_PHOTOMETRIC = 262  # the one that says which end of it is black
 
 # What Pillow raises over a damaged EXIF; the picture beside it may be whole.
 _EXIF_ERRORS = (SyntaxError, ValueError, TypeError, LookupError, OSError, struct.error)
@@ -222,12 +223,13 @@ def _convert(image: Image.Image, mode: str) -> Image.Image:
     if image.mode == mode and "transparency" not in image.info:
         return image
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
-        levels = np.asarray(image).astype(np.uint32)
-        if getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0:  # white is 0; Pillow turns 8 bits
-            levels = 65535 - levels
+        levels, tags = np.asarray(image).astype(np.uint32), getattr(image, "tag_v2", {})
+        white = 2 ** tags.get(_BITS, (16,))[0] - 1
+        if tags.get(_PHOTOMETRIC) == 0:  # white is 0; Pillow turns 8 bits
+            levels = white - levels
         if isinstance(clear := image.info.get("transparency"), int):
-            levels[levels == clear] = 65535
-        image = Image.fromarray(((levels * 255 + 32767) // 65535).astype(np.uint8))
+            levels[levels == clear] = white
+        image = Image.fromarray(((levels * 255 + white // 2) // white).astype(np.uint8))
     elif image.mode in ("I", "F"):
         raise RejectedError(f"pixels of 32-bit {'numbers' if image.mode == 'I' else 'floats'}")
     elif image.has_transparency_data:

@@ -314,3 +314,13 @@ def test_16_bits_with_a_transparent_level_lie_on_white() -> None:
     Image.fromarray(levels).save(file, "PNG", transparency=257)
     pixels = decode(file.getvalue(), Target(4, 4, 1, "stretch"))
     assert pixels[0, 0, :, 0].tolist() == [0, 255, 128, 255]
+
+
+@pytest.mark.parametrize("level, expected", [(0, 0), (4095, 255), (2056, 128), (16, 1)])
+def test_12_bits_are_a_scale_of_their_own(level: int, expected: int) -> None:
+    pixels = bytes.fromhex(f"{level:03x}" * 2) * (20 * 20 // 2)
+    tags = {256: 20, 257: 20, 258: 12, 259: 1, 262: 1, 273: 8, 277: 1, 278: 20, 279: len(pixels)}
+    entries = [struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items()]
+    header = b"II*\0" + struct.pack("<I", 8 + len(pixels))
+    data = header + pixels + struct.pack("<H", len(tags)) + b"".join(entries) + bytes(4)
+    assert only_colour(decode(data, GREY)[0]) == (expected,)
