@@ -38,7 +38,8 @@ def zip_tree(path: Path, where: str) -> Tree:
     tree = Tree(where)
     for position, member in enumerate(members):
         mode = member.external_attr >> 16
-        if member.filename.endswith("/"):  # is_dir() fails where there is no name at all
+        # Folders; some packers write a backslash, and is_dir() fails where there is no name at all.
+        if member.filename.endswith(("/", "\\")):
             continue
         if mode and not stat.S_ISREG(mode) and stat.S_IFMT(mode):
             _add(tree, member.filename, None, "link or device in the archive")

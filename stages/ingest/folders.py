@@ -11,20 +11,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stages.ingest.items import SPLIT_NAMES, Asked, Item, Rejected, Source
-from stages.ingest.trees import Tree, is_image_name
+from stages.ingest.trees import Tree, has_suffix, is_image_name
 
 
 def has_split_folders(tree: Tree) -> bool:
     """Whether all images lie in folders named as splits."""
-    images = [name for name in tree.files if is_image_name(name)]
+    images = _telling(tree, 1)
     tops = {name.split("/")[0].lower() for name in images if "/" in name}
     return bool(tops) and tops <= SPLIT_NAMES.keys() and all("/" in name for name in images)
 
 
 def has_split_class_folders(tree: Tree) -> bool:
     """Whether all images lie in class folders within split folders."""
-    images = [name for name in tree.files if is_image_name(name)]
-    return has_split_folders(tree) and all(name.count("/") >= 2 for name in images)
+    images = _telling(tree, 2)
+    deep = bool(images) and all(name.count("/") >= 2 for name in images)
+    return deep and has_split_folders(tree)
 
 
 def has_class_folders(tree: Tree) -> bool:
@@ -45,7 +46,7 @@ def recognise(tree: Tree, asked: Asked) -> Source:
                 yield Rejected(name, "not an image")
                 continue
             parts = name.split("/")
-            split = SPLIT_NAMES[parts.pop(0).lower()] if splits else None
+            split = SPLIT_NAMES[parts.pop(0).lower()] if splits and len(parts) > 1 else None
             label = parts[0] if classes and len(parts) > 1 else None
             yield Item(name, content, split, label)
 
@@ -56,3 +57,12 @@ def recognise(tree: Tree, asked: Asked) -> Source:
         (False, False): "folder of images",
     }
     return Source(kinds[splits, classes], items)
+
+
+def _telling(tree: Tree, depth: int) -> list[str]:
+    """The images whose places tell how the others lie, which are to be `depth` folders deep.
+
+    Of a file above them that has no suffix nothing is known: it may be a LICENSE.
+    """
+    images = (name for name in tree.files if is_image_name(name))
+    return [name for name in images if name.count("/") >= depth or has_suffix(name)]

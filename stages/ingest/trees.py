@@ -94,10 +94,15 @@ class Finder:
         return found[0]
 
 
+def has_suffix(name: str) -> bool:
+    """Whether the name of a file ends in a suffix, as ``LICENSE`` and ``.png`` do not."""
+    stem, dot, _ = name.rpartition("/")[2].rpartition(".")
+    return bool(dot and stem)
+
+
 def is_image_name(name: str) -> bool:
     """Whether a file of this name is worth decoding; its content decides in the end."""
-    stem, dot, suffix = name.rpartition("/")[2].rpartition(".")
-    return not dot or not stem or f".{suffix.lower()}" in IMAGE_SUFFIXES
+    return not has_suffix(name) or f".{name.rpartition('.')[2].lower()}" in IMAGE_SUFFIXES
 
 
 def _matters(name: str) -> bool:

@@ -96,6 +96,16 @@ def test_a_time_of_day_in_a_name_is_no_drive(tmp_path: Path, build: Build, kind:
     assert sorted(store.index["origin"]) == ["2.png", "2020-01-01 12:30:05.png"]
 
 
+def test_folders_that_end_in_a_backslash_are_no_files(tmp_path: Path, build: Build) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        for seed, folder in enumerate(("train\\hat\\", "train\\shoes\\", "valid\\hat\\")):
+            archive.writestr(folder, b"")
+            archive.writestr(f"{folder}1.png", encoded(picture(seed)))
+    store = build(tmp_path / "x.zip")
+    assert reasons(store) == {}
+    assert store.index["split"].to_list() == ["train", "train", "valid"]
+
+
 def test_a_member_without_a_name_is_rejected(tmp_path: Path, build: Build) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr("1.png", encoded(picture(1)))

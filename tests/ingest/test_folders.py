@@ -45,6 +45,26 @@ def test_split_folders_without_classes(tmp_path: Path, build: Build) -> None:
     assert store.classes == []
 
 
+@pytest.mark.parametrize("place", ["LICENSE", "train/LICENSE", "valid/hat/LICENSE"])
+def test_a_file_without_suffix_hides_no_splits(tmp_path: Path, build: Build, place: str) -> None:
+    folder = write_pictures(
+        tmp_path / "x", "train/hat/1.png", "train/shoes/2.png", "valid/hat/3.png"
+    )
+    (folder / place).write_text("MIT")
+    store = build(folder)
+    assert store.index["split"].to_list() == ["train", "train", "valid"]
+    assert store.index["label"].to_list() == ["hat", "shoes", "hat"]
+    assert reasons(store) == {place: "not an image"}
+
+
+def test_images_without_suffix_lie_in_splits_too(tmp_path: Path, build: Build) -> None:
+    store = build(write_pictures(tmp_path / "x", "train/1", "valid/2"))
+    assert store.card["kind"] == "split folders"
+    store = build(write_pictures(tmp_path / "y", "train/hat/1", "valid/hat/2"))
+    assert store.card["kind"] == "class folders in split folders"
+    assert build(write_pictures(tmp_path / "z", "1", "2")).card["kind"] == "folder of images"
+
+
 def test_train_and_test_only_get_a_validation_split(tmp_path: Path, build: Build) -> None:
     names = [f"train/a/{n}.png" for n in range(60)] + [f"test/a/{n}.png" for n in range(20)]
     store = build(write_pictures(tmp_path / "x", *names), valid_share=0.3)
