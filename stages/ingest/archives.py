@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from stages.ingest.items import Content, Rejected, RejectedError, SliceContent, ZipContent
-from stages.ingest.trees import Tree
+from stages.ingest.trees import Tree, is_text
 from stages.lib.console import UserError
 from stages.lib.files import is_hidden
 
@@ -112,7 +112,7 @@ def _add(tree: Tree, name: str, content: Content | None, reason: str = "") -> No
     clean = "/".join(parts)
     if any(is_hidden(part) for part in parts if part not in (".", "..")):
         return
-    if not name.isprintable():
+    if not is_text(name):
         tree.rejected.append(Rejected(ascii(name)[1:-1], "file name is not printable"))
     elif not parts or ".." in parts or clean.startswith("/") or clean[1:2] == ":":
         tree.rejected.append(Rejected(name, "path leaves the archive"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from unicodedata import category
 
 from stages.ingest.items import (
     SPLIT_NAMES,
@@ -24,6 +25,8 @@ IMAGE_SUFFIXES = frozenset(
     )
     for name in formats
 )
+
+_NO_TEXT = ("Cc", "Cs", "Zl", "Zp")
 
 
 @dataclass
@@ -105,6 +108,15 @@ def is_image_name(name: str) -> bool:
     return not has_suffix(name) or f".{name.rpartition('.')[2].lower()}" in IMAGE_SUFFIXES
 
 
+def is_text(name: str) -> bool:
+    """Whether a name can stand in one line of text: no control sign, line end or foreign byte.
+
+    `str.isprintable` is stricter: it refuses the wide space of Japanese names and the narrow one of
+    macOS's screenshots, what joins two emoji, and all signs newer than this Python.
+    """
+    return name.isprintable() or not any(category(sign) in _NO_TEXT for sign in name)
+
+
 def _matters(name: str) -> bool:
     """Whether a file beside an only folder says that the folder is not all."""
     suffix = PurePosixPath(name).suffix.lower()
@@ -126,7 +138,7 @@ def folder_tree(folder: Path, where: str = "") -> Tree:
     try:
         for name, entry in walk(root):
             path = Path(entry.path)
-            if not name.isprintable():
+            if not is_text(name):
                 tree.rejected.append(Rejected(ascii(name)[1:-1], "file name is not printable"))
             elif entry.is_symlink() and not _stays(path, root):
                 tree.rejected.append(Rejected(name, "link that leaves the folder"))

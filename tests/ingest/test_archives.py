@@ -96,6 +96,22 @@ def test_a_time_of_day_in_a_name_is_no_drive(tmp_path: Path, build: Build, kind:
     assert sorted(store.index["origin"]) == ["2.png", "2020-01-01 12:30:05.png"]
 
 
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
+@pytest.mark.parametrize(
+    "name", ["犬\u3000猫.png", "at 10.32.11\u202fAM.png", "no\u00a0break.png", "👩\u200d🎨.png"]
+)
+def test_any_name_that_is_text_is_taken(tmp_path: Path, build: Build, kind: str, name: str) -> None:
+    folder = write_pictures(tmp_path / "x", name, "line\nend.png", "esc\x1b[2J.png")
+    path = tmp_path / f"x.{kind}"
+    if kind == "folder":
+        path = folder
+    else:
+        zipped(folder, path) if kind == "zip" else tarred(folder, path, "w", prefix="")
+    store = build(path)
+    assert store.index["origin"].to_list() == [name]
+    assert list(reasons(store).values()) == ["file name is not printable"] * 2
+
+
 def test_folders_that_end_in_a_backslash_are_no_files(tmp_path: Path, build: Build) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         for seed, folder in enumerate(("train\\hat\\", "train\\shoes\\", "valid\\hat\\")):
