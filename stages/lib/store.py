@@ -143,6 +143,8 @@ class StoreWriter:
         self._blocks: list[pd.DataFrame] = []
         self._digest = hashlib.sha256()
         self._temporary = path.with_name(f".{path.name}.part")
+        if path.is_symlink() or path.is_file():  # told before hours of work, not after
+            raise UserError(f"{path}: found a file or a link, expected a folder; move it away")
         try:
             shutil.rmtree(self._temporary, ignore_errors=True)
             self._temporary.mkdir(parents=True)
@@ -257,8 +259,11 @@ class StoreWriter:
             **(notes or {}),
         }
         write_json(self._temporary / "card.json", card)
-        shutil.rmtree(self._path, ignore_errors=True)
-        self._temporary.rename(self._path)
+        try:
+            shutil.rmtree(self._path, ignore_errors=True)
+            self._temporary.rename(self._path)
+        except OSError as error:
+            raise self._unwritable(error) from None
 
     def _unwritable(self, error: OSError) -> UserError:
         return UserError(f"{self._path}: cannot be written ({error.strerror or error})")

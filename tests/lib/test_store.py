@@ -201,6 +201,26 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
         StoreWriter(tmp_path / "file" / "x", 4, 3, 3)
 
 
+def test_a_file_or_a_link_in_its_place_is_told_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path)
+    for name in ("file", "link"):
+        with pytest.raises(UserError, match=rf"{name}: found a file or a link, .*; move it away"):
+            StoreWriter(tmp_path / name, 4, 3, 3)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["file", "link"]
+
+
+def test_what_cannot_be_replaced_is_one_line(tmp_path: Path) -> None:
+    with (
+        StoreWriter(tmp_path / "x", 4, 3, 3) as writer,
+        pytest.raises(UserError, match="x: cannot be written"),
+    ):
+        writer.append(pictures(0, 3), rows(0, 3))
+        (tmp_path / "x").touch()  # meanwhile
+        writer.finish(name="mine", source="here", licence="")
+    assert [one.name for one in tmp_path.iterdir()] == ["x"]
+
+
 def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Full:
         def write(self, data: object) -> int:
