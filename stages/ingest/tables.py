@@ -86,7 +86,7 @@ def _read(tree: Tree, name: str) -> Table:
     named = [f"source_{column}" if column in COLUMNS else column for column in columns]
     clash = {f"source_{column}" for column in COLUMNS} & {*columns} & {*named}
     twice = sorted(
-        {column for column in columns if columns.count(column) > 1}
+        {column for column in columns if column and columns.count(column) > 1}
         | {column for column in clash if named.count(column) > 1}
     )
     if twice:
@@ -95,6 +95,13 @@ def _read(tree: Tree, name: str) -> Table:
 
 
 def _no_column(table: Table, asked: Asked) -> UserError:
+    only = table.columns[0] if len(table.columns) == 1 else ""
+    for name, sign in {"semicolons": ";", "tabs": "\t", "bars": "|"}.items():
+        if sign in only:
+            return UserError(
+                f"{asked.key}: {table.name} parts its columns by {name} ({only}), expected "
+                "commas; save it with them, or give the folder of images alone as source"
+            )
     options = asked.data.table
     option = "file" if options.file not in table.columns else "label"
     wanted = getattr(options, option)
@@ -127,7 +134,7 @@ def _source(tree: Tree, table: Table, asked: Asked) -> Source:
                 yield Rejected(f"{table.name}, line {line}", reason)
                 continue
             try:
-                name = finder.find(row[file])
+                name = _find(finder, row[file])
             except RejectedError as error:
                 yield Rejected(row[file], f"{error} (line {line} of {table.name})")
                 continue
@@ -148,6 +155,14 @@ def _source(tree: Tree, table: Table, asked: Asked) -> Source:
                 yield Rejected(name, reason)
 
     return Source(f"table {table.name}", items, tuple(others.values()))
+
+
+def _find(finder: Finder, name: str) -> str:
+    """The file that a cell names, whose own spaces at the ends come before those of the table."""
+    try:
+        return finder.find(name)
+    except RejectedError:
+        return finder.find(name.strip())
 
 
 def _split_column(tree: Tree, table: Table) -> int | None:

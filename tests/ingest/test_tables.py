@@ -143,7 +143,8 @@ def test_a_csv_without_the_columns_beside_class_folders_is_no_table(
         (b'filename,style\n"a.png,s\n', "not a comma-separated table"),
         (b"filename,style,style\na.png,s,s\n", "two columns are called 'style'"),
         (b"", r"no column 'filename' \(it has none\)"),
-        (b"filename;style\na.png;s\n", r"no column 'filename'.*\(it has filename;style\)"),
+        (b"filename;style\na.png;s\n", r"by semicolons \(filename;style\), expected commas; save"),
+        (b"filename\tstyle\na.png\ts\n", r"data\.mine\.source: train_info\.csv parts .* by tabs"),
     ],
 )
 def test_what_is_no_table(tmp_path: Path, build: Build, content: bytes, message: str) -> None:
@@ -192,3 +193,18 @@ def test_a_table_that_is_a_link_or_hidden_is_read(tmp_path: Path, build: Build) 
         store = build(folder / name, name=name)
         assert store.index["label"].to_list() == ["s"]
         assert name not in [row["origin"] for row in store.card["rejected"]]
+
+
+def test_spaces_behind_the_commas_belong_to_no_name(tmp_path: Path, build: Build) -> None:
+    folder = paintings(tmp_path / "x", "style, filename\ns, a.png\nt, b.png \n")
+    write_pictures(folder / "images", " a.png", first=9)
+    store = build(folder)
+    assert store.index["origin"].to_list() == ["images/ a.png", "images/b.png"]
+    assert store.index["label"].to_list() == ["s", "t"]
+
+
+def test_columns_without_a_name_are_passed_over(tmp_path: Path, build: Build) -> None:
+    folder = paintings(tmp_path / "x", ",filename,style,,\n1,a.png,s,,\n")
+    store = build(folder)
+    assert store.index["label"].to_list() == ["s"]
+    assert store.card["attributes"] == []
