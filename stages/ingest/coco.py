@@ -83,7 +83,10 @@ def _parse(tree: Tree, name: str) -> Any:
     try:
         return json.loads(tree.read(name, MAX_JSON_BYTES))
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{tree.where}/{name}: not valid JSON ({error})") from None
+        raise UserError(
+            f"{tree.where}/{name}: not valid JSON ({error}); mend it, or move it away if it does "
+            "not describe the images"
+        ) from None
 
 
 def _is_coco(content: Any) -> bool:
@@ -164,7 +167,8 @@ def _photographs(where: str, content: Any) -> list[Photograph]:
     images = _by_id(where, content, "images", _image)
 
     def boxed(one: Mapping[str, Any]) -> tuple[int, Box | None]:
-        image, category = int(one["image_id"]), categories[int(one["category_id"])]
+        image = _id(one, "image_id", images)
+        category = categories[_id(one, "category_id", categories)]
         _, width, height = images[image]
         box = _box(one["bbox"], width, height, category)
         return image, None if one.get("iscrowd") else box
@@ -184,8 +188,10 @@ def _entries(
         try:
             yield read(entry)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            detail = f"{type(error).__name__}: {error}"
-            raise UserError(f"{where}: {part}[{at}] is not as COCO has it ({detail})") from None
+            what = "no" if isinstance(error, KeyError) else f"{type(error).__name__}:"
+            raise UserError(
+                f"{where}: {part}[{at}] is not as COCO has it ({what} {error}); mend or remove it"
+            ) from None
 
 
 def _by_id(
@@ -200,6 +206,14 @@ def _by_id(
                 f"{where}: {part}[{at}] has the id {number} of another entry; give each its own"
             )
     return found
+
+
+def _id(annotation: Mapping[str, Any], key: str, there: Mapping[int, object]) -> int:
+    """The id under `key` of an annotation; raises ValueError if no entry of the file has it."""
+    number = int(annotation[key])
+    if number not in there:
+        raise ValueError(f"{key} {annotation[key]!r} is the id of no entry")
+    return number
 
 
 def _image(entry: Mapping[str, Any]) -> tuple[str, int, int]:

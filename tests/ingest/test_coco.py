@@ -208,8 +208,16 @@ def test_classes_and_limit_count_photographs(tmp_path: Path, build: Build) -> No
     [
         ('{"a": 1}', "no COCO instances: expected the lists .*, found a"),
         ("[1, 2]", "no COCO instances.*found no object"),
-        ("{", "not valid JSON"),
-        ('{"images": [{"id": 1}], "annotations": [], "categories": []}', r"images\[0\] is not"),
+        ("{", r"not valid JSON .*; mend it, or move it away if it does not describe the images"),
+        (
+            '{"images": [{"id": 1}], "annotations": [], "categories": []}',
+            r"images\[0\] is not as COCO has it \(no 'file_name'\); mend or remove it",
+        ),
+        (
+            '{"images": [], "annotations": [{"image_id": "7", "category_id": 4}], '
+            '"categories": [{"id": 4, "name": "x"}]}',
+            r"annotations\[0\] is not .*image_id '7' is the id of no entry\); mend or remove it",
+        ),
         (
             '{"images": [{"id": 1, "file_name": "a.png", "width": 0, "height": 5}], '
             '"annotations": [], "categories": []}',
@@ -219,7 +227,7 @@ def test_classes_and_limit_count_photographs(tmp_path: Path, build: Build) -> No
             '{"images": [{"id": 1, "file_name": "a.png", "width": 9, "height": 5}], '
             '"annotations": [{"image_id": 1, "category_id": 4, "bbox": [1, 2, 3, 4]}], '
             '"categories": []}',
-            r"annotations\[0\] is not .*KeyError: 4",
+            r"annotations\[0\] is not .*category_id 4 is the id of no entry\); mend or remove it",
         ),
         (
             '{"images": [{"id": 1, "file_name": "a.png", "width": 9, "height": 5}], '
