@@ -198,6 +198,8 @@ def _download(
 def _cache_name(source: str) -> str:
     last = PurePosixPath(unquote(urlsplit(source).path)).name
     clean = re.sub(r"[^\w.-]", "_", last)[-80:].lstrip(".")
+    # A file system counts bytes, at most 255 with the suffixes of records and locks.
+    clean = clean.encode()[-200:].decode(errors="ignore")
     return f"{hashlib.sha256(source.encode()).hexdigest()[:16]}-{clean or 'download'}"
 
 

@@ -86,6 +86,9 @@ def _receive(
             part.unlink(missing_ok=True)
             raise requests.ConnectionError("the rest of it cannot be had")
         _raise_for_status(response, url, key)
+        if response.status_code == 206 and _is_other(response, validator):
+            part.unlink(missing_ok=True)
+            raise requests.ConnectionError("it has changed meanwhile")
         start, total = _extent(response, done)
         if total is not None:
             if size is not None and total != size:
@@ -140,8 +143,11 @@ def _retried(
                 return attempt(session)
             except (requests.ConnectionError, requests.Timeout) as error:
                 reason = _reason(error)
-            except requests.RequestException as error:
-                raise UserError(f"{key}: {shown(url)}: {type(error).__name__}") from None
+            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+                raise UserError(
+                    f"{key}: {shown(url)} cannot be asked ({type(error).__name__}); check the "
+                    "address"
+                ) from None
             failed = 1 if done() > best else failed + 1
             best = max(best, done())
             if failed >= tries:
@@ -172,6 +178,12 @@ def _validator(now: Version) -> str | None:
         return etag
     date = now.get("Last-Modified")
     return str(date) if date else None
+
+
+def _is_other(response: requests.Response, validator: str | None) -> bool:
+    """Whether a part is of another version than asked for: some servers pass over If-Range."""
+    name = "ETag" if (validator or "").startswith('"') else "Last-Modified"
+    return response.headers.get(name, validator) != validator
 
 
 def _length(part: Path) -> int:

@@ -18,6 +18,7 @@ class Server(ThreadingHTTPServer):
     Attributes:
         files: path → content.
         ranges: whether a Range is honoured.
+        careful: whether an If-Range is honoured.
         etags: whether contents have ETags; else a Last-Modified, which `date` sets.
         heads: whether HEAD is known.
         lengths: whether the length is told.
@@ -31,7 +32,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files: dict[str, bytes] = {}
-        self.ranges = self.etags = self.heads = self.lengths = True
+        self.ranges = self.etags = self.heads = self.lengths = self.careful = True
         self.date: str | None = None
         self.cut: list[int] = []
         self.statuses: list[int] = []
@@ -95,7 +96,8 @@ class _Handler(BaseHTTPRequestHandler):
         tag = f'"{hashlib.sha256(data).hexdigest()[:8]}"'
         start = 0
         span = re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or "")
-        if span and server.ranges and self.headers["If-Range"] in (tag, server.date):
+        same = not server.careful or self.headers["If-Range"] in (tag, server.date)
+        if span and server.ranges and same:
             start = int(span[1])
             self.send_response(206)
             self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")

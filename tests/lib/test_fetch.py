@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import fsspec
 import pytest
@@ -241,6 +242,22 @@ def test_a_file_that_changes_during_the_download(
     assert fetch(f"{server.address}/images.zip", KEY).read_bytes() == changed
 
 
+@pytest.mark.parametrize("etags", [True, False])
+def test_a_changed_file_from_a_server_that_passes_over_if_range(
+    server: Server, monkeypatch: pytest.MonkeyPatch, etags: bool
+) -> None:
+    """Else the end of the new version would follow the beginning of the old one."""
+    server.etags, server.careful, server.date = etags, False, "Mon, 01 Jan 2024 00:00:00 GMT"
+    server.cut = [600_000]
+
+    def change(_: float) -> None:
+        server.files["/images.zip"], server.date = DATA[::-1], "Tue, 02 Jan 2024 00:00:00 GMT"
+
+    monkeypatch.setattr("time.sleep", change)
+    assert fetch(f"{server.address}/images.zip", KEY).read_bytes() == DATA[::-1]
+    assert server.gets() == [None, "bytes=600000-", None]
+
+
 @pytest.mark.parametrize("status", [500, 503, 429, 408])
 def test_a_passing_failure_is_retried(server: Server, status: int) -> None:
     server.statuses = [status, status]
@@ -333,6 +350,19 @@ def test_a_name_that_would_leave_the_cache(server: Server) -> None:
     server.files["/a/..%2F..%2Fb.zip"] = DATA
     path = fetch(f"{server.address}/a/..%2F..%2Fb.zip", KEY)
     assert path.parent == Path.cwd() / ".cache" / "downloads"
+
+
+def test_a_long_name_in_signs_of_three_bytes(server: Server) -> None:
+    server.files["/" + quote("画像" * 60 + ".zip")] = DATA
+    path = fetch(f"{server.address}/{'画像' * 60}.zip", KEY)
+    assert path.name.endswith("画像.zip")
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 70 + ".org", "", "127.0.0.1:99999"])
+def test_an_address_that_is_none(host: str) -> None:
+    for ask in (fetch, version):
+        with pytest.raises(UserError, match=rf"{KEY}: http://{host}/x cannot be asked .*; check"):
+            ask(f"http://{host}/x", KEY)
 
 
 def test_the_version_of_a_url(server: Server) -> None:
