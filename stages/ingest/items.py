@@ -67,9 +67,12 @@ class SliceContent:
         """See `Content`."""
         if self.length > limit:
             raise RejectedError(f"too large ({self.length} bytes, at most {limit})")
-        with self.path.open("rb") as file:
-            file.seek(self.start)
-            data = file.read(self.length)
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self.start)
+                data = file.read(self.length)
+        except OSError as error:
+            raise RejectedError(f"cannot be read ({error.strerror or error})") from None
         if len(data) < self.length:
             raise RejectedError("truncated")
         return data

@@ -48,6 +48,11 @@ def open_source(asked: Asked) -> Source:
         if str(error).startswith("data."):
             raise
         raise UserError(f"{asked.key}: {error}") from None
+    except OSError as error:  # e.g. an archive of somebody else, or a full disk to unpack on
+        where = error.filename or shown(asked.data.source)
+        raise UserError(
+            f"{asked.key}: {where} cannot be used ({error.strerror or error})"
+        ) from None
 
 
 def _open(asked: Asked) -> Source:
@@ -57,7 +62,11 @@ def _open(asked: Asked) -> Source:
         return reader(asked)
     path = fetch.fetch(data.source, asked.key, data.size, data.sha256)
     where = shown(data.source)
-    return _recognise(folder_tree(path, where), asked) if path.is_dir() else _file(path, asked)
+    if path.is_dir():
+        return _recognise(folder_tree(path, where), asked)
+    if not path.is_file():  # a pipe would be waited for without end
+        raise UserError(f"{asked.key}: {where} is neither a file nor a folder")
+    return _file(path, asked)
 
 
 def _recognise(tree: Tree, asked: Asked) -> Source:

@@ -40,18 +40,29 @@ def repository() -> Path:
 
 def cache() -> Path:
     """The folder for downloads, made if it is not there."""
-    folder = repository() / CACHE
+    return _made(repository() / CACHE)
+
+
+def _made(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from None
+        raise _unwritable(folder, error) from None
     return folder
+
+
+def _unwritable(path: Path, error: OSError) -> UserError:
+    return UserError(f"{path}: cannot be written ({error.strerror or error})")
 
 
 @contextmanager
 def scratch() -> Iterator[Path]:
     """A folder for unpacked files, gone after the block."""
-    with tempfile.TemporaryDirectory(prefix="scratch-", dir=cache()) as folder:
+    try:
+        unpacked = tempfile.TemporaryDirectory(prefix="scratch-", dir=cache())
+    except OSError as error:
+        raise _unwritable(cache(), error) from None
+    with unpacked as folder:
         yield Path(folder)
 
 
@@ -144,11 +155,8 @@ def fetch(source: str, key: str, size: int | None = None, sha256: str | None = N
     if path is not None:
         _check(path, source, key, size, sha256)
         return path
-    from filelock import FileLock
-
-    whole = cache() / "downloads" / _cache_name(source)
-    whole.parent.mkdir(exist_ok=True)
-    with FileLock(whole.with_name(f"{whole.name}.lock")):
+    whole = _made(cache() / "downloads") / _cache_name(source)
+    with _locked(whole):
         if sha256 and whole.is_file() and _sha256(whole) == sha256:
             return whole
         try:
@@ -162,6 +170,22 @@ def fetch(source: str, key: str, size: int | None = None, sha256: str | None = N
                 _download(source, key, whole, now, size, sha256)
         _check(whole, source, key, size, sha256)
         return whole
+
+
+@contextmanager
+def _locked(whole: Path) -> Iterator[None]:
+    """Keep other processes from the same download."""
+    from filelock import FileLock
+
+    lock = FileLock(whole.with_name(f"{whole.name}.lock"))
+    try:
+        lock.acquire()
+    except OSError as error:
+        raise _unwritable(whole, error) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _download(
@@ -192,7 +216,7 @@ def _download(
         part.rename(whole)
         _record(part).replace(_record(whole))
     except OSError as error:
-        raise UserError(f"{whole}: cannot be written ({error.strerror or error})") from None
+        raise _unwritable(whole, error) from None
 
 
 def _cache_name(source: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import yaml
 
 from stages.ingest.__main__ import main
 from stages.ingest.ingest import ingest
-from stages.ingest.items import Asked
+from stages.ingest.items import Asked, RejectedError, SliceContent
 from stages.ingest.sources import open_source
 from stages.lib.console import UserError, door
 from stages.lib.store import open_store, split_of
@@ -238,6 +239,34 @@ def test_wrong_sources_get_one_line_and_leave_nothing(
     assert found.startswith("error: ")
     assert line in found
     assert not Path("data").exists() or list(Path("data").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.csv"])
+def test_a_file_that_must_not_be_read(
+    tmp_path: Path, build: Build, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def refuse(path: Path, *_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    (tmp_path / name).write_text("something")
+    monkeypatch.setattr(Path, "open", refuse)
+    for sha256 in (None, "0" * 64):
+        with pytest.raises(UserError, match=rf"data\.mine\.source: .*{name} cannot be used \(Perm"):
+            build(tmp_path / name, sha256=sha256)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such files there")
+def test_a_pipe_is_not_waited_for(tmp_path: Path, build: Build) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(
+        UserError, match=r"data\.mine\.source: .*pipe is neither a file nor a folder"
+    ):
+        build(tmp_path / "pipe")
+
+
+def test_a_part_of_an_archive_that_is_gone_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(RejectedError, match="cannot be read"):
+        SliceContent(tmp_path / "gone", 0, 1).read()
 
 
 def test_an_output_that_cannot_be_written(

@@ -371,6 +371,29 @@ def test_the_version_of_a_url(server: Server) -> None:
     assert set(found) == {"ETag", "Content-Length"}
 
 
+def test_a_cache_that_cannot_be_written_is_told_in_one_line(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    downloads = Path(".cache/downloads")
+    downloads.parent.mkdir()
+    downloads.touch()
+    with pytest.raises(UserError, match=r"\.cache/downloads: cannot be written \(File exists\)"):
+        fetch(f"{server.address}/images.zip", KEY)
+    downloads.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr("filelock.FileLock.acquire", refuse)
+        with pytest.raises(
+            UserError, match=r"images\.zip: cannot be written \(Permission denied\)"
+        ):
+            fetch(f"{server.address}/images.zip", KEY)
+        patch.setattr("tempfile.mkdtemp", refuse)
+        with pytest.raises(UserError, match=r"\.cache: cannot be written"), scratch():
+            pass
+
+
 # Other file systems
 
 
