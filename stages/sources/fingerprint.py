@@ -13,7 +13,7 @@ from typing import Any
 
 from stages.lib import fetch
 from stages.lib.console import UserError
-from stages.lib.files import base_folder, walk
+from stages.lib.files import base_folder, is_hidden, walk
 from stages.lib.idx_names import labels_names
 from stages.lib.urls import shown
 
@@ -51,6 +51,8 @@ def fingerprint(source: str, key: str) -> dict[str, Any]:
     if path.is_dir():
         return found | _folder(path, key)
     if path.suffix.lower() in _DESCRIBING:
+        if is_hidden(path.name):  # which the walk passes over and the ingestion does not
+            found["file"] = _state(path)
         return found | _folder(base_folder(path), key)
     beside = _beside(path)
     if beside:

@@ -100,6 +100,16 @@ def test_a_file(tmp_path: Path) -> None:
     assert fingerprint(str(path), KEY) != before
 
 
+@pytest.mark.parametrize("name", [".info.csv", "annotations/.instances.json"])
+def test_a_hidden_file_that_is_the_source_belongs_to_it(tmp_path: Path, name: str) -> None:
+    path = images(tmp_path / "x") / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("one")
+    before = fingerprint(str(path), KEY)
+    path.write_text("other")
+    assert fingerprint(str(path), KEY) != before
+
+
 @pytest.mark.parametrize("name", ["info.csv", "annotations/instances.json"])
 def test_the_images_that_a_file_names_belong_to_it(tmp_path: Path, name: str) -> None:
     folder = images(tmp_path / "x")
