@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
+from contextlib import suppress
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 # Formats that Pillow decodes itself: none that starts another program, as EPS does.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+
+# What Pillow raises over a damaged EXIF; the picture beside it may be whole.
+_EXIF_ERRORS = (SyntaxError, ValueError, TypeError, LookupError, OSError, struct.error)
 
 
 class PhotoError(Exception):
@@ -54,7 +59,8 @@ def _open(content: bytes, max_pixels: int) -> Image.Image:
         raise PhotoError(f"more than {max_pixels} pixels")
     kind = picture.format
     picture.load()
-    picture = ImageOps.exif_transpose(picture)
+    with suppress(*_EXIF_ERRORS):
+        ImageOps.exif_transpose(picture, in_place=True)
     if picture.mode.startswith("I;16"):
         picture = picture.point(lambda level: level / 257).convert("L")
     if picture.has_transparency_data:
