@@ -15,17 +15,17 @@ from stages.ingest.trees import Tree, has_suffix, is_image_name
 
 
 def has_split_folders(tree: Tree) -> bool:
-    """Whether all images lie in folders named as splits."""
+    """Whether all images lie in folders named as splits; beside two of them others may be loose."""
     images = _telling(tree, 1)
     tops = {name.split("/")[0].lower() for name in images if "/" in name}
-    return bool(tops) and tops <= SPLIT_NAMES.keys() and all("/" in name for name in images)
+    whole = len(tops) > 1 or all("/" in name for name in images)
+    return bool(tops) and tops <= SPLIT_NAMES.keys() and whole
 
 
 def has_split_class_folders(tree: Tree) -> bool:
     """Whether all images lie in class folders within split folders."""
-    images = _telling(tree, 2)
-    deep = bool(images) and all(name.count("/") >= 2 for name in images)
-    return deep and has_split_folders(tree)
+    depths = {name.count("/") for name in _telling(tree, 2)} - {0}
+    return bool(depths) and min(depths) >= 2 and has_split_folders(tree)
 
 
 def has_class_folders(tree: Tree) -> bool:
@@ -46,7 +46,10 @@ def recognise(tree: Tree, asked: Asked) -> Source:
                 yield Rejected(name, "not an image")
                 continue
             parts = name.split("/")
-            split = SPLIT_NAMES[parts.pop(0).lower()] if splits and len(parts) > 1 else None
+            if splits and len(parts) == 1:
+                yield Rejected(name, "in no split folder")
+                continue
+            split = SPLIT_NAMES[parts.pop(0).lower()] if splits else None
             label = parts[0] if classes and len(parts) > 1 else None
             yield Item(name, content, split, label)
 

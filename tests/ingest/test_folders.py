@@ -54,7 +54,17 @@ def test_a_file_without_suffix_hides_no_splits(tmp_path: Path, build: Build, pla
     store = build(folder)
     assert store.index["split"].to_list() == ["train", "train", "valid"]
     assert store.index["label"].to_list() == ["hat", "shoes", "hat"]
-    assert reasons(store) == {place: "not an image"}
+    assert reasons(store) == {place: "not an image" if "/" in place else "in no split folder"}
+
+
+def test_a_loose_picture_hides_no_splits(tmp_path: Path, build: Build) -> None:
+    names = ["train/hat/1.png", "train/shoes/2.png", "valid/hat/3.png", "preview.png"]
+    store = build(write_pictures(tmp_path / "x", *names))
+    assert store.index["split"].to_list() == ["train", "train", "valid"]
+    assert store.index["label"].to_list() == ["hat", "shoes", "hat"]
+    assert reasons(store) == {"preview.png": "in no split folder"}
+    store = build(write_pictures(tmp_path / "y", "test/1.png", "2.png", "3.png"))
+    assert len(store.index) == 3  # a folder that is merely called so
 
 
 def test_images_without_suffix_lie_in_splits_too(tmp_path: Path, build: Build) -> None:
