@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from stages.ingest.decode import Target, place
+from stages.ingest.decode import MAX_PIXELS, Target, place
 from stages.ingest.items import Asked, Item, Rejected, RejectedError, Source, View
 from stages.ingest.trees import Finder, Tree, is_image_name
 from stages.lib.console import UserError
@@ -149,6 +149,9 @@ def _unfit(photograph: Photograph, asked: Asked) -> str | None:
     """Why a photograph is not asked for; None if it is."""
     options = asked.data.coco
     side = min(photograph.width, photograph.height)
+    if photograph.width * photograph.height > MAX_PIXELS:
+        sides = f"{photograph.width}×{photograph.height}"
+        return f"decompression bomb ({sides} pixels, at most {MAX_PIXELS})"
     if len(photograph.boxes) < options.min_boxes:
         return f"{len(photograph.boxes)} boxes, fewer than {options.min_boxes}"
     if side < options.min_side:

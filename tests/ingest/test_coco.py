@@ -171,6 +171,20 @@ def test_a_file_of_another_size_than_promised(tmp_path: Path, build: Build) -> N
     assert reasons(store) == {"images/b.png": "has 31×30 pixels, but the source promises 32×32"}
 
 
+@pytest.mark.parametrize("width", [10**5, 10**30])
+def test_a_size_that_no_picture_has(tmp_path: Path, build: Build, width: int) -> None:
+    folder = instances(tmp_path / "x", {"a.png": ONE, "b.png": ONE})
+    path = folder / "annotations" / "instances.json"
+    content = json.loads(path.read_text())
+    content["images"][0].update(width=width, height=10**4)
+    path.write_text(json.dumps(content))
+    store = build(folder, coco={**OPTIONS, "crops": 1})
+    assert list(reasons(store).values()) == [
+        f"decompression bomb ({width}×10000 pixels, at most 100000000)"
+    ]
+    assert set(store.index["origin"]) == {"images/b.png"}
+
+
 def test_own_splits_by_the_names_of_the_files(tmp_path: Path, build: Build) -> None:
     folder = instances(tmp_path / "x", {"a.png": ONE, "b.png": ONE}, "instances_train2017.json")
     instances(folder, {"c.png": ONE}, "instances_val2017.json")
