@@ -15,11 +15,15 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from stages.ingest.items import RejectedError, View
 
 MAX_PIXELS = 100_000_000
+
+# Of one note or colour profile in a PNG; by default 1 MB, which editors exceed. What all notes of
+# a file may take stays limited.
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
 
 # Formats that Pillow decodes itself: none that starts another program, as EPS does.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")

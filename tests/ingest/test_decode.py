@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from stages.ingest import decode as module
 from stages.ingest.decode import Target, decode, place, resize
@@ -138,6 +139,17 @@ def test_a_damaged_exif_is_no_damage_to_the_picture(kind: str, exif: bytes) -> N
     picked = picture(3, 16, 24)
     found = decode(encoded(picked, kind, exif=b"Exif\0\0" + exif), RGB)
     assert np.array_equal(found, decode(encoded(picked, kind), RGB))
+
+
+def test_a_long_note_or_profile_in_a_png_is_no_damage() -> None:
+    picked, note = picture(3, 16, 24), PngInfo()
+    note.add_text("history", "x" * 3 * 2**20, zip=True)
+    for options in ({"pnginfo": note}, {"icc_profile": bytes(3 * 2**20)}):
+        found = decode(encoded(picked, **options), RGB)
+        assert np.array_equal(found, decode(encoded(picked), RGB))
+    note.add_text("bomb", "x" * 70 * 2**20, zip=True)
+    with pytest.raises(RejectedError, match="damaged"):
+        decode(encoded(picked, pnginfo=note), RGB)
 
 
 def test_draft_changes_hardly_anything(monkeypatch: pytest.MonkeyPatch) -> None:
