@@ -242,7 +242,8 @@ class Guard:
             self._spider.check_limits()
             await host.enter()
         except ClosedError as error:
-            self._closed(request, error, silent=robots is not None and robots.silent)
+            silent = robots is not None and robots.silent
+            self._closed(request, error, silent, await self._open_elsewhere(request.url))
         except RefusedError as error:
             if str(error) == "stopped":
                 raise StoppedError(str(error)) from None
@@ -251,12 +252,24 @@ class Guard:
         if errand.proxy:
             request.meta["proxy"] = errand.proxy
 
-    def _closed(self, request: Request, error: ClosedError, silent: bool) -> None:
-        """Without the shop itself the run ends; another host's photos are tried again later."""
+    async def _open_elsewhere(self, url: str) -> bool:
+        """Whether the host of `url` is open where the shop begins: at another scheme or port."""
+        parts = urlsplit(url)
+        shop = self._spider.errand.shop
+        for start in map(urlsplit, (*shop.start, *shop.sitemaps)):
+            same = (start.scheme, start.netloc) == (parts.scheme, parts.netloc)
+            if ascii_host(start.hostname or "") == parts.hostname and not same:
+                return not (await self._robots.of(start.geturl())).reason
+        return False
+
+    def _closed(
+        self, request: Request, error: ClosedError, silent: bool, open_elsewhere: bool
+    ) -> None:
+        """Without the shop itself the run ends; what lies elsewhere is tried again later."""
         if self._spider.stopping:
             raise StoppedError(str(error)) from None
         host = (urlsplit(request.url).hostname or "").lower()
-        if host in self._spider.errand.shop.page_hosts():
+        if host in self._spider.errand.shop.page_hosts() and not open_elsewhere:
             self._spider.stop(f"{host}: {error}", halted=True)
             raise StoppedError(str(error)) from None
         if silent:

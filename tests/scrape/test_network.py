@@ -94,6 +94,29 @@ def test_a_dead_photo_host_does_not_stop_the_shop(tmp_path: Path) -> None:
     assert pages == ["/de/p/1", "/de/p/2", "/liste"]
 
 
+def test_a_dead_port_of_the_shop_itself_does_not_stop_it(tmp_path: Path) -> None:
+    """As where old pages and photos are linked with http, and only https is served."""
+    dead = "http://127.0.0.1:9"
+
+    def reply(path: str) -> tuple[int, str, bytes]:
+        if path == "/robots.txt":
+            return 404, "", b""
+        if path == "/liste":
+            return 200, "", _links(f"{dead}/de/p/0", "/de/p/1")
+        return 200, "", _product("1", f"{dead}/1.jpg")
+
+    with answering("127.0.0.1", reply) as (root, _):
+        path = crawls.shop_file(tmp_path, start=[f"{root}/liste"], sitemaps=[])
+        crawls.prepare(tmp_path, path, None, retries=0)
+        crawls.run(tmp_path)
+    assert list(pd.read_parquet(tmp_path / "data/crawl/products.parquet")["id"]) == ["1"]
+    ledger = pd.read_csv(tmp_path / "data/crawl/ledger.csv").set_index("url")
+    for url in (f"{dead}/de/p/0", f"{dead}/1.jpg"):
+        assert (
+            ledger.loc[url, "reason"] == "robots.txt cannot be had (DownloadConnectionRefusedError)"
+        )
+
+
 def test_a_crawl_that_could_not_write_only_writes(
     tmp_path: Path, shop: catalogue.Catalogue
 ) -> None:
