@@ -337,7 +337,7 @@ def _breadcrumbs(nodes: Sequence[Any]) -> tuple[str, ...]:
 def _position(step: Node) -> float:
     try:
         return float(step.get("position", 0))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 0.0
 
 

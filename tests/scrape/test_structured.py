@@ -163,6 +163,12 @@ def test_all_fields() -> None:
     assert product.sources["name"] == "json-ld"
 
 
+def test_a_position_that_is_no_number_costs_no_product() -> None:
+    steps = [{"position": 10**400, "name": "Damen"}, {"position": 1, "name": "Bluse"}]
+    trail = {"@type": "BreadcrumbList", "itemListElement": steps}
+    assert _read(json.dumps(trail), json.dumps(NODE)).name == NODE["name"]
+
+
 def test_microdata() -> None:
     body = """
     <div itemscope itemtype="https://schema.org/Product">
