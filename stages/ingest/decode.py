@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import math
-import struct
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from stages.ingest.items import RejectedError, View
+from stages.lib.photo import EXIF_ERRORS
 
 MAX_PIXELS = 100_000_000
 
@@ -34,9 +34,6 @@ _DRAFT_MARGIN = 4.0
 _REDUCING_GAP = 3.0
 _BITS = 258  # the TIFF tag that says how long the scale is: Pillow holds 12 bits like 16
 _PHOTOMETRIC = 262  # the one that says which end of it is black
-
-# What Pillow raises over a damaged EXIF; the picture beside it may be whole.
-_EXIF_ERRORS = (SyntaxError, ValueError, TypeError, LookupError, OSError, struct.error)
 
 Images = npt.NDArray[np.uint8]
 
@@ -161,7 +158,7 @@ def _decode(
     scale = max(place(*full, view, target).scale for view in views) * _DRAFT_MARGIN
     image.draft(None, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
     image.load()
-    with suppress(*_EXIF_ERRORS):  # what cannot be written anew is the EXIF of the turned picture
+    with suppress(*EXIF_ERRORS):  # what cannot be written anew is the EXIF of the turned picture
         ImageOps.exif_transpose(image, in_place=True)
     return _views(image, full, target, views)
 
@@ -172,7 +169,7 @@ def _lies_on_its_side(image: Image.Image) -> bool:
         image.load()  # as `getexif` may do; what it raises is said of the picture
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except _EXIF_ERRORS:
+    except EXIF_ERRORS:
         return False
     # A TIFF whose own tag turns it has the sides of the turned picture from the start.
     return orientation in (5, 6, 7, 8) and ExifTags.Base.Orientation not in getattr(

@@ -12,8 +12,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 # Formats that Pillow decodes itself: none that starts another program, as EPS does.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 
-# What Pillow raises over a damaged EXIF; the picture beside it may be whole.
-_EXIF_ERRORS = (SyntaxError, ValueError, TypeError, LookupError, OSError, struct.error)
+EXIF_ERRORS = (SyntaxError, ValueError, TypeError, LookupError, OSError, struct.error)
+"""What Pillow raises over a damaged EXIF; the picture beside it may be whole."""
 
 
 class PhotoError(Exception):
@@ -59,7 +59,7 @@ def _open(content: bytes, max_pixels: int) -> Image.Image:
         raise PhotoError(f"more than {max_pixels} pixels")
     kind = picture.format
     picture.load()
-    with suppress(*_EXIF_ERRORS):
+    with suppress(*EXIF_ERRORS):
         ImageOps.exif_transpose(picture, in_place=True)
     if picture.mode.startswith("I;16"):
         picture = picture.point(lambda level: level / 257).convert("L")
