@@ -21,7 +21,7 @@ from stages.lib.store import Store
 from stages.models.vae import kl_to_standard_normal
 from stages.study.cell import MATRICES
 from stages.study.plan import Cell
-from stages.study.results import Outcome
+from stages.study.results import Outcome, rounded
 
 SHOWN = {
     "valid_generation_last5": "generation",
@@ -163,8 +163,8 @@ def _sizes(outcome: Outcome, rows: pd.DataFrame, between: str) -> str:
 def _mean(values: pd.Series) -> str:
     if values.isna().all():
         return "–"
-    mean = f"{values.mean():.3g}"
-    return mean if len(values) < 2 else f"{mean} ± {values.std(ddof=1):.2g}"
+    mean = rounded(values.mean(), 3)
+    return mean if len(values) < 2 else f"{mean} ± {rounded(values.std(ddof=1), 2)}"
 
 
 def _objective(outcome: Outcome, cell: Cell) -> str:

@@ -269,4 +269,10 @@ def _mean(row: pd.Series, name: str) -> str:
     mean, sd = row.get(name), row.get(f"{name}_sd")
     if mean is None or pd.isna(mean):
         return "–"
-    return f"{mean:.4g}" if sd is None or pd.isna(sd) else f"{mean:.4g} ± {sd:.2g}"
+    spread = "" if sd is None or pd.isna(sd) else f" ± {rounded(sd, 2)}"
+    return f"{rounded(mean, 4)}{spread}"
+
+
+def rounded(value: float, digits: int) -> str:
+    """A number to so many digits, as tables write it: 510, where ``:.2g`` has 5.1e+02."""
+    return f"{float(f'{value:.{digits}g}'):.15g}"

@@ -127,6 +127,14 @@ def test_figures_of_other_images_are_shown_and_not_judged(outcome: results.Outco
     assert "of other images (circles_of_others)" in text
 
 
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [(512.3, 2, "510"), (12345.6, 4, "12350"), (0.04762, 2, "0.048"), (61.0, 4, "61"), (0, 2, "0")],
+)
+def test_large_numbers_are_no_powers_of_ten(value: float, digits: int, text: str) -> None:
+    assert results.rounded(value, digits) == text
+
+
 def test_the_table_says_what_ran(outcome: results.Outcome) -> None:
     results.write(outcome, Path("out"))
     text = Path("out/table.md").read_text()
