@@ -881,7 +881,8 @@ def read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except (yaml.YAMLError, ValueError) as error:  # no text, or a date that there is not
-        raise UserError(f"{path}: not valid YAML ({error})") from None
+        reason = str(error).replace('in "<unicode string>", line', "in line")
+        raise UserError(f"{path}: not valid YAML ({reason})") from None
     if not isinstance(values, dict):
         raise UserError(f"{path}: found {type(values).__name__}, expected a mapping of parameters")
     return values

@@ -178,7 +178,10 @@ def test_a_number_that_dvc_reads_otherwise_is_refused(
     path = tmp_path / "params.yaml"
     path.write_text(f"latent_dim: {written}")
     assert load_yaml(path)["latent_dim"] != read
-    with pytest.raises(UserError, match=f"{written} is {read} here, but not to DVC; write {read}"):
+    expected = (
+        f"{written} is {read} here, but not to DVC; write {read}, or put quotes\n +in line 1, "
+    )
+    with pytest.raises(UserError, match=expected):
         params.read(path)
 
 
