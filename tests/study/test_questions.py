@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from stages.lib.console import UserError
 from stages.lib.run import TrainedRun
@@ -151,6 +152,31 @@ def test_an_attribute_that_makes_no_sense_is_in_no_search() -> None:
     expected = asked.attributes["sleeve"][there]
     share = np.mean([(np.delete(expected, i) == value).mean() for i, value in enumerate(expected)])
     assert retrieval.alike(asked).set_index("same").loc["sleeve", "chance"] == pytest.approx(share)
+
+
+def test_a_class_called_all_is_a_row_of_its_own(
+    make_store: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(experts, "save_figure", lambda path, figure: drawn.append(figure))
+    errors = np.array([[0.01, 0.1], [0.1, 0.001]])
+    table = experts.compare(errors[:, 0], errors, ["all", "b"], np.array(["all", "b"]))
+    whole = model(3, lambda codes: codes)
+    experts._confusion(table, ["all", "b"], whole, make_store(), "A study", tmp_path / "x.png")
+    (axes,) = drawn[0].axes
+    np.testing.assert_array_equal(axes.images[0].get_array(), np.eye(2))
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["all", "b"]
+    assert "2 validation images" in axes.get_title("left")
+
+
+def test_an_attribute_that_varies_in_no_training_image_is_not_searched(make_store: Maker) -> None:
+    store = make_store(count=40)
+    train = (store.index["split"] == "train").to_numpy()
+    collar = np.where(train, "round", np.array(["round", "v"])[np.arange(40) % 2])
+    sleeve = np.array(["long", "short"])[np.arange(40) % 2]
+    index = store.index.assign(collar=collar, sleeve=sleeve)
+    card = {**store.card, "factors": ["collar", "sleeve"]}
+    assert retrieval._attributes(Store(store.path, store.images, index, card)) == ["sleeve"]
 
 
 def test_attributes_that_no_item_has_together_are_not_searched() -> None:
