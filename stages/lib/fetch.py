@@ -9,8 +9,8 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -57,13 +57,21 @@ def _unwritable(path: Path, error: OSError) -> UserError:
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder for unpacked files, gone after the block."""
-    try:
-        unpacked = tempfile.TemporaryDirectory(prefix="scratch-", dir=cache())
-    except OSError as error:
-        raise _unwritable(cache(), error) from None
-    with unpacked as folder:
-        yield Path(folder)
+    """A folder for unpacked files, gone after the block; what a killed process left goes before."""
+    from stages.lib.locks import alone, held
+
+    for lock in cache().glob("scratch-*.lock"):
+        if not held(lock):
+            _remove(lock.with_suffix(""))
+            lock.unlink(missing_ok=True)
+    folder = cache() / f"scratch-{secrets.token_hex(8)}"
+    lock = folder.with_name(f"{folder.name}.lock")
+    with alone(lock, "another process unpacks there"):
+        try:
+            yield _made(folder)
+        finally:
+            _remove(folder)
+            lock.unlink(missing_ok=True)
 
 
 def local_path(source: str) -> Path | None:
@@ -155,8 +163,11 @@ def fetch(source: str, key: str, size: int | None = None, sha256: str | None = N
     if path is not None:
         _check(path, source, key, size, sha256)
         return path
+    from stages.lib.locks import alone
+
     whole = _made(cache() / "downloads") / _cache_name(source)
-    with _locked(whole):
+    lock = whole.with_name(f"{whole.name}.lock")
+    with alone(lock, f"{key}: another process downloads it", wait=True):
         if sha256 and whole.is_file() and _sha256(whole) == sha256:
             return whole
         try:
@@ -170,22 +181,6 @@ def fetch(source: str, key: str, size: int | None = None, sha256: str | None = N
                 _download(source, key, whole, now, size, sha256)
         _check(whole, source, key, size, sha256)
         return whole
-
-
-@contextmanager
-def _locked(whole: Path) -> Iterator[None]:
-    """Keep other processes from the same download."""
-    from filelock import FileLock
-
-    lock = FileLock(whole.with_name(f"{whole.name}.lock"))
-    try:
-        lock.acquire()
-    except OSError as error:
-        raise _unwritable(whole, error) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _download(
@@ -205,8 +200,10 @@ def _download(
         else:
             from stages.lib import remote
 
-            _remove(part)
             remote.copy(source, key, part, size, title)
+            if remote.version(source, key) != now:
+                _remove(part)
+                raise UserError(f"{key}: {shown(source)} has changed meanwhile; run it again")
         try:
             _check(part, source, key, size, sha256)
         except UserError:

@@ -8,16 +8,17 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from stages.lib.console import UserError
+from stages.lib.console import UserError, say
 
 
 @contextmanager
-def alone(path: Path, busy: str) -> Iterator[None]:
+def alone(path: Path, busy: str, wait: bool = False) -> Iterator[None]:
     """Hold the lock file `path` for a block; its folder is made if it is not there.
 
     Args:
         path: the lock file, beside what is to be kept from others.
         busy: what another process that holds it is doing, e.g. ``another probe is running``.
+        wait: say so and wait for the other one's end, in place of an error.
 
     Raises:
         UserError: if another process holds it, or the place cannot be written.
@@ -25,9 +26,7 @@ def alone(path: Path, busy: str) -> Iterator[None]:
     lock = FileLock(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UserError(f"{busy} ({path} is locked); wait for its end") from None
+        _acquire(lock, path, busy, wait)
     except OSError as error:
         raise UserError(
             f"{path.parent}: cannot be written ({error.strerror or error}), expected a folder for "
@@ -37,3 +36,24 @@ def alone(path: Path, busy: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def held(path: Path) -> bool:
+    """Whether a process holds the lock file `path`; one that has died holds nothing."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def _acquire(lock: FileLock, path: Path, busy: str, wait: bool) -> None:
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if not wait:
+            raise UserError(f"{busy} ({path} is locked); wait for its end") from None
+        say(f"{busy} ({path} is locked); waiting for its end")
+        lock.acquire()

@@ -39,12 +39,12 @@ def version(source: str, key: str) -> Version:
 
 
 def copy(source: str, key: str, part: Path, size: int | None, title: str) -> None:
-    """Bring a file or a folder to `part`, which does not exist yet.
+    """Bring a file or a folder to `part`, going on from what is there already.
 
     Args:
         source: the URL.
         key: the key in params.yaml that an error names.
-        part: where the file or folder is to be.
+        part: where the file or folder is to be; what it holds must be of the same `version`.
         size: expected number of bytes of a file; None if nothing is expected.
         title: what the progress bar calls it.
 
@@ -56,27 +56,42 @@ def copy(source: str, key: str, part: Path, size: int | None, title: str) -> Non
         folder = info["type"] == "directory"
         files = _files(system, path) if folder else {"": info}
         total = sum(int(one.get("size") or 0) for one in files.values())
-        check_room(total, source, key, part.parent)
         most = MAX_BYTES if folder or size is None else size
         done = 0
         if folder:
-            part.mkdir()
+            part.mkdir(exist_ok=True)
+        targets = {name: part / name if name else part for name in files}
+        here = sum(_arrived(one, targets[name]) for name, one in files.items())
+        check_room(total, source, key, part.parent, here)
         with Progress(f"download {title}", len(files), "files") as progress:
             for name, one in files.items():
-                target = part / name if name else part
-                target.parent.mkdir(parents=True, exist_ok=True)
-                done += _receive(system, one["name"], target, most - done)
+                targets[name].parent.mkdir(parents=True, exist_ok=True)
+                done += _receive(system, one, targets[name], most - done)
                 if done > most:
                     raise UserError(f"{key}: {shown(source)} sends more than {most} bytes")
                 progress.advance()
 
 
-def _receive(system: Any, path: str, target: Path, most: int) -> int:
-    """Copy a file until it ends or is more than `most` bytes; returns how many came."""
-    done = 0
-    with system.open(path, "rb") as sent, target.open("wb") as file:
-        while done <= most and (block := sent.read(_CHUNK)):
-            done += file.write(block)
+def _arrived(info: dict[str, Any], target: Path) -> int:
+    """Bytes of `target` that an earlier try brought: none if only the size tells its version."""
+    tells = any(info.get(name) is not None for name in (*_SIZES[1:], *_TIMES))
+    length = target.stat().st_size if tells and target.is_file() else 0
+    return length if length <= int(info.get("size") or 0) else 0
+
+
+def _receive(system: Any, info: dict[str, Any], target: Path, most: int) -> int:
+    """Copy a file until it ends or is more than `most` bytes; how many bytes it has now."""
+    done = _arrived(info, target)
+    if done and done == info["size"]:
+        return done
+    with system.open(info["name"], "rb") as sent:
+        if done and sent.seekable():
+            sent.seek(done)
+        else:
+            done = 0
+        with target.open("ab" if done else "wb") as file:
+            while done <= most and (block := sent.read(_CHUNK)):
+                done += file.write(block)
     return done
 
 

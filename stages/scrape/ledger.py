@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
-
-from stages.lib.console import UserError, say
+from stages.lib.console import UserError
+from stages.lib.locks import alone
 
 Kind = Literal["sitemap", "listing", "product", "image"]
 Status = Literal["queued", "done", "failed", "refused"]
@@ -69,7 +68,8 @@ def opened(path: Path, fingerprint: str) -> Iterator[Ledger]:
     Raises:
         UserError: if the file is damaged, or of another crawl.
     """
-    with _alone(path.parent):
+    folder = path.parent  # it may be removed and made meanwhile, so the lock lies beside it
+    with alone(folder.with_name(f"{folder.name}.lock"), "another crawl is running", wait=True):
         ledger = Ledger(path, fingerprint)
         try:
             yield ledger
@@ -77,24 +77,6 @@ def opened(path: Path, fingerprint: str) -> Iterator[Ledger]:
             raise _unusable(path, error) from None
         finally:
             ledger.close()
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other processes from crawling with `folder`, which may be removed and made meanwhile."""
-    lock = FileLock(folder.with_name(f"{folder.name}.lock"))
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout:
-        say(f"{folder}: another crawl is running; waiting for its end")
-        lock.acquire()
-    except OSError as error:
-        raise _unusable(folder, error) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 @dataclass(frozen=True)

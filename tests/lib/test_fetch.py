@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFile
 
 from stages.lib import fetch as module
 from stages.lib import http, remote
 from stages.lib.console import UserError
 from stages.lib.fetch import existing_path, fetch, local_path, repository, scratch, version
 from stages.lib.urls import UnreachableError, is_url, shown
+from tests.conftest import ROOT
 from tests.lib.server import Server, serving
 
 KEY = "data.mine.source"
@@ -385,13 +389,40 @@ def test_a_cache_that_cannot_be_written_is_told_in_one_line(
     downloads.unlink()
     with monkeypatch.context() as patch:
         patch.setattr("filelock.FileLock.acquire", refuse)
-        with pytest.raises(
-            UserError, match=r"images\.zip: cannot be written \(Permission denied\)"
-        ):
+        with pytest.raises(UserError, match=r"downloads: cannot be written \(Permission denied\)"):
             fetch(f"{server.address}/images.zip", KEY)
-        patch.setattr("tempfile.mkdtemp", refuse)
         with pytest.raises(UserError, match=r"\.cache: cannot be written"), scratch():
             pass
+
+
+def test_the_scratch_folder_goes_with_its_block(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), scratch() as folder:
+        (folder / "deep").mkdir()
+        (folder / "deep" / "file").touch()
+        raise ZeroDivisionError
+    assert list(Path(".cache").iterdir()) == []
+
+
+def test_the_scratch_folder_of_a_killed_process_goes_with_the_next(tmp_path: Path) -> None:
+    code = """
+from stages.lib.fetch import scratch
+with scratch() as folder:
+    (folder / "file").write_text("much")
+    print(folder, flush=True)
+    input()
+"""
+    command, pipe = [sys.executable, "-c", code], subprocess.PIPE
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, env=env, stdin=pipe, stdout=pipe, text=True) as other:
+        assert other.stdout is not None
+        folder = Path(other.stdout.readline().strip())
+        with scratch():
+            assert (folder / "file").is_file()  # it lives, and so keeps what it has
+        other.kill()
+    assert (folder / "file").is_file()
+    with scratch():
+        assert not folder.exists()
+    assert list(Path(".cache").iterdir()) == []
 
 
 # Other file systems
@@ -424,6 +455,94 @@ def test_a_folder_of_another_file_system(memory: fsspec.AbstractFileSystem) -> N
     memory.pipe("/images/hat/4.png", b"4")
     assert version("memory://images", KEY) != before
     assert len(list(fetch("memory://images", KEY).rglob("*.png"))) == 4
+
+
+class Line:
+    """Counts the bytes that come from a file system, and breaks after `left` of them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.left, self.sent = 10**9, 0
+        whole = MemoryFile.read
+        monkeypatch.setattr(remote, "_CHUNK", 1000)
+
+        def read(file: MemoryFile, size: int = -1) -> bytes:
+            if self.left < size:
+                raise ConnectionError
+            block = bytes(whole(file, size))
+            self.left, self.sent = self.left - len(block), self.sent + len(block)
+            return block
+
+        monkeypatch.setattr(MemoryFile, "read", read)
+
+    def breaks(self, source: str, after: int) -> None:
+        """Try to download, with a break; then the line is whole again."""
+        self.left = after
+        with pytest.raises(UnreachableError, match=r"cannot be reached \(ConnectionError\)"):
+            fetch(source, KEY)
+        self.left, self.sent = 10**9, 0
+
+
+@pytest.fixture
+def line(monkeypatch: pytest.MonkeyPatch) -> Line:
+    return Line(monkeypatch)
+
+
+def test_a_file_of_another_file_system_is_resumed(
+    memory: fsspec.AbstractFileSystem, line: Line
+) -> None:
+    memory.pipe("/images.zip", DATA)
+    line.breaks("memory://images.zip", 600_000)
+    assert fetch("memory://images.zip", KEY, sha256=DIGEST).read_bytes() == DATA
+    assert line.sent == len(DATA) - 600_000
+
+
+def test_a_folder_of_another_file_system_is_resumed(
+    memory: fsspec.AbstractFileSystem, line: Line
+) -> None:
+    contents = {f"{number}.bin": bytes([number]) * 10_000 for number in range(3)}
+    for name, content in contents.items():
+        memory.pipe(f"/images/{name}", content)
+    line.breaks("memory://images", 15_000)
+    path = fetch("memory://images", KEY)
+    assert {file.name: file.read_bytes() for file in path.iterdir()} == contents
+    assert line.sent == 15_000
+
+
+def test_a_changed_file_of_another_file_system_is_not_gone_on_with(
+    memory: fsspec.AbstractFileSystem, line: Line
+) -> None:
+    memory.pipe("/images.zip", DATA)
+    line.breaks("memory://images.zip", 600_000)
+    memory.pipe("/images.zip", DATA[::-1])
+    assert fetch("memory://images.zip", KEY).read_bytes() == DATA[::-1]
+
+
+def test_what_only_has_a_size_begins_anew(
+    memory: fsspec.AbstractFileSystem, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another version may be as long."""
+    facts = {"type": "file", "name": "/images.zip", "size": len(DATA)}
+    monkeypatch.setattr(type(memory), "info", lambda *_: facts)
+    memory.pipe("/images.zip", DATA)
+    line.breaks("memory://images.zip", 600_000)
+    memory.pipe("/images.zip", DATA[::-1])
+    assert fetch("memory://images.zip", KEY).read_bytes() == DATA[::-1]
+
+
+def test_a_file_that_changes_while_another_file_system_sends_it(
+    memory: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory.pipe("/images.zip", DATA)
+    whole = remote.copy
+
+    def copy(*asked: Any) -> None:
+        whole(*asked)
+        memory.pipe("/images.zip", DATA[::-1])
+
+    monkeypatch.setattr(remote, "copy", copy)
+    with pytest.raises(UserError, match=r"memory://images\.zip has changed meanwhile; run it"):
+        fetch("memory://images.zip", KEY)
+    assert downloads() == []
 
 
 @pytest.mark.parametrize("link", ["simplecache", "filecache", "blockcache", "zip://1.png"])

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from parsel import Selector
 
+from stages.lib import locks
 from stages.lib.console import UserError
-from stages.scrape import ledger as ledgers
 from stages.scrape.ledger import Answer, Kind, Ledger, Photo, opened
 from stages.scrape.shop_file import Fields
 from stages.scrape.structured import read_product
@@ -163,7 +163,7 @@ def test_a_second_crawl_waits_for_the_end_of_the_first(
         said.append(text)
         waiting.set()
 
-    monkeypatch.setattr(ledgers, "say", heard)
+    monkeypatch.setattr(locks, "say", heard)
 
     def second() -> None:
         with opened(path, "f"):
