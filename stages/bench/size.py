@@ -11,8 +11,7 @@ class Size:
 
     Attributes:
         rounds: how often each competitor is timed; a median needs at least three.
-        steps: training steps in a turn; few of many begin on cold caches, beside threads of the
-            turn before that still wait actively.
+        steps: training steps in a turn; few of many begin on cold caches.
         turns: turns that a training has in a round.
         images: images that are trained on; the more, the less of a turn is validation.
         ingests: rounds of the ingestion.
@@ -42,10 +41,10 @@ class Size:
 
 
 FULL = Size(
-    rounds=9,
+    rounds=25,
     steps=20,
     turns=1,
-    images=5000,
+    images=10_000,
     ingests=3,
     files=500,
     many=5000,

@@ -15,7 +15,7 @@ import torch
 
 from stages.bench.figures import Figure, Target, rates, ratio
 from stages.bench.size import Size
-from stages.bench.turns import Training, take_turns
+from stages.bench.turns import Crew, take_turns
 from stages.lib import loop
 from stages.lib.drawn import draw
 from stages.lib.params import DataSet, Run, Scaled
@@ -28,6 +28,9 @@ PYTHAE = "0.1.2"
 TRAININGS = 6
 """How many take turns: so many seconds of the clock are one of a training's own."""
 
+VALID_IMAGES = 20
+"""A validation is no part of a step, but the loop does not go without."""
+
 LAYERS = {"PyTorch's layers": True, "our layers": False}
 """What pythae trains the networks with → whether they are plain."""
 
@@ -38,20 +41,26 @@ def measure(size: Size, folder: Path) -> list[Figure]:
     """The throughput of the loop; `folder` is for the data and what the trainings write."""
     store = folder / "circles"
     images = Scaled(sample=size.images, full=size.images)
-    data = DataSet(source="drawn:circles_mono", height=96, width=64, valid_share=0.01, count=images)
+    share = VALID_IMAGES / size.images
+    data = DataSet(
+        source="drawn:circles_mono", height=96, width=64, valid_share=share, count=images
+    )
     draw("circles", data, size.images, 0, store)
     has_pythae = importlib.util.find_spec("pythae") is not None
-    trainings: dict[str, Training] = {}
-    for precision in PRECISIONS:
-        trainings[f"loop {precision}"] = partial(train_in_loop, precision, store, folder)
-        trainings[f"bare {precision}"] = partial(train_bare, precision, store)
+    crews: list[Crew] = [
+        {
+            f"loop {precision}": partial(train_in_loop, precision, store, folder),
+            f"bare {precision}": partial(train_bare, precision, store),
+        }
+        for precision in PRECISIONS
+    ]
     if has_pythae:
         from stages.bench.pythae_vae import train_with_pythae
 
         for layers, plain in LAYERS.items():
             out = folder / f"pythae-{plain}"
-            trainings[layers] = partial(train_with_pythae, store, LATENTS, BATCH, out, plain)
-    seconds = take_turns(trainings, size)
+            crews.append({layers: partial(train_with_pythae, store, LATENTS, BATCH, out, plain)})
+    seconds = take_turns(crews, size)
 
     def compare(precision: str, rival: str, name: str, target: Target) -> Figure:
         ours, theirs = seconds[f"loop {precision}"], seconds[rival]
