@@ -22,7 +22,7 @@ OUT = Path("bench.json")
 def main() -> None:
     """Measure everything and print the table."""
     parser = argparse.ArgumentParser(prog="python -m stages.bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="half a minute instead of minutes")
+    parser.add_argument("--quick", action="store_true", help="half a minute instead of ten")
     parser.add_argument("--json", action="store_true", help=f"write everything to {OUT} too")
     asked = parser.parse_args()
     about = machine.describe()
@@ -43,7 +43,7 @@ def measure(size: Size, repository: Path) -> list[Figure]:
             *drawings.measure(size),
             *neighbours.measure(size),
             *paths.measure(size),
-            workspace.measure(min(size.rounds, 3), repository),
+            *workspace.measure(min(size.rounds, 3), size.experiments, repository),
         ]
 
 

@@ -23,6 +23,7 @@ class Size:
         searches: rounds of that.
         walks: paths whose style is measured.
         geodesics: pairs of codes.
+        experiments: runs of `dvc exp run` with another β, some minutes each.
     """
 
     rounds: int
@@ -38,6 +39,7 @@ class Size:
     searches: int
     walks: int
     geodesics: int
+    experiments: int
 
 
 FULL = Size(
@@ -54,6 +56,7 @@ FULL = Size(
     searches=5,
     walks=40,
     geodesics=100,
+    experiments=1,
 )
 QUICK = Size(
     rounds=3,
@@ -69,4 +72,5 @@ QUICK = Size(
     searches=3,
     walks=12,
     geodesics=10,
+    experiments=0,
 )

@@ -18,4 +18,5 @@ TINY = Size(
     searches=2,
     walks=4,
     geodesics=2,
+    experiments=0,
 )
