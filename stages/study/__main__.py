@@ -19,6 +19,9 @@ from stages.study.cell import Order, fingerprint
 
 CACHE = Path(".cache/studies")
 
+_SOURCE = "source.txt"
+"""Beside the results on other images than the study's own: where these are from, no secrets."""
+
 _PACKED = r"(?i)(\.(tar|gz|bz2|xz|tgz|zip|npz|csv|json))+$"
 """How a source is packed, at the end of its name; any other dot may tell it from another."""
 
@@ -39,6 +42,8 @@ def main() -> None:
         )
     published = results.read_published(asked.name)
     out = asked.scale + (f"-{_label(asked.source)}" if asked.source else "")
+    folder = plan.STUDIES / asked.name / "results" / out
+    _check_source(folder, asked.source)
     cache = CACHE / asked.name
     with alone(cache / f"{out}.lock", "this study is running already"):
         images = {
@@ -83,18 +88,22 @@ def main() -> None:
             published,
             company,
         )
-        folder = plan.STUDIES / asked.name / "results" / out
-        undrawn = _publish(outcome, {name: orders[name].model for name in finished}, folder)
+        models = {name: orders[name].model for name in finished}
+        undrawn = _publish(outcome, models, folder, asked.source)
     say(f"{len(finished)} of {len(cells)} cells are finished: {folder / 'table.md'}")
     if failures or undrawn:
         raise UserError("; ".join([*_told(failures, len(chosen)), *undrawn]))
 
 
-def _publish(outcome: results.Outcome, models: figures.Models, folder: Path) -> list[str]:
+def _publish(
+    outcome: results.Outcome, models: figures.Models, folder: Path, source: str | None
+) -> list[str]:
     """Write the results; what is wrong with the figures, if anything, is told by the answer."""
     undrawn = []
     with files.folder(folder) as part:  # so that no figure of an earlier run stays behind
         results.write(outcome, part)
+        if source is not None:
+            files.write_bytes(part / _SOURCE, f"{shown(source)}\n".encode())
         try:
             figures.draw(outcome, models, part)
         except UserError as error:  # the tables are worth more than the figures
@@ -146,6 +155,19 @@ def _order(
         neighbours.path if neighbours is not None else None,
         plan.mixes(study, scale),
     )
+
+
+def _check_source(folder: Path, source: str | None) -> None:
+    """Refuse to write over the results on another source whose name ends alike."""
+    path = folder / _SOURCE
+    if source is None or not path.is_file():
+        return
+    found = path.read_text(encoding="utf-8").strip()
+    if found != shown(source):
+        raise UserError(
+            f"--source: found {shown(source)}, but {folder} holds the results on {found}; write it "
+            "as then if they are the same, else move the folder away"
+        )
 
 
 def _label(source: str) -> str:

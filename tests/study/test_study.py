@@ -265,6 +265,13 @@ def test_other_images_have_results_of_their_own(tiny: Writer, study: Study) -> N
     study("--source", "sklearn:digits", "--only", ONE)
     assert "sklearn:digits" in (results("small-digits") / "table.md").read_text()
     assert not results().exists()
+    study("--source", "sklearn:digits", "--only", ONE)
+    before = (results("small-digits") / "results.csv").read_bytes()
+    with pytest.raises(
+        UserError, match=r"found /other/digits, but .*small-digits holds the results on sklearn:dig"
+    ):
+        study("--source", "/other/digits", "--only", ONE)
+    assert (results("small-digits") / "results.csv").read_bytes() == before
 
 
 @pytest.mark.parametrize(
