@@ -22,7 +22,9 @@ OUT = Path("bench.json")
 def main() -> None:
     """Measure everything and print the table."""
     parser = argparse.ArgumentParser(prog="python -m stages.bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="half a minute instead of ten")
+    parser.add_argument(
+        "--quick", action="store_true", help="a rough look in a fraction of the time"
+    )
     parser.add_argument("--json", action="store_true", help=f"write everything to {OUT} too")
     asked = parser.parse_args()
     about = machine.describe()

@@ -55,7 +55,10 @@ def _experiment(rounds: int, repository: Path) -> Figure:
         seconds = time.perf_counter() - began
         if failed:
             return Figure(EXPERIMENT, "×", (), SLIGHT, f"failed: {_last_line(lines)}")
-        _dvc(f"exp remove {name}", repository)
+        removed = _dvc(f"exp remove {name}", repository)
+        if removed.returncode:
+            why = f"failed to remove {name}: {_last_line(removed.stderr)}"
+            return Figure(EXPERIMENT, "×", (), SLIGHT, why)
         trained = sum(
             int(images) / float(rate.replace(",", "")) for images, rate in _TRAINED.findall(lines)
         )

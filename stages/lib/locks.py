@@ -43,7 +43,7 @@ def held(path: Path) -> bool:
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
-    except Timeout:
+    except (Timeout, PermissionError):  # what we may not touch is somebody else's
         return True
     lock.release()
     return False

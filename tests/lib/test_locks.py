@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 
-from stages.lib import locks
 from stages.lib.console import UserError
 from stages.lib.locks import alone, held
 from tests.conftest import ROOT
+from tests.lib.waiting import said_by_the_second
 
 HOLDER = """
 import sys
@@ -49,26 +48,18 @@ def test_another_process_is_told_at_once_and_a_dead_one_holds_nothing(tmp_path: 
 
 def test_who_waits_says_so_and_comes_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "one.lock"
-    said, told, inside = list[str](), threading.Event(), threading.Event()
-
-    def hear(text: str) -> None:
-        said.append(text)
-        told.set()
-
-    monkeypatch.setattr(locks, "say", hear)
-
-    def second() -> None:
-        with alone(path, "busy", wait=True):
-            inside.set()
-
-    with alone(path, "busy"):
-        thread = threading.Thread(target=second)
-        thread.start()
-        assert told.wait(60)
-        assert not inside.wait(0.2)
-    thread.join(60)
-    assert inside.is_set()
+    said = said_by_the_second(lambda: alone(path, "busy", wait=True), monkeypatch)
     assert said == [f"busy ({path} is locked); waiting for its end"]
+
+
+def test_a_lock_that_may_not_be_touched_is_somebody_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    assert held(tmp_path / "one.lock")
 
 
 def test_an_error_within_gives_the_lock_back(tmp_path: Path) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import pytest
 from parsel import Selector
 
-from stages.lib import locks
 from stages.lib.console import UserError
 from stages.scrape.ledger import Answer, Kind, Ledger, Photo, opened
 from stages.scrape.shop_file import Fields
 from stages.scrape.structured import read_product
+from tests.lib.waiting import said_by_the_second
 
 ANSWER = Answer('"tag"', "yesterday", "2026-01-01T00:00:00Z", 5)
 START: list[tuple[str, Kind]] = [("http://a/list", "listing")]
@@ -156,25 +155,6 @@ def test_a_second_crawl_waits_for_the_end_of_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "shop" / "ledger.sqlite"
-    inside, waiting = threading.Event(), threading.Event()
-    said: list[str] = []
-
-    def heard(text: str) -> None:
-        said.append(text)
-        waiting.set()
-
-    monkeypatch.setattr(locks, "say", heard)
-
-    def second() -> None:
-        with opened(path, "f"):
-            inside.set()
-
-    with opened(path, "f"):
-        thread = threading.Thread(target=second)
-        thread.start()
-        assert waiting.wait(60)
-        assert not inside.wait(0.5)
-    thread.join(60)
-    assert inside.is_set()
+    said = said_by_the_second(lambda: opened(path, "f"), monkeypatch)
     assert len(said) == 1
     assert "another crawl is running" in said[0]
