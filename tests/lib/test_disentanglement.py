@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from stages.lib.disentanglement import (
     QUICK,
@@ -19,9 +21,12 @@ from stages.lib.disentanglement import (
     matrices,
     measure,
     mig,
+    summary,
 )
+from stages.lib.disentanglement.parallel import by_all_cores
 from stages.lib.disentanglement.sample import Floats, Sample, check
 from stages.lib.disentanglement.summary import _bounds
+from stages.lib.disentanglement.unsupervised import total_correlation
 
 IMAGES, CLASSES = 3000, 6
 NAMES = ["x", "y", "r", "hue"]
@@ -240,6 +245,36 @@ def test_a_seed_gives_the_same_numbers_and_another_others() -> None:
     assert first != measure(codes, factors, kinds, 1, SETTINGS, quiet=True)
     np.testing.assert_array_equal(codes, kept[0])
     np.testing.assert_array_equal(factors, kept[1])
+
+
+def test_numbers_do_not_depend_on_the_number_of_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: set[int] = set()
+
+    def watched(codes: Floats) -> float:
+        pools = threadpool_info()
+        threads.update(pool["num_threads"] for pool in pools if pool["user_api"] == "blas")
+        return total_correlation(codes)
+
+    monkeypatch.setattr(summary, "total_correlation", watched)
+    found = []
+    for cores in (1, 2):
+        monkeypatch.setenv("LOKY_MAX_CPU_COUNT", str(cores))  # joblib's
+        with threadpool_limits(cores):  # numpy's
+            found.append(_examine("noise", "discrete"))
+    assert found[0].metrics == found[1].metrics
+    pd.testing.assert_frame_equal(found[0].table, found[1].table, check_exact=True)
+    # A sum that is shared among threads differs in its last bits, if not with these codes.
+    assert threads == {1}
+
+
+def test_work_of_all_cores_comes_in_order_and_its_fault_is_told() -> None:
+    def later_is_faster(number: int) -> int:
+        time.sleep((9 - number) / 100)
+        return number
+
+    assert by_all_cores(later_is_faster, (number for number in range(10))) == list(range(10))
+    with pytest.raises(ZeroDivisionError):
+        by_all_cores(lambda number: 1 // number, range(10))
 
 
 def test_numbers_are_computed_in_float64_whatever_comes() -> None:

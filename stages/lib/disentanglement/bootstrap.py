@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from stages.lib.disentanglement.parallel import by_all_cores
 from stages.lib.disentanglement.sample import Ints
 
 Statistic = Callable[[Ints], Mapping[str, float]]
@@ -39,7 +40,8 @@ def intervals(
                          "a level between 0 and 1")  # fmt: skip
     rng = np.random.default_rng(seed)
     estimate = statistic(np.arange(images, dtype=np.int64))
-    drawn = [statistic(rng.integers(images, size=images)) for _ in range(resamples)]
+    resampled = (rng.integers(images, size=images) for _ in range(resamples))
+    drawn = by_all_cores(statistic, resampled)
     bounds = {}
     for name, value in estimate.items():
         if not np.isfinite(value):

@@ -12,6 +12,7 @@ from scipy.special import entr
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 from sklearn.linear_model import Lasso
 
+from stages.lib.disentanglement.parallel import by_all_cores
 from stages.lib.disentanglement.sample import Floats, Kind, Sample, check, standardise
 
 
@@ -74,17 +75,19 @@ def dci_trees(
     """
     sample = check(codes, factors, kinds, latents=2, variables=2)
     fitted, held_out = sample.split(train, test, seed)
-    importance, informativeness = [], []
-    for column, kind in enumerate(sample.kinds):
-        boosting = GradientBoostingRegressor if kind == "continuous" else GradientBoostingClassifier
+
+    def fit(column: int) -> tuple[Floats, float]:
+        regressed = sample.kinds[column] == "continuous"
+        boosting = GradientBoostingRegressor if regressed else GradientBoostingClassifier
         model = boosting(
             n_estimators=trees, max_depth=depth, learning_rate=learning_rate, random_state=seed
         )
         model.fit(fitted.codes, fitted.factors[:, column])
-        # Rounding leaves a latent that is never needed a little below 0.
-        importance.append(np.maximum(model.feature_importances_, 0.0))
         score = model.score(held_out.codes, held_out.factors[:, column])
-        informativeness.append(max(0.0, score))
+        # Rounding leaves a latent that is never needed a little below 0.
+        return np.maximum(model.feature_importances_, 0.0), max(0.0, score)
+
+    importance, informativeness = zip(*by_all_cores(fit, range(len(kinds))), strict=True)
     return DCI(np.stack(importance, axis=1), np.array(informativeness))
 
 
@@ -134,13 +137,16 @@ def dci_lasso(
 def lasso_weights(sample: Sample, alpha: float) -> list[Floats]:
     """For each factor, the weights of its targets (1, or one a class) on the D latents."""
     x = standardise(sample.codes, sample.codes)
-    found = []
-    for values, kind in zip(sample.factors.T, sample.kinds, strict=True):
-        targets = values[:, None] if kind == "continuous" else _indicators(values)
-        model = Lasso(alpha=alpha, fit_intercept=False, precompute=True, max_iter=10_000)
-        weights = model.fit(x, standardise(targets, targets)).coef_
-        found.append(weights.reshape(targets.shape[1], -1))
-    return found
+    targets = [
+        values[:, None] if kind == "continuous" else _indicators(values)
+        for values, kind in zip(sample.factors.T, sample.kinds, strict=True)
+    ]
+    every = np.concatenate(targets, axis=1)
+    model = Lasso(alpha=alpha, fit_intercept=False, precompute=True, max_iter=10_000)
+    # Each target has weights of its own; fitted together, the latents are looked at once.
+    weights = model.fit(x, standardise(every, every)).coef_.reshape(every.shape[1], -1)
+    ends = np.cumsum([part.shape[1] for part in targets])
+    return np.split(weights, ends[:-1])
 
 
 def lasso_importance(weights: list[Floats]) -> Floats:

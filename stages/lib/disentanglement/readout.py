@@ -9,6 +9,7 @@ import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from stages.lib.disentanglement.parallel import by_all_cores
 from stages.lib.disentanglement.sample import Kind, check, standardise
 
 
@@ -47,8 +48,9 @@ def explicitness(
     sample = check(codes, factors, kinds).discrete(bins)
     fitted, held_out = sample.split(train, test, seed)
     x, x_test = (standardise(part.codes, fitted.codes) for part in (fitted, held_out))
-    areas = []
-    for column, (y, y_test) in enumerate(zip(fitted.factors.T, held_out.factors.T, strict=True)):
+
+    def area(column: int) -> float:
+        y, y_test = fitted.factors[:, column], held_out.factors[:, column]
         model = LogisticRegression(max_iter=10_000).fit(x, y)
         chances = model.predict_proba(x_test).T
         # A class that no held-out image has, or that all have, has no curve.
@@ -62,5 +64,6 @@ def explicitness(
                 f"factors column {column}: no value of a training image is that of a held-out one; "
                 "give more images or leave this factor out"
             )
-        areas.append(np.mean(curves))
-    return float(np.mean(areas))
+        return float(np.mean(curves))
+
+    return float(np.mean(by_all_cores(area, range(len(kinds)))))

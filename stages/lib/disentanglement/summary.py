@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from stages.lib.console import Progress
 from stages.lib.disentanglement.bootstrap import intervals
@@ -173,6 +174,30 @@ def examine(
     sample = check(codes, factors, kinds, latents=2, variables=2)
     if len(names) != len(kinds):
         raise ValueError(f"found {len(names)} names of {len(kinds)} factors")
+    with threadpool_limits(1):  # the same sums whatever the number of cores, and in less time
+        return _examine(sample, names, seed, settings, quiet)
+
+
+def holdings(table: pd.DataFrame, *, least: float) -> pd.DataFrame:
+    """What each latent holds: the factor of which it has the largest share of information.
+
+    Args:
+        table: of `matrices`.
+        least: a latent with smaller shares than this of every factor holds ``nothing``.
+
+    Returns:
+        A row for each latent, in order, with the columns ``latent``, ``factor`` (its name, or
+        ``nothing``) and ``share`` (of that factor's information; for ``nothing`` the largest).
+    """
+    rows = table.groupby("latent")["share"].idxmax()
+    best: pd.DataFrame = table.loc[rows, ["latent", "factor", "share"]].reset_index(drop=True)
+    best["factor"] = best["factor"].where(best["share"] >= least, "nothing")
+    return best
+
+
+def _examine(
+    sample: Sample, names: Sequence[str], seed: int, settings: Settings, quiet: bool
+) -> Examination:
     few = _draw(sample, settings.points, seed)
     fitted, _ = sample.split(settings.train, settings.test, seed)
     steps: dict[str, Callable[[], Any]] = {
@@ -206,23 +231,6 @@ def examine(
         "alone": found["alone"],
     }
     return Examination(dict(sorted(metrics.items())), _tidy(columns, names))
-
-
-def holdings(table: pd.DataFrame, *, least: float) -> pd.DataFrame:
-    """What each latent holds: the factor of which it has the largest share of information.
-
-    Args:
-        table: of `matrices`.
-        least: a latent with smaller shares than this of every factor holds ``nothing``.
-
-    Returns:
-        A row for each latent, in order, with the columns ``latent``, ``factor`` (its name, or
-        ``nothing``) and ``share`` (of that factor's information; for ``nothing`` the largest).
-    """
-    rows = table.groupby("latent")["share"].idxmax()
-    best: pd.DataFrame = table.loc[rows, ["latent", "factor", "share"]].reset_index(drop=True)
-    best["factor"] = best["factor"].where(best["share"] >= least, "nothing")
-    return best
 
 
 def _draw(sample: Sample, points: int, seed: int) -> Sample:
