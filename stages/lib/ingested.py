@@ -40,6 +40,7 @@ def ingest(name: str, data: DataSet, workplace: Path) -> Store:
     """
     values = params.read(params.PARAMS)
     values["runs"] = {family: {} for family in values["runs"]}  # of other images than these
+    values["paths"]["runs"] = []
     values["data"] = {name: data.model_dump()}
     workplace.mkdir(parents=True, exist_ok=True)
     (workplace / params.PARAMS).write_text(yaml.safe_dump(values, sort_keys=False))

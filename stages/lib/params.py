@@ -34,6 +34,9 @@ PARAMS = Path("params.yaml")
 SHOP = "shop"
 """The image store that the stage `products` makes, beside those under ``data``."""
 
+_TAKEN = (SHOP, "products", "crawl")
+"""Folders of `data/` that the stages `scrape` and `products` write."""
+
 Scale = Literal["sample", "full"]
 Likelihood = Literal["bernoulli", "gaussian", "laplace"]
 
@@ -682,7 +685,7 @@ class Paths(Walks):
         runs: names of runs; each is measured with its own data set.
     """
 
-    runs: Annotated[list[Name], Field(min_length=1)]
+    runs: list[Name]
 
 
 class Tolerance(Section):
@@ -749,6 +752,28 @@ class Params(Section):
 
     paths: Paths
     gate: dict[str, Tolerance]
+
+    @field_validator("data")
+    @classmethod
+    def _folders_are_free(cls, data: dict[str, DataSet]) -> dict[str, DataSet]:
+        for name in data:
+            if name in _TAKEN:
+                raise ValueError(
+                    f"found {name!r}, but the folder data/{name} is the crawl's; "
+                    "choose another name"
+                )
+        return data
+
+    @model_validator(mode="after")
+    def _walks_have_runs(self) -> Params:
+        names = self.run_names()
+        for number, name in enumerate(self.paths.runs):
+            if name not in names:
+                raise ValueError(
+                    f"paths.runs.{number}: found {name!r}, "
+                    f"expected one of {', '.join(names)}{nearest(name, names)}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _runs_have_data(self) -> Params:

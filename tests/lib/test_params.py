@@ -17,6 +17,8 @@ from stages.lib import params
 from stages.lib.console import UserError
 from tests.conftest import ROOT
 
+ART = params.read(ROOT / "params.yaml")["data"]["art"]
+
 
 @pytest.fixture
 def values() -> dict[str, Any]:
@@ -57,15 +59,17 @@ def put(values: dict[str, Any], key: str, value: object) -> dict[str, Any]:
         ("data.fashion.fit", "zoom", "fit: found 'zoom', expected 'crop', 'pad' or 'stretch'"),
         ("data.art.valid_share", 1.0, "data.art.valid_share: found 1.0, expected less than 1"),
         ("data.Art", {}, "data.Art: found 'Art', expected a name of small letters, digits and _ "),
+        ("data.shop", ART, "params.yaml: data: found 'shop', but the folder data/shop is the"),
         ("data.art.sha256", "abc", "art.sha256: found 'abc', expected 64 hexadecimal digits"),
         ("scrape.contact", "me", "scrape.contact: found 'me', expected a mail address or a URL"),
         ("train.epochs", 50, "epochs: found 50, expected a pair {sample: …, full: …}"),
         ("data.art.source", "", "data.art.source: found '', expected at least 1 character"),
-        ("paths.runs", [], "paths.runs: found [], expected at least 1 item"),
         ("cartography.clusters", [4, 6, 8], "found [4, 6, 8], expected at most 2 items"),
         ("data.art.source", False, "a string (YAML reads yes, no, on and off so; put a word in"),
         ("beta", ".5e1", "beta: found '.5e1', expected a number (YAML reads .5e1 as text; write 5"),
         ("runs.beta.circles_beta_vae.modle", "vae", "modle: unknown key; did you mean 'model'?"),
+        ("paths.runs", ["art_beta_vea"], "paths.runs.0: found 'art_beta_vea', expected one of"),
+        ("paths.runs", ["art_beta_vea"], "did you mean 'art_beta_vae'?"),
         ("runs.beta.circles_beta_vae.data", "circle_mono", "did you mean 'circles_mono'?"),
         (
             "runs.beta.circles_beta_vae.model",

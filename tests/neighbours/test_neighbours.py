@@ -98,6 +98,7 @@ def door(tmp_path: Path, make_store: Callable[..., Store], monkeypatch: pytest.M
     values = params.read(ROOT / "params.yaml")
     values["data"] = {"blobs": {"source": "test", "height": 32, "width": 32, "valid_share": 0.25}}
     values["runs"] = {family: {} for family in values["runs"]}
+    values["paths"]["runs"] = []
     values["neighbours"] |= {"backbone": "vgg19_random", "size": 32}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
     monkeypatch.chdir(tmp_path)

@@ -117,11 +117,12 @@ def test_wrong_input_is_named(folder: Path) -> None:
     change(folder, "paths", backbone="nothing")
     with pytest.raises(UserError, match=r"paths\.backbone: no backbone 'nothing'"):
         stage.main()
-    change(folder, "paths", runs=["circles_vae"])
-    with pytest.raises(UserError, match=r"paths\.runs: no run on data 'art'; add one"):
-        stage.main()
+    for others in ([], ["circles_vae"]):
+        change(folder, "paths", runs=others)
+        with pytest.raises(UserError, match=r"paths\.runs: no run on data 'art'; add one"):
+            stage.main()
     change(folder, "paths", runs=["art_vea"])
-    with pytest.raises(UserError, match=r"no run 'art_vea' .*; did you mean 'art_vae'"):
+    with pytest.raises(UserError, match=r"paths\.runs\.0: found 'art_vea', .* mean 'art_vae'"):
         stage.main()
     change(folder, "paths", reference={"sample": 3, "full": 10})
     with pytest.raises(UserError, match=r"paths\.reference: .*found 3, expected at least 10"):
