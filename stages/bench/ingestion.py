@@ -135,9 +135,7 @@ def one_core() -> Iterator[None]:
 
 
 def _write_params(folder: Path, names: list[str]) -> None:
-    values = params.read(_ROOT / params.PARAMS)
-    values["runs"] = {family: {} for family in values["runs"]}
-    values["paths"]["runs"] = []
+    values = params.without_runs(params.read(_ROOT / params.PARAMS))
     values["data"] = {
         name: {"source": str(folder / name), "height": HEIGHT, "width": WIDTH} for name in names
     }

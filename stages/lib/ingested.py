@@ -38,9 +38,7 @@ def ingest(name: str, data: DataSet, workplace: Path) -> Store:
     Raises:
         SystemExit: if it cannot be ingested, after the door has said why.
     """
-    values = params.read(params.PARAMS)
-    values["runs"] = {family: {} for family in values["runs"]}  # of other images than these
-    values["paths"]["runs"] = []
+    values = params.without_runs(params.read(params.PARAMS))  # which are of other images
     values["data"] = {name: data.model_dump()}
     workplace.mkdir(parents=True, exist_ok=True)
     (workplace / params.PARAMS).write_text(yaml.safe_dump(values, sort_keys=False))

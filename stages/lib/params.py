@@ -979,6 +979,12 @@ def merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
+def without_runs(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a params.yaml, with no runs and no walks: for images that they do not fit."""
+    runs: dict[str, Any] = {family: {} for family in values["runs"]}
+    return {**values, "runs": runs, "paths": {**values["paths"], "runs": []}}
+
+
 def _place(problem: Mapping[str, Any]) -> list[str]:
     """The keys that lead to a problem, as a person wrote them."""
     place = [str(part) for part in problem["loc"] if part != "[key]"]

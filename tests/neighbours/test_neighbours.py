@@ -95,10 +95,8 @@ def test_pictures_of_one_photograph_are_one_group(make_store: Callable[..., Stor
 def door(tmp_path: Path, make_store: Callable[..., Store], monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder where the stage can be started on blobs."""
     make_store()
-    values = params.read(ROOT / "params.yaml")
+    values = params.without_runs(params.read(ROOT / "params.yaml"))
     values["data"] = {"blobs": {"source": "test", "height": 32, "width": 32, "valid_share": 0.25}}
-    values["runs"] = {family: {} for family in values["runs"]}
-    values["paths"]["runs"] = []
     values["neighbours"] |= {"backbone": "vgg19_random", "size": 32}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
     monkeypatch.chdir(tmp_path)
