@@ -24,7 +24,7 @@ $(INSTALLED): requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v < (3, 14) else f"error: $(PYTHON) is Python {v[0]}.{v[1]}, expected 3.10 to 3.13; run make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m stages.report.offline
+	$(BIN)/python -m latent_atlas.report.offline
 	@touch $@
 
 setup: $(INSTALLED) ## make .venv from requirements.lock
@@ -54,7 +54,7 @@ verify: setup ## reproduce the last commit in a temporary clone and compare
 	@$(BIN)/python -m stages.verify
 
 bench: setup ## measure speed as ratios: loop against a bare loop, ingest against Pillow, …
-	@$(BIN)/python -m stages.bench
+	@$(BIN)/python -m benchmarks
 
 clean: ## remove what the stages made, but not DVC's cache, finished studies or .venv
 	rm -rf data/* models plots report metrics/*.json dvc_plots

@@ -17,9 +17,10 @@ import torch
 import yaml
 from hypothesis import settings
 
-from stages.lib import loop, params
-from stages.lib.params import Run
-from stages.lib.store import Store, StoreWriter, open_store, split_of
+from latent_atlas.config import params
+from latent_atlas.config.params import Run
+from latent_atlas.data.store import Store, StoreWriter, open_store, split_of
+from latent_atlas.training import loop
 
 ROOT = Path(__file__).resolve().parent.parent
 

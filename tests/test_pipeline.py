@@ -11,19 +11,20 @@ from typing import Any
 import pytest
 import yaml
 
-from stages.lib import loop, params
-from stages.lib.compare import flatten, judge
-from stages.study import plan
-from stages.verify.clone import outputs
+from latent_atlas.config import params
+from latent_atlas.metrics.tolerance import flatten, judge
+from latent_atlas.studies import plan
+from latent_atlas.training import loop
+from latent_atlas.util.clone import outputs
 from tests.conftest import ROOT, run_in
 
-FILES = ("dvc.yaml", "stages/sources/dvc.yaml")
+FILES = ("dvc.yaml", "data/dvc.yaml")
 DAG: dict[str, Any] = {
     name: stage
     for file in FILES
     for name, stage in yaml.safe_load((ROOT / file).read_text())["stages"].items()
 }
-SOURCES = "stages/sources/dvc.yaml:sources"
+SOURCES = "data/dvc.yaml:sources"
 PARAMS = params.load(ROOT / "params.yaml")
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from stages.models.base import Batch, Model, Recipe
-from stages.models.registry import MODELS, build
+from latent_atlas.config.registry import MODELS, build
+from latent_atlas.models.base import Batch, Model, Recipe
 
 
 def small_model(name: str, latent_dim: int = 4, size: int = 32, **options: object) -> Model:
@@ -16,7 +16,7 @@ def small_model(name: str, latent_dim: int = 4, size: int = 32, **options: objec
         network="conv4_quarter",
         likelihood="gaussian",
         beta=0.4,
-        weights={"generation": 1.0},
+        weights={"reconstruction": 1.0},
         options={**MODELS[name].options, **options},  # type: ignore[dict-item]
     )
     return build(name, recipe)

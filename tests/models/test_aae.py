@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stages.models.aae import AAE, component_means
-from stages.models.base import Batch, Recipe
-from stages.models.registry import MODELS
+from latent_atlas.config.registry import MODELS
+from latent_atlas.models.aae import AAE, component_means
+from latent_atlas.models.base import Batch, Recipe
 from tests.models.adversaries import reached, sample, small_model
 
 
@@ -49,9 +49,9 @@ def test_jointly_the_encoder_moves_once_by_the_weighted_sum() -> None:
     ]
     given = sample(model)
     both = model(given, "autoencoding")
-    generation = model(given, "reconstruction")["generation"]
+    generation = model(given, "reconstruction")["reconstruction"]
     regularisation = model(given, "regularisation")["regularisation_loss"]
-    torch.testing.assert_close(both["generation"], generation)
+    torch.testing.assert_close(both["reconstruction"], generation)
     torch.testing.assert_close(both["loss"], generation + 7 * regularisation)
     assert reached(model, given, "autoencoding") == {"encoder", "decoder", "discriminator"}
 
@@ -173,7 +173,7 @@ def test_a_class_of_validation_images_alone_has_no_component() -> None:
 
 def test_a_code_of_cells_starts_about_0() -> None:
     torch.manual_seed(0)
-    weights, options = {"generation": 1.0}, MODELS["aae"].options
+    weights, options = {"reconstruction": 1.0}, MODELS["aae"].options
     model = AAE(Recipe((32, 32, 3), 8, "dense", "gaussian", 0.0, weights, options))
     mean = torch.rand(3, 32, 32)
     model.start_from(mean)

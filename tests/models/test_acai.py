@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stages.models.acai import ACAI, MixtureCritic, alphas, blend
+from latent_atlas.models.acai import ACAI, MixtureCritic, alphas, blend
 from tests.models.adversaries import reached, sample, small_model
 
 
@@ -80,7 +80,7 @@ def test_the_autoencoder_wants_the_critic_to_say_nothing() -> None:
     model.critic = Says(torch.full((6,), 0.3))  # type: ignore[assignment]
     losses = model(given, "autoencoder")
     torch.testing.assert_close(losses["mixture"], torch.full((6,), 0.09))
-    penalty = losses["loss"] - losses["generation"]
+    penalty = losses["loss"] - losses["reconstruction"]
     pixels = 32 * 32 * 3
     torch.testing.assert_close(
         penalty, torch.full((6,), pixels / 2 * 0.5 * 0.09), rtol=1e-3, atol=0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from stages.models.annealed_vae import AnnealedVAE, capacity
-from stages.models.base import Batch, Recipe
+from latent_atlas.models.annealed_vae import AnnealedVAE, capacity
+from latent_atlas.models.base import Batch, Recipe
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,9 @@ def test_the_schedule_at_points(
 def losses(progress: float, most: float) -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
     options = {"gamma": 10.0, "capacity": most, "until": 1.0, "stairs": 0}
-    model = AnnealedVAE(Recipe((8, 6, 1), 3, "mlp", "bernoulli", 0.0, {"generation": 0.5}, options))
+    model = AnnealedVAE(
+        Recipe((8, 6, 1), 3, "mlp", "bernoulli", 0.0, {"reconstruction": 0.5}, options)
+    )
     images = torch.rand(7, 1, 8, 6, generator=torch.Generator().manual_seed(1))
     given: dict[str, torch.Tensor] = model(
         Batch(images, torch.ones(7, 3), torch.zeros(7), progress)
@@ -49,12 +51,12 @@ def test_what_the_latents_hold_beyond_or_below_the_capacity_costs(
     progress: float, most: float
 ) -> None:
     found = losses(progress, most)
-    excess = abs(found["latent"].mean().item() - progress * most)
+    excess = abs(found["kl"].mean().item() - progress * most)
     assert found["excess"].tolist() == pytest.approx([excess] * 7)
-    torch.testing.assert_close(found["loss"], 0.5 * found["generation"] + 10 * found["excess"])
+    torch.testing.assert_close(found["loss"], 0.5 * found["reconstruction"] + 10 * found["excess"])
 
 
 def test_at_no_capacity_it_is_a_beta_vae_of_gamma() -> None:
     found = losses(0.0, 4.0)
-    expected = 0.5 * found["generation"].mean() + 10 * found["latent"].mean()
+    expected = 0.5 * found["reconstruction"].mean() + 10 * found["kl"].mean()
     torch.testing.assert_close(found["loss"].mean(), expected)

@@ -17,9 +17,9 @@ import torchvision
 from PIL import Image
 from safetensors.torch import save_file
 
-from stages.models import backbones
-from stages.models.backbones import BackboneError
-from stages.models.efficientnet import EfficientNetLite0, SameConv
+from latent_atlas.models import backbones
+from latent_atlas.models.backbones import BackboneError
+from latent_atlas.models.efficientnet import EfficientNetLite0, SameConv
 
 NATURAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "natural"
 needs_lite0 = pytest.mark.skipif(

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from stages.models.base import Batch, Recipe
-from stages.models.dip_vae import DIPVAE1, DIPVAE2, covariance
-from stages.models.sampling import Pass
+from latent_atlas.models.base import Batch, Recipe
+from latent_atlas.models.dip_vae import DIPVAE1, DIPVAE2, covariance
+from latent_atlas.models.sampling import Pass
 
 OPTIONS = {"off_diagonal": 3.0, "diagonal": 7.0}
 
 
 def recipe() -> Recipe:
-    return Recipe((8, 6, 1), 2, "mlp", "bernoulli", 1.0, {"generation": 0.5}, OPTIONS)
+    return Recipe((8, 6, 1), 2, "mlp", "bernoulli", 1.0, {"reconstruction": 0.5}, OPTIONS)
 
 
 def passed(mean: torch.Tensor, variance: float) -> Pass:
@@ -72,7 +72,7 @@ def test_the_penalty_stands_in_the_loss_of_each_image(model: type[DIPVAE1]) -> N
     torch.manual_seed(0)
     dip = model(recipe())
     losses = dip(Batch(torch.rand(9, 1, 8, 6), torch.randn(9, 2), torch.zeros(9)))
-    expected = 0.5 * losses["generation"] + losses["latent"] + losses["penalty"]
+    expected = 0.5 * losses["reconstruction"] + losses["kl"] + losses["penalty"]
     torch.testing.assert_close(losses["loss"], expected)
     assert losses["penalty"].unique().numel() == 1
     losses["penalty"].sum().backward()

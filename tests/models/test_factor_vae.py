@@ -9,14 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stages.models.base import Batch, Recipe
-from stages.models.factor_vae import Discriminator, FactorVAE, shuffle
+from latent_atlas.models.base import Batch, Recipe
+from latent_atlas.models.factor_vae import Discriminator, FactorVAE, shuffle
 
 
 def model(gamma: float = 5.0) -> FactorVAE:
     torch.manual_seed(0)
     options = {"gamma": gamma, "units": 16, "layers": 2}
-    return FactorVAE(Recipe((8, 6, 1), 3, "mlp", "bernoulli", 1.0, {"generation": 0.5}, options))
+    return FactorVAE(
+        Recipe((8, 6, 1), 3, "mlp", "bernoulli", 1.0, {"reconstruction": 0.5}, options)
+    )
 
 
 def batch(images: int = 16) -> Batch:
@@ -83,7 +85,7 @@ def test_gamma_weighs_the_estimated_total_correlation() -> None:
     torch.testing.assert_close(losses["total_correlation"], factor.discriminator(codes))
     torch.testing.assert_close(
         losses["loss"],
-        0.5 * losses["generation"] + losses["latent"] + 5 * losses["total_correlation"],
+        0.5 * losses["reconstruction"] + losses["kl"] + 5 * losses["total_correlation"],
     )
 
 

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from stages.models import backbones, inception
-from stages.models.backbones import BackboneError, InceptionBackbone, load
-from stages.models.base import to_images
+from latent_atlas.data.pixels import to_images
+from latent_atlas.models import backbones, inception
+from latent_atlas.models.backbones import BackboneError, InceptionBackbone, load
 
 
 @pytest.fixture(scope="module")

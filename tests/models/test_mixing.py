@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from stages.models import mixing
-from stages.models.base import Batch, Recipe
-from stages.models.mixing import DenseAE, Mixing, choose
-from stages.models.registry import MODELS, build
+from latent_atlas.config.registry import MODELS, build
+from latent_atlas.models import mixing
+from latent_atlas.models.base import Batch, Recipe
+from latent_atlas.models.mixing import DenseAE, Mixing, choose
 
-LAMBDAS = {"reconstruction": 0.904, "adversarial": 0.052, "classifier": 0.044}
+LAMBDAS = {"mixing_reconstruction": 0.904, "adversarial": 0.052, "classifier": 0.044}
 
 
 def small_model(name: str = "mixing", size: int = 32, **options: bool | float | str) -> Mixing:
@@ -132,7 +132,7 @@ def test_the_loss_is_the_published_one_times_the_number_of_pixels() -> None:
     assert losses["loss"].mean().item() == pytest.approx(pixels * published(mixer, batch), rel=1e-6)
     assert all(values.shape == (3,) and values.dtype == torch.float32 for values in losses.values())
     expected = (mixer.decode(mixer.encode(batch.images)) - batch.images).abs().sum((1, 2, 3))
-    torch.testing.assert_close(losses["generation"], expected)
+    torch.testing.assert_close(losses["reconstruction"], expected)
 
 
 def test_the_critics_losses_are_cross_entropies_of_what_is_true() -> None:
@@ -199,7 +199,7 @@ def test_a_warm_up_reconstructs_alone_and_then_gives_way() -> None:
     expected = DenseAE.forward(mixer, batch)
     for name, values in mixer(batch, "warm_up").items():
         torch.testing.assert_close(values, expected[name])
-    torch.testing.assert_close(mixer(batch)["generation"], expected["generation"])
+    torch.testing.assert_close(mixer(batch)["reconstruction"], expected["reconstruction"])
     moving = {part for phase in phases.values() for part in phase.parts}
     assert moving == {"encoder", "decoder", "classifier", "discriminator"}
 
@@ -235,7 +235,7 @@ def test_a_frozen_network_stays_frozen_and_the_others_move(name: str) -> None:
         assert np.mean(moved) > 0.9, part
 
 
-@pytest.mark.parametrize("term", ["adversarial", "classification", "generation", "cycle"])
+@pytest.mark.parametrize("term", ["adversarial", "classification", "reconstruction", "cycle"])
 def test_each_term_trains_encoder_and_decoder(term: str) -> None:
     mixer = small_model().train()
     mixer.classifier.requires_grad_(False)
@@ -282,7 +282,7 @@ def test_the_autoencoder_alone_reconstructs_and_starts_from_the_mean_image() -> 
     alone.start_from(torch.full((3, 32, 32), 0.2))
     images = torch.rand(2, 3, 32, 32)
     losses = alone(Batch(images, torch.zeros(2, 0), torch.zeros(2)))
-    torch.testing.assert_close(losses["loss"], 2 * 0.904 * losses["generation"])
+    torch.testing.assert_close(losses["loss"], 2 * 0.904 * losses["reconstruction"])
     assert alone.decode(torch.zeros(1, 32)).mean().item() == pytest.approx(0.2, abs=0.1)
     assert list(alone.phases()) == ["model"]
 

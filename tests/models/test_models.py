@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from stages.lib.params import check_options
-from stages.models.base import Batch, Model, Recipe
-from stages.models.registry import MODELS, ModelEntry, build
-from stages.models.vae import VAE, kl_to_standard_normal
+from latent_atlas.config.params import check_options
+from latent_atlas.config.registry import MODELS, ModelEntry, build
+from latent_atlas.models.base import Batch, Model, Recipe
+from latent_atlas.models.vae import VAE, kl_to_standard_normal
 
 OPTIONS = {key: value for entry in MODELS.values() for key, value in entry.options.items()}
 
@@ -21,7 +21,7 @@ def recipe(**changes: object) -> Recipe:
         "network": "conv",
         "likelihood": "bernoulli",
         "beta": 4.0,
-        "weights": {"generation": 1.0},
+        "weights": {"reconstruction": 1.0},
         "options": {},
     }
     return Recipe(**(values | changes))  # type: ignore[arg-type]
@@ -43,7 +43,7 @@ def test_kl_is_the_divergence_between_two_normals() -> None:
     assert kl_to_standard_normal(torch.zeros(1, 1), torch.zeros(1, 1)).item() == 0
 
 
-PLAIN = sorted(name for name, entry in MODELS.items() if "generation" in entry.weights)
+PLAIN = sorted(name for name, entry in MODELS.items() if "reconstruction" in entry.weights)
 
 COMPARING = ("acai", "annealed_vae", "dip_vae_1", "dip_vae_2", "tcvae", "tvae")
 """Models with a loss that compares or mixes the images of a batch."""
@@ -79,7 +79,7 @@ def test_every_model_keeps_the_contract(
         losses[phase.loss].sum().backward()
         moving = [model.get_submodule(part) for part in phase.parts] or [model]
         assert all(weight.grad is not None for part in moving for weight in part.parameters())
-    assert {"loss", "generation"} <= set(terms)
+    assert {"loss", "reconstruction"} <= set(terms)
     assert len(terms) == len(set(terms)), "no two phases share a name"
     model.start_from(given.images[0])
     codes = model.encode(given.images)
@@ -132,9 +132,9 @@ def test_terms_stay_in_float32_whatever_the_networks_compute_in(name: str) -> No
 
 @pytest.mark.parametrize("beta", [0.0, 1.0, 8.0])
 def test_beta_weighs_the_latent_loss(beta: float) -> None:
-    model = VAE(recipe(beta=beta, weights={"generation": 0.5}))
+    model = VAE(recipe(beta=beta, weights={"reconstruction": 0.5}))
     losses = model(batch(model))
-    torch.testing.assert_close(losses["loss"], 0.5 * losses["generation"] + beta * losses["latent"])
+    torch.testing.assert_close(losses["loss"], 0.5 * losses["reconstruction"] + beta * losses["kl"])
 
 
 def test_a_vae_samples_with_the_noise_it_is_given() -> None:
@@ -143,7 +143,7 @@ def test_a_vae_samples_with_the_noise_it_is_given() -> None:
     mean, log_variance = model.posterior(given.images)
     codes = mean + (log_variance / 2).exp() * given.noise
     expected = (model.decoder(codes) - given.images).square().flatten(1).sum(1) / 2
-    torch.testing.assert_close(model(given)["generation"], expected)
+    torch.testing.assert_close(model(given)["reconstruction"], expected)
 
 
 def test_a_deterministic_autoencoder_needs_no_noise() -> None:

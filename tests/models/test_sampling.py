@@ -9,9 +9,9 @@ import torch
 import torch.distributed as processes
 from torch.multiprocessing.spawn import spawn
 
-from stages.models.base import Batch, Model, Recipe
-from stages.models.registry import MODELS, build
-from stages.models.sampling import of_all_processes, own_rows
+from latent_atlas.config.registry import MODELS, build
+from latent_atlas.models.base import Batch, Model, Recipe
+from latent_atlas.models.sampling import of_all_processes, own_rows
 
 COMPARING = ("acai", "annealed_vae", "dip_vae_1", "dip_vae_2", "factor_vae", "tcvae", "tvae")
 
@@ -26,7 +26,9 @@ def small(name: str) -> Model:
         "maps": 2,
         "interpolation": 1e6,
     }
-    return build(name, Recipe((8, 6, 1), 3, "mlp", "bernoulli", 4.0, {"generation": 1.0}, options))
+    return build(
+        name, Recipe((8, 6, 1), 3, "mlp", "bernoulli", 4.0, {"reconstruction": 1.0}, options)
+    )
 
 
 def batch(rows: slice) -> Batch:

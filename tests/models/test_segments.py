@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from stages.drawing.scenes import EMPTY, QUADRANTS, scenes
-from stages.lib import quadrants
-from stages.models import segments
-from stages.models.base import to_images
+from latent_atlas.data import tiles as quadrants
+from latent_atlas.data.pixels import to_images
+from latent_atlas.data.synthetic.scenes import EMPTY, QUADRANTS, scenes
+from latent_atlas.models import segments
 
 
 @pytest.mark.parametrize(("tiles", "size"), [(2, (4, 6)), (3, (6, 9))])

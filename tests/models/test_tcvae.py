@@ -8,15 +8,15 @@ import math
 import pytest
 import torch
 
-from stages.models.base import Batch, Recipe
-from stages.models.tcvae import TCVAE, Parts, decompose, log_normal, log_weights
-from stages.models.vae import VAE, kl_to_standard_normal
+from latent_atlas.models.base import Batch, Recipe
+from latent_atlas.models.tcvae import TCVAE, Parts, decompose, log_normal, log_weights
+from latent_atlas.models.vae import VAE, kl_to_standard_normal
 
 
 def model(beta: float = 4.0, images: int = 1000) -> TCVAE:
     torch.manual_seed(0)
     return TCVAE(
-        Recipe((8, 6, 1), 3, "mlp", "bernoulli", beta, {"generation": 0.5}, {"images": images})
+        Recipe((8, 6, 1), 3, "mlp", "bernoulli", beta, {"reconstruction": 0.5}, {"images": images})
     )
 
 
@@ -101,14 +101,14 @@ def test_the_mean_over_all_batches_is_the_density_of_all_codes(size: int) -> Non
 def test_beta_weighs_the_total_correlation_alone() -> None:
     given = batch()
     losses = model(beta=7.0)(given)
-    expected = 0.5 * losses["generation"] + losses["latent"] + 6 * losses["total_correlation"]
+    expected = 0.5 * losses["reconstruction"] + losses["kl"] + 6 * losses["total_correlation"]
     torch.testing.assert_close(losses["loss"], expected)
     assert set(Parts._fields) < set(losses)
 
 
 def test_with_beta_one_it_is_the_vae() -> None:
     ours, given = model(beta=1.0), batch()
-    plain = VAE(Recipe((8, 6, 1), 3, "mlp", "bernoulli", 1.0, {"generation": 0.5}, {}))
+    plain = VAE(Recipe((8, 6, 1), 3, "mlp", "bernoulli", 1.0, {"reconstruction": 0.5}, {}))
     plain.load_state_dict(ours.state_dict())
     for name, values in plain(given).items():
         torch.testing.assert_close(ours(given)[name], values)

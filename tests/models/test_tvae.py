@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from stages.models.tvae import (
+from latent_atlas.models.tvae import (
     DISTANCES,
     TVAE,
     cosine,
@@ -124,7 +124,7 @@ def test_the_loss_is_that_of_the_beta_vae_and_the_weighted_triplets() -> None:
     torch.testing.assert_close(losses["triplet"], triplet)
     assert triplet.sum() > 0
     torch.testing.assert_close(
-        losses["loss"], losses["generation"] + 0.4 * losses["latent"] + 3.0 * triplet
+        losses["loss"], losses["reconstruction"] + 0.4 * losses["kl"] + 3.0 * triplet
     )
 
 
@@ -133,7 +133,7 @@ def test_triplets_are_of_means_not_of_samples() -> None:
     given_ = sample(model)
     other = given_._replace(noise=given_.noise + 5)
     first, second = model(given_), model(other)
-    assert not torch.equal(first["generation"], second["generation"])
+    assert not torch.equal(first["reconstruction"], second["reconstruction"])
     torch.testing.assert_close(first["triplet"], second["triplet"], rtol=0, atol=0)
 
 

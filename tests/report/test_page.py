@@ -11,10 +11,10 @@ import pytest
 import vl_convert
 from PIL import Image
 
-from stages.lib import params
-from stages.lib.console import UserError
-from stages.report import offline
-from stages.report.page import CHAPTERS, render
+from latent_atlas.config import params
+from latent_atlas.report import offline
+from latent_atlas.report.page import CHAPTERS, render
+from latent_atlas.util.console import UserError
 from tests.conftest import ROOT
 
 PARAMS = params.load(ROOT / "params.yaml")
@@ -41,7 +41,7 @@ def outputs(tmp_path: Path) -> Path:
     for number, name in enumerate(PARAMS.latent_run_names()):
         (tmp_path / "plots" / name).mkdir(parents=True)
         (tmp_path / "metrics").mkdir(exist_ok=True)
-        metrics = {name: {"valid_generation": 100.0 + number, "psnr": 20.0}}
+        metrics = {name: {"valid_reconstruction": 100.0 + number, "psnr": 20.0}}
         (tmp_path / "metrics" / f"{name}.json").write_text(json.dumps(metrics))
         for picture in ("losses", "strip", "zebra"):
             pixels = np.full((4, 4, 3), number, dtype=np.uint8)
@@ -88,11 +88,11 @@ def test_a_wide_picture_keeps_its_width_and_scrolls(outputs: Path) -> None:
 
 
 def test_pictures_of_walks_follow_the_text(outputs: Path) -> None:
-    folder = outputs / "plots" / "art-paths"
+    folder = outputs / "plots" / "paintings-interpolation"
     names = ["separation", "curves_inter", "extremes_a", "kinds", "strips_a", "claim", "another"]
     for name in names:
         Image.new("RGB", (4, 4)).save(folder / f"{name}.png")
-    found = re.findall(r'alt="art-paths: ([^"]*)"', render(PARAMS, VALUES, outputs))
+    found = re.findall(r'alt="paintings-interpolation: ([^"]*)"', render(PARAMS, VALUES, outputs))
     assert found == [*names, "sheet"]
 
 

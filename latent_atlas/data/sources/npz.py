@@ -1,0 +1,188 @@
+"""An npz of images with their true factors, as dSprites comes.
+
+``imgs`` are N×H×W or N×H×W×3 bytes; of images in 0 and 1, as dSprites has them, 1 becomes 255.
+``latents_values`` are N×K numbers: the factors. With ``latents_classes``, N×K whole numbers, the
+factors are discrete, and their columns hold these class numbers as text. The factors are called as
+``latents_names`` says, an array of K texts; without it ``factor_1`` and so on, but dSprites' own
+names where there are its six. What Python pickled is never read, so dSprites' own ``metadata`` is
+not.
+
+Equal pictures all stay: how often one occurs is part of the factors' distribution, and a square
+turned by 90° is a true image of its factors.
+"""
+
+from __future__ import annotations
+
+import lzma
+import shutil
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from latent_atlas.data.sources.items import (
+    Asked,
+    FileContent,
+    Item,
+    Rejected,
+    SliceContent,
+    Source,
+    ZipContent,
+)
+from latent_atlas.data.sources.trees import Tree
+from latent_atlas.data.store import COLUMNS
+from latent_atlas.util.console import UserError
+
+IMAGES, VALUES, CLASSES, NAMES = (
+    f"{name}.npy" for name in ("imgs", "latents_values", "latents_classes", "latents_names")
+)
+
+DSPRITES = ("color", "shape", "scale", "orientation", "x", "y")
+
+MAX_BYTES = 64 * 2**30
+
+_BLOCK = 4096  # images brought to bytes of 0 to 255 at a time
+
+# What the packings of a zip raise, of which zipfile knows some and not others.
+_UNREADABLE = (
+    *(ValueError, EOFError, OSError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+)
+
+_Array = npt.NDArray[np.generic]
+
+
+def recognise(tree: Tree, asked: Asked) -> Source | None:
+    """Read the arrays of an npz, packed or unpacked; None where there are no such arrays.
+
+    Raises:
+        UserError: naming an array that is damaged, pickled, or does not fit the others.
+    """
+    if IMAGES not in tree.files or VALUES not in tree.files:
+        return None
+    values = _load(tree, VALUES, asked)
+    if values.ndim != 2 or not np.issubdtype(values.dtype, np.number):
+        raise UserError(f"{tree.where}/{VALUES}: found {_kind(values)}, expected N×K numbers")
+    if np.iscomplexobj(values) or not np.isfinite(values).all():
+        raise UserError(
+            f"{tree.where}/{VALUES}: found values that are no finite real numbers; expected a "
+            "number for every factor of every image"
+        )
+    images = _load(tree, IMAGES, asked)
+    fits = images.ndim in (3, 4) and images.shape[3:] in ((), (1,), (3,)) and images.size > 0
+    if images.dtype not in (np.uint8, np.bool_) or not fits:
+        raise UserError(
+            f"{tree.where}/{IMAGES}: found {_kind(images)}, expected N×H×W or N×H×W×3 bytes"
+        )
+    _same_length(tree, {IMAGES: images, VALUES: values})
+    names = _names(tree, values.shape[1], asked)
+    classes = _classes(tree, values, asked)
+    path = _bytes_of(images, asked.scratch / "images.raw")
+    sides = images.shape[1:3] if images.shape[3:] == (1,) else images.shape[1:]
+    length = int(np.prod(sides))
+
+    def items() -> Iterator[Item | Rejected]:
+        for number in range(len(images)):
+            row = classes[number] if classes is not None else values[number]
+            yield Item(
+                f"{IMAGES}#{number}",
+                SliceContent(path, number * length, length),
+                attributes={
+                    name: str(value) if classes is not None else float(value)
+                    for name, value in zip(names, row, strict=True)
+                },
+                pixels=tuple(int(side) for side in sides),
+                number=number,
+            )
+
+    return Source("npz with factors", items, factors=names)
+
+
+def _load(tree: Tree, name: str, asked: Asked) -> _Array:
+    """An array of the tree, on disk rather than in memory."""
+    where = f"{tree.where}/{name}"
+    try:
+        array: _Array = np.load(_file(tree, name, asked), mmap_mode="r", allow_pickle=False)
+    except _UNREADABLE as error:
+        reason = str(error).split("\n")[0]
+        raise UserError(f"{where}: not an array that can be read ({reason})") from None
+    if array.ndim == 0 or len(array) == 0:
+        raise UserError(f"{where}: found {_kind(array)}, expected a row an image")
+    return array
+
+
+def _file(tree: Tree, name: str, asked: Asked) -> Path:
+    """The file of an array; out of a zip it is unpacked, in constant memory."""
+    content = tree.files[name]
+    if isinstance(content, FileContent):
+        return Path(content.path)
+    path = asked.scratch / name
+    if isinstance(content, ZipContent):
+        with (
+            zipfile.ZipFile(content.path) as archive,
+            archive.open(archive.infolist()[content.position]) as packed,
+            path.open("wb") as file,
+        ):
+            shutil.copyfileobj(packed, file, 2**20)
+    else:
+        path.write_bytes(tree.read(name, MAX_BYTES))
+    return path
+
+
+def _names(tree: Tree, count: int, asked: Asked) -> tuple[str, ...]:
+    if NAMES not in tree.files:
+        return (
+            DSPRITES if count == len(DSPRITES) else tuple(f"factor_{i + 1}" for i in range(count))
+        )
+    names = _load(tree, NAMES, asked)
+    if names.shape != (count,) or names.dtype.kind != "U":
+        raise UserError(
+            f"{tree.where}/{NAMES}: found {_kind(names)}, expected {count} texts, one a factor"
+        )
+    texts = tuple(f"factor_{name}" if name in COLUMNS else str(name) for name in names)
+    if len(set(texts)) < count or "" in texts:
+        raise UserError(f"{tree.where}/{NAMES}: found {', '.join(texts)}; expected {count} "
+                        "different names")  # fmt: skip
+    return texts
+
+
+def _classes(tree: Tree, values: _Array, asked: Asked) -> npt.NDArray[np.str_] | None:
+    """Class numbers as text, with zeros in front so that their order is that of the numbers."""
+    if CLASSES not in tree.files:
+        return None
+    classes = _load(tree, CLASSES, asked)
+    if classes.shape != values.shape or not np.issubdtype(classes.dtype, np.integer):
+        raise UserError(
+            f"{tree.where}/{CLASSES}: found {_kind(classes)}, expected whole numbers of the shape "
+            f"of {VALUES}, {'×'.join(map(str, values.shape))}"
+        )
+    digits = len(str(classes.max()))
+    return np.char.zfill(classes.astype(np.str_), digits)
+
+
+def _same_length(tree: Tree, arrays: dict[str, _Array]) -> None:
+    (first, one), (second, other) = arrays.items()
+    if len(one) != len(other):
+        raise UserError(
+            f"{tree.where}: {first} has {len(one)} rows and {second} {len(other)}; "
+            "expected a row an image in both"
+        )
+
+
+def _bytes_of(images: _Array, path: Path) -> Path:
+    """A file of nothing but the images' bytes, row after row."""
+    blocks = range(0, len(images), _BLOCK)
+    most = max(int(images[start : start + _BLOCK].max()) for start in blocks)
+    factor = np.uint8(255 if most <= 1 else 1)
+    with path.open("wb") as file:
+        for start in blocks:
+            block = np.asarray(images[start : start + _BLOCK], np.uint8) * factor
+            file.write(np.ascontiguousarray(block).tobytes())
+    return path
+
+
+def _kind(array: _Array) -> str:
+    return f"{array.dtype} {'×'.join(map(str, array.shape)) or 'without rows'}"

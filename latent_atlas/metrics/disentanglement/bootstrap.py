@@ -1,0 +1,57 @@
+"""How far a metric would vary with other images of the same kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from latent_atlas.metrics.disentanglement.sample import Ints
+from latent_atlas.util.parallel import by_all_cores
+
+Statistic = Callable[[Ints], Mapping[str, float]]
+
+
+def intervals(
+    statistic: Statistic, images: int, seed: int, *, resamples: int, level: float
+) -> dict[str, tuple[float, float]]:
+    """Percentile bootstrap intervals over images, centred on the estimate.
+
+    A resample holds some images twice, which by itself raises every estimate of information or
+    correlation: plain percentiles of the mutual information gap of 1,000 images never held the
+    value they should. So the percentiles are moved by the difference between the estimate and
+    the resamples' mean; then they held it in 19 of 20 samples, at a level of 0.95. What they
+    hold is the mean of the estimate at this number of images, with its own bias.
+
+    Args:
+        statistic: named numbers of the images at the given positions, which may repeat.
+        images: N, how many there are.
+        seed: of the resamples.
+        resamples: how many; some 200 for a level of 0.95.
+        level: the interval's probability, between 0 and 1.
+
+    Returns:
+        For each name (low, high). Both are the estimate where that is infinite. They are −∞ and ∞
+        where a resample alone is not finite, as with fewer different images than latents: then
+        nothing is known of the estimate's spread.
+    """
+    if resamples < 2 or not 0 < level < 1:
+        raise ValueError(f"found {resamples} resamples at level {level:g}, expected at least 2 at "
+                         "a level between 0 and 1")  # fmt: skip
+    rng = np.random.default_rng(seed)
+    estimate = statistic(np.arange(images, dtype=np.int64))
+    resampled = (rng.integers(images, size=images) for _ in range(resamples))
+    drawn = by_all_cores(statistic, resampled)
+    bounds = {}
+    for name, value in estimate.items():
+        if not np.isfinite(value):
+            bounds[name] = (value, value)
+            continue
+        values = np.array([one[name] for one in drawn])
+        if not np.isfinite(values).all():
+            bounds[name] = (-np.inf, np.inf)
+            continue
+        low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+        shift = value - values.mean()
+        bounds[name] = (float(low + shift), float(high + shift))
+    return bounds

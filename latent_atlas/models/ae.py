@@ -1,0 +1,47 @@
+"""The deterministic autoencoder: a code is a point, and the loss is the reconstruction loss alone."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from latent_atlas.config.registry import new_decoder, new_encoder
+from latent_atlas.models.base import Batch, Model, Recipe
+from latent_atlas.models.networks.conv import LIKELIHOODS
+
+
+class AE(Model):
+    """Encoder, decoder, nothing between them."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        self.latent_dim, self.noise_dim = recipe.latent_dim, 0
+        self.reconstruction_weight = recipe.weights["reconstruction"]
+        self.encoder = new_encoder(recipe.network, recipe.shape, recipe.latent_dim, 1)
+        self.decoder = new_decoder(recipe.network, recipe.shape, recipe.latent_dim)
+        self.likelihood = LIKELIHOODS[recipe.likelihood]
+
+    def start_from(self, mean_image: Tensor) -> None:
+        """Set the decoder's last bias to the mean image."""
+        self.decoder.start_at(self.likelihood.inverse(mean_image))
+
+    def forward(self, batch: Batch, phase: str = "model") -> dict[str, Tensor]:
+        """The reconstruction loss, an image each."""
+        (codes,) = self.encoder(batch.images)
+        reconstruction = self.likelihood.loss(self.decoder(codes), batch.images)
+        return {
+            "loss": self.reconstruction_weight * reconstruction,
+            "reconstruction": reconstruction,
+        }
+
+    def encode(self, images: Tensor) -> Tensor:
+        """B×latent_dim codes."""
+        codes: Tensor = self.encoder(images)[0]
+        return codes.float()
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """B×C×H×W images in [0, 1]."""
+        return self.likelihood.mean(self.decoder(codes).float())
+
+    def log_variance(self, images: Tensor) -> None:
+        """None: a code of this model is a point."""
+        return

@@ -1,0 +1,121 @@
+"""The spatial broadcast decoder: every pixel reads the whole code and where it is.
+
+Watters et al. 2019: the code is repeated at every pixel, beside two channels with the pixel's
+coordinates, and unpadded convolutions follow, on a grid with a margin that they use up. So moving
+a thing is adding to a coordinate, which a latent can do alone; a decoder that grows the picture
+from a small map has to learn each place anew. Any image size; the encoder is the paper's as well.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from latent_atlas.models.base import Shape
+from latent_atlas.models.networks.conv import Decoder
+
+CONVOLUTIONS = 3
+"""Of 3×3 before the last one, which is 1×1."""
+
+LEAST_SIDE = 16
+"""Of an image in pixels: the encoder halves it four times."""
+
+
+class BroadcastEncoder(nn.Module):
+    """Four 4×4 convolutions of stride 2 and a linear layer, with ReLU, then linear heads.
+
+    Args:
+        shape: height and width 16 or more.
+        heads: how many outputs of `latent_dim` numbers, e.g. 2 for mean and log-variance.
+        maps: of each convolution.
+        features: of the linear layer.
+    """
+
+    def __init__(
+        self, shape: Shape, latent_dim: int, heads: int, maps: int = 64, features: int = 256
+    ) -> None:
+        super().__init__()
+        height, width, channels = shape
+        if min(height, width) < LEAST_SIDE:
+            raise ValueError(f"found {height}×{width}, expected sides of {LEAST_SIDE} or more")
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(inner, outer, 4, stride=2, padding=1)
+            for inner, outer in pairwise((channels, maps, maps, maps, maps))
+        )
+        self.linear = nn.Linear(maps * (height // 16) * (width // 16), features)
+        self.heads = nn.ModuleList(nn.Linear(features, latent_dim) for _ in range(heads))
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """B×C×H×W images to one B×latent_dim tensor a head."""
+        for convolution in self.convolutions:
+            images = F.relu(convolution(images))
+        features = F.relu(self.linear(images.flatten(1)))
+        return [head(features) for head in self.heads]
+
+
+class BroadcastDecoder(Decoder):
+    """The code and the coordinates at every pixel, 3×3 convolutions with ReLU, and a 1×1 one.
+
+    Args:
+        shape: of the images, any size.
+        maps: of each convolution.
+        side: pixels of an image in a cell of the grid, in each direction. With more than one the
+            last convolution puts out all pixels of a cell (Shi et al. 2016), at a side²-th of the
+            work.
+    """
+
+    def __init__(self, shape: Shape, latent_dim: int, maps: int = 64, side: int = 1) -> None:
+        super().__init__()
+        self._size, self._side = shape[:2], side
+        rows, columns = (-(-length // side) for length in self._size)
+        self.register_buffer("planes", planes(rows, columns, CONVOLUTIONS), persistent=False)
+        widths = (latent_dim + 2, *[maps] * CONVOLUTIONS)
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(inner, outer, 3) for inner, outer in pairwise(widths)
+        )
+        self.last = nn.Conv2d(maps, shape[2] * side**2, 1)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """B×latent_dim codes to B×C×H×W outputs, unbounded."""
+        grid = self.get_buffer("planes").to(codes.dtype).expand(len(codes), -1, -1, -1)
+        maps = torch.cat([codes[:, :, None, None].expand(-1, -1, *grid.shape[2:]), grid], 1)
+        for convolution in self.convolutions:
+            maps = F.relu(convolution(maps))
+        outputs = F.pixel_shuffle(self.last(maps), self._side)
+        height, width = self._size
+        return outputs[:, :, :height, :width]
+
+    @torch.no_grad()
+    def start_at(self, outputs: Tensor) -> None:
+        """Let the untrained decoder put out about `outputs`, C×H×W: their mean a channel."""
+        means = outputs.mean((1, 2)).repeat_interleave(self._side**2)
+        self.last.get_parameter("bias").copy_(means)
+
+
+class SmallBroadcastEncoder(BroadcastEncoder):
+    """Half the maps and features, for a CPU."""
+
+    def __init__(self, shape: Shape, latent_dim: int, heads: int) -> None:
+        super().__init__(shape, latent_dim, heads, maps=32, features=128)
+
+
+class SmallBroadcastDecoder(BroadcastDecoder):
+    """Half the maps, on a grid of 4×4 pixels a cell, for a CPU."""
+
+    def __init__(self, shape: Shape, latent_dim: int) -> None:
+        super().__init__(shape, latent_dim, maps=32, side=4)
+
+
+def planes(rows: int, columns: int, margin: int) -> Tensor:
+    """How far down and how far right a cell is: 2×(rows + 2·margin)×(columns + 2·margin).
+
+    The cells of the image itself go from −1 to 1, its margin goes on in the same steps.
+    """
+    down, right = (
+        torch.arange(-margin, count + margin) * (2 / max(1, count - 1)) - 1
+        for count in (rows, columns)
+    )
+    return torch.stack(torch.meshgrid(down, right, indexing="ij"))

@@ -1,0 +1,156 @@
+"""Open a trained model in one line: ``open_run(Path("models/clothes_beta_vae"))``."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from latent_atlas.config.params import Run
+from latent_atlas.data.pixels import to_images, to_pixels
+from latent_atlas.data.store import Images, Store
+from latent_atlas.models.base import Model
+from latent_atlas.training.loop import new_model
+from latent_atlas.util.console import UserError
+from latent_atlas.util.files import write_json
+
+Codes = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A checkpoint folder, opened on the CPU for evaluation.
+
+    Attributes:
+        run: the parameters that it was trained with.
+        model: in eval mode.
+        config: all of ``config.json``.
+        history: a row an epoch, losses as means over images.
+        batch_size: images at once; changes no result.
+    """
+
+    run: Run
+    model: Model
+    config: dict[str, Any]
+    history: pd.DataFrame
+    batch_size: int
+
+    def title(self) -> str:
+        """Run, parameters and data source in a line, for every figure."""
+        return f"{self.run.title()} · data {self.run.data} ({self.config['data']['source']})"
+
+    def batches(self, images: Images) -> Iterator[Tensor]:
+        """N×H×W×C pixels as float32 B×C×H×W batches in [0, 1]."""
+        for start in range(0, len(images), self.batch_size):
+            yield to_images(torch.from_numpy(np.array(images[start : start + self.batch_size])))
+
+    @torch.no_grad()
+    def encode(self, images: Images) -> Codes:
+        """uint8 N×H×W×C to N×latent_dim codes (posterior means)."""
+        parts = [self.model.encode(batch).numpy() for batch in self.batches(images)]
+        return np.concatenate(parts) if parts else np.empty((0, self.run.latent_dim), np.float32)
+
+    @torch.no_grad()
+    def log_variance(self, images: Images) -> Codes | None:
+        """uint8 N×H×W×C to N×latent_dim log-variances; None if the codes are points."""
+        parts = [self.model.log_variance(batch) for batch in self.batches(images)]
+        known = [part.numpy() for part in parts if part is not None]
+        return np.concatenate(known) if known else None
+
+    @torch.no_grad()
+    def decode(self, codes: Codes) -> Images:
+        """N×latent_dim codes to uint8 N×H×W×C."""
+        parts = [
+            to_pixels(self.model.decode(torch.from_numpy(codes[start : start + self.batch_size])))
+            for start in range(0, len(codes), self.batch_size)
+        ]
+        pixels: Images = torch.cat(parts).numpy()
+        return pixels
+
+    def check(self, store: Store) -> None:
+        """Raise UserError unless `store` holds the images that the model was trained on."""
+        if store.digest != self.config["data"]["digest"]:
+            raise UserError(
+                f"{store.path}: not the images that run {self.run.name} was trained on "
+                f"(digest {store.digest[:8]}, expected {self.config['data']['digest'][:8]}); "
+                "run `dvc repro`"
+            )
+
+
+def open_run(path: Path, batch_size: int = 200) -> TrainedRun:
+    """Open the checkpoint folder `path`.
+
+    Raises:
+        UserError: if it is missing, damaged, or of another version of the code.
+    """
+    try:
+        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+        run = Run.model_validate_json(json.dumps(config["run"]))
+        height, width, channels = config["shape"]
+        weights = load_file(path / "weights.safetensors")
+        history = pd.read_csv(path / "history.csv")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        file = error.filename or path / "weights.safetensors"  # safetensors does not say
+        raise UserError(f"{file}: missing; train the run with `dvc repro`") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error})") from None
+    except (ValueError, KeyError, TypeError, ValidationError, SafetensorError) as error:
+        raise UserError(
+            f"{path}: damaged checkpoint ({error}); remove it and run `dvc repro`"
+        ) from None
+    try:
+        model = new_model(run, (height, width, channels))
+        model.load_state_dict(weights)
+    except (RuntimeError, ValueError) as error:
+        raise UserError(f"{path}: weights of another network ({error}); run `dvc repro`") from None
+    return TrainedRun(run, model.eval(), config, history, batch_size)
+
+
+MODELS = Path("models")
+"""The checkpoint folders of the pipeline, by the names of its runs."""
+
+
+def open_runs(
+    names: Sequence[str],
+    store: Store,
+    where: str,
+    opener: Callable[[Path], TrainedRun] = open_run,
+) -> list[TrainedRun]:
+    """Open runs that were trained on `store`, in the order of `names`.
+
+    Args:
+        names: of the runs on this data set.
+        store: its images.
+        where: the section of params.yaml that the names were chosen from.
+        opener: for runs that must be able to do more.
+
+    Raises:
+        UserError: if there are none, or one cannot be opened, or saw other images.
+    """
+    if not names:
+        raise UserError(f"{where}: no run on data {store.name!r}; add one")
+    runs = [opener(MODELS / name) for name in names]
+    for run in runs:
+        run.check(store)
+    return runs
+
+
+def write_metrics(path: Path, values: Mapping[str, Mapping[str, float]]) -> None:
+    """Write the numbers of runs, row → metric → value, to four digits; leave out what is none."""
+    rounded = {
+        row: {key: float(f"{value:.4g}") for key, value in found.items() if math.isfinite(value)}
+        for row, found in values.items()
+    }
+    write_json(path, rounded)

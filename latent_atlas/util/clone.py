@@ -1,0 +1,72 @@
+"""A temporary clone in which the DAG runs with nothing of the workspace but its commit."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from latent_atlas.config import params
+from latent_atlas.util.console import UserError
+from latent_atlas.util.files import write_bytes
+
+LOCKS = ("dvc.lock", "data/dvc.lock")
+"""What DVC recorded of the DAG."""
+
+
+def clone(repository: Path, folder: Path, overlay: Path | None) -> None:
+    """Clone HEAD of `repository` into `folder`, and lay `overlay` over its params.yaml.
+
+    The clone has a DVC cache of its own: from one that repositories share, DVC would hand out what
+    was made before instead of running a stage.
+
+    Raises:
+        UserError: if git fails, or the overlaid parameters are not valid.
+    """
+    _run(["git", "clone", "--quiet", str(repository), str(folder)], repository, {})
+    write_bytes(folder / ".dvc" / "config.local", b"[cache]\n    dir = cache\n")
+    if overlay is not None:
+        values = params.merge(params.read(folder / params.PARAMS), params.read(overlay))
+        params.validate(values, str(overlay))
+        text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+        write_bytes(folder / params.PARAMS, text.encode())
+
+
+def reproduce(folder: Path, repository: Path) -> None:
+    """Run `dvc repro` in the clone; relative sources are those of the original `repository`.
+
+    Raises:
+        UserError: if a stage fails.
+    """
+    binaries = Path(sys.executable).parent
+    environment = {
+        "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}",
+        "LATENT_ATLAS_ROOT": str(repository.resolve()),
+    }
+    _run([sys.executable, "-m", "dvc", "repro"], folder, environment)
+
+
+def outputs(folder: Path) -> dict[str, str]:
+    """The hash of every output in the lock files of the DAG, by path; empty if there are none."""
+    locks = [lock for lock in (folder / name for name in LOCKS) if lock.is_file()]
+    stages: list[Mapping[str, Any]] = [
+        stage for lock in locks for stage in params.read(lock).get("stages", {}).values()
+    ]
+    return {out["path"]: str(out["md5"]) for stage in stages for out in stage.get("outs", [])}
+
+
+def _run(command: list[str], folder: Path, environment: Mapping[str, str]) -> None:
+    done = subprocess.run(  # noqa: S603
+        command,
+        cwd=folder,
+        env={**os.environ, **environment},
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode:
+        raise UserError(f"`{' '.join(command[:4])}` failed in {folder} with {done.returncode}")

@@ -1,1 +1,0 @@
-"""A network that learns features from the clusters of its own features."""

@@ -1,0 +1,32 @@
+"""`python -m stages.draw <name>`: draw `data/<name>/`, a data set that is drawn by definition.
+
+Nothing here reads images, so the DAG of drawn data depends on no code that does.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from latent_atlas.config import params
+from latent_atlas.data.synthetic.store import PREFIX, draw
+from latent_atlas.util.console import UserError, door
+
+
+def main() -> None:
+    """Read the parameters, draw the store."""
+    parser = argparse.ArgumentParser(prog="python -m stages.draw", description=__doc__)
+    parser.add_argument("name", help="of a data set under `data` in params.yaml")
+    name = parser.parse_args().name
+    settings = params.load()
+    data = settings.data_set(name)
+    if not data.source.startswith(PREFIX) or data.count is None:
+        raise UserError(
+            f"data.{name}.source: found {data.source!r}, expected {PREFIX}<name>; "
+            f"`python -m stages.ingest {name}` makes a store from any source"
+        )
+    draw(name, data, settings.number(data.count), settings.seed, Path("data") / name)
+
+
+if __name__ == "__main__":
+    door(main)

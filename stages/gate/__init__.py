@@ -1,1 +1,0 @@
-"""The reviewer's gate over `dvc metrics diff`."""

@@ -1,1 +1,0 @@
-"""The libraries that the stages share."""

@@ -1,1 +1,0 @@
-"""For each quadrant of each image, the images whose quadrant is most like it."""

@@ -1,1 +1,0 @@
-"""Walk from one code to another, and measure what changes on the way."""

@@ -1,1 +1,0 @@
-"""One self-contained page of everything: `page`, and `offline` for DVC's own plots."""

@@ -1,1 +1,0 @@
-"""Measure and draw the mixed scenes of all runs on a data set."""

@@ -1,1 +1,0 @@
-"""Transfer objects between any two pictures, quadrant by quadrant."""

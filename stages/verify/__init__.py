@@ -1,1 +1,0 @@
-"""Reproduce a commit in a clone of its own and compare."""

@@ -1,0 +1,90 @@
+"""The door of the cartography: what it writes, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from latent_atlas.config import params
+from latent_atlas.data.store import Store
+from latent_atlas.metrics.tolerance import flatten, judge
+from latent_atlas.training import loop
+from latent_atlas.util.console import UserError
+from stages.cartography import TABLES, main
+from tests.conftest import ROOT
+
+MakeStore = Callable[..., Store]
+SMALL = {"clusters": [2, 3], "draws": 4, "resamples": 20, "mapped": 30, "thumbnails": 4}
+
+
+@pytest.fixture
+def repository(tmp_path: Path, make_store: MakeStore, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two runs of one epoch on blobs that stand for the paintings."""
+    values = params.read(ROOT / "params.yaml")
+    values["cartography"] |= SMALL
+    values["data"]["paintings"] |= {"height": 32, "width": 32}
+    values["runs"]["paintings"] = {
+        name: values["runs"]["paintings"][name]
+        | {"epochs": {"sample": 1, "full": 1}, "latent_dim": 3}
+        for name in ("paintings_beta_vae", "paintings_aae")
+    }
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+    monkeypatch.chdir(tmp_path)
+    store = make_store(count=120, name="paintings")
+    for name in values["runs"]["paintings"]:
+        run = params.load().run(name)
+        loop.train(run, store, Path("models") / name, tmp_path / "state.pt")
+    return tmp_path
+
+
+def start(monkeypatch: pytest.MonkeyPatch, data: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["cartography", data])
+    main()
+
+
+def test_numbers_tables_and_figures_of_every_run(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(monkeypatch, "paintings")
+    metrics = json.loads(Path("metrics/paintings-cartography.json").read_text())
+    assert set(metrics) == {"paintings_beta_vae", "paintings_aae"}
+    gate = params.load().gate
+    for metric, value in flatten(metrics).items():
+        assert judge(metric, value, value, gate).verdict == "same"
+    folder = Path("plots/paintings-cartography")
+    for name in TABLES:
+        rows = pd.read_csv(folder / f"{name}.csv")
+        assert set(rows["run"]) == {"paintings_beta_vae", "paintings_aae"}
+    pictures = {path.stem for path in folder.glob("*.png")}
+    assert pictures == {
+        "components",
+        "clusters_style",
+        "order",
+        "prior",
+        "map_art_beta_vae",
+        "map_art_aae",
+    }
+    for path in folder.glob("*.png"):
+        with Image.open(path) as picture:
+            assert min(picture.size) > 200
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    start(monkeypatch, "paintings")
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_data_without_a_run_is_refused(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match="did you mean 'paintings'"):
+        start(monkeypatch, "arts")
+    (repository / "data" / "paintings").rename(repository / "data" / "digits")
+    card = json.loads(Path("data/digits/card.json").read_text())
+    Path("data/digits/card.json").write_text(json.dumps(card | {"name": "digits"}))
+    with pytest.raises(UserError, match=r"runs.paintings: no run on data 'digits'; add one"):
+        start(monkeypatch, "digits")
+    assert not Path("metrics").exists()

@@ -1,0 +1,74 @@
+"""The door of the evaluation: what it writes of a run whose metrics are not all numbers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from latent_atlas.config import params
+from latent_atlas.data.store import Store
+from latent_atlas.metrics import reconstruction
+from latent_atlas.training import loop
+from latent_atlas.training.checkpoint import TrainedRun
+from latent_atlas.util.console import UserError
+from stages import evaluate as door
+from tests.conftest import ROOT
+
+MakeStore = Callable[..., Store]
+RUN = "circles_vae"
+
+
+def train(folder: Path, make_store: MakeStore, **changes: Any) -> None:
+    """One epoch on blobs that stand for the circles; `changes` are of params.yaml."""
+    values = params.read(ROOT / "params.yaml") | changes
+    values["evaluate"]["examine"] = False
+    values["data"]["circles_mono"] |= {"height": 32, "width": 32}
+    values["runs"] |= {"plain": {RUN: values["runs"]["plain"][RUN] | {"network": "conv4"}}}
+    values["runs"]["plain"][RUN]["epochs"] = {"sample": 1, "full": 1}
+    (folder / "params.yaml").write_text(yaml.safe_dump(values))
+    run = params.load().run(RUN)
+    store = make_store(count=120, name="circles_mono")
+    loop.train(run, store, Path("models") / RUN, folder / "state.pt")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["evaluate", RUN])
+    return tmp_path
+
+
+def test_a_metric_without_an_end_is_left_out(
+    here: Path, make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(here, make_store, latent_dim=3)
+    measured = reconstruction.measure
+
+    def with_infinity(trained: TrainedRun, store: Store, threshold: float) -> dict[str, float]:
+        return measured(trained, store, threshold) | {"gaussian_total_correlation": np.inf}
+
+    monkeypatch.setattr(reconstruction, "measure", with_infinity)
+    door.main()
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    text = Path(f"metrics/{RUN}.json").read_text()
+    found = json.loads(text, parse_constant=refuse)[RUN]
+    assert {"psnr", "mig"} < set(found)
+    assert "gaussian_total_correlation" not in found
+
+
+def test_one_latent_and_true_factors_are_refused(here: Path, make_store: MakeStore) -> None:
+    train(here, make_store, latent_dim=1)
+    with pytest.raises(UserError, match="found 1 columns, expected at least 2"):
+        door.main()
+    assert not Path("plots").exists()
+    assert not Path("metrics").exists()

@@ -1,0 +1,648 @@
+"""The training loop: repeatable, resumable to the bit, the same for one process and two."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from latent_atlas.config.params import Run
+from latent_atlas.config.registry import NETWORKS
+from latent_atlas.data.store import Store
+from latent_atlas.models.base import Batch, Model, Phase, Recipe
+from latent_atlas.training import loop
+from latent_atlas.util.console import Progress, UserError
+from tests.conftest import ROOT
+
+MakeRun = Callable[..., Run]
+MakeStore = Callable[..., Store]
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "weights.safetensors")
+
+
+def assert_equal(first: Path, second: Path) -> None:
+    for file in ("weights.safetensors", "history.csv", "config.json"):
+        assert (first / file).read_bytes() == (second / file).read_bytes(), file
+
+
+def test_training_lowers_the_loss_and_repeats_to_the_bit(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    run, store = make_run(epochs=8), make_store()
+    loop.train(run, store, tmp_path / "a", tmp_path / "a.pt")
+    loop.train(run, store, tmp_path / "b", tmp_path / "b.pt")
+    assert_equal(tmp_path / "a", tmp_path / "b")
+    history = pd.read_csv(tmp_path / "a" / "history.csv")
+    assert list(history["epoch"]) == list(range(1, 9))
+    assert history["valid_loss"].iloc[-1] < history["valid_loss"].iloc[0]
+    total = history["train_reconstruction"] + run.beta * history["train_kl"]
+    np.testing.assert_allclose(history["train_loss"], total, rtol=1e-4)
+    assert not list(tmp_path.glob("*.pt"))
+
+
+def test_a_checkpoint_that_cannot_be_written_replaces_no_other(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, store, out = make_run(epochs=1), make_store(), tmp_path / "models" / "run"
+    loop.train(run, store, out, tmp_path / "r.pt")
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+
+    def full(path: Path, value: object) -> None:
+        raise UserError(f"{path}: cannot be written (No space left on device)")
+
+    monkeypatch.setattr(loop, "write_json", full)
+    with pytest.raises(UserError, match=r"environment\.json: cannot be written"):
+        loop.train(make_run(epochs=2), store, out, tmp_path / "r.pt")
+    assert list(out.parent.iterdir()) == [out]
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+
+
+def test_another_seed_gives_other_weights(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    store = make_store()
+    for seed in (0, 1):
+        loop.train(make_run(seed=seed, epochs=1), store, tmp_path / str(seed), tmp_path / "r.pt")
+    first, second = weights(tmp_path / "0"), weights(tmp_path / "1")
+    # Biases begin at the same values; weights do not.
+    assert all(not torch.equal(first[n], second[n]) for n in first if n.endswith("weight"))
+
+
+@pytest.mark.parametrize("model", ["tvae", "dip_vae_1", "acai"])
+def test_validation_compares_as_many_images_as_training_does(
+    make_run: MakeRun,
+    make_store: MakeStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    model: str,
+) -> None:
+    """So no term that compares images of a batch follows from the order of the store."""
+    store = make_store()
+    by_class = np.argsort(store.labels(), kind="stable")
+    index = store.index.iloc[by_class].reset_index(drop=True)
+    ordered = Store(store.path, store.images[by_class], index, store.card)
+    network = {"network": "conv4"} if model == "acai" else {}
+    run = make_run(model=model, epochs=1, beta=1.0 if model != "acai" else 0.0, **network)
+    seen: list[torch.Tensor] = []
+    original = loop._Training._losses
+
+    def listen(self: loop._Training, batch: Batch, phase: str) -> dict[str, torch.Tensor]:
+        if not self.module.training:
+            seen.append(batch.labels)
+        return original(self, batch, phase)
+
+    monkeypatch.setattr(loop._Training, "_losses", listen)
+    for size in (7, 200):
+        monkeypatch.setattr(loop, "VALIDATION_BATCH", size)
+        loop.train(run, ordered, tmp_path / str(size), tmp_path / "r.pt")
+    assert_equal(tmp_path / "7", tmp_path / "200")
+    assert max(map(len, seen)) == min(run.train.batch_size, len(ordered.rows("valid")))
+    assert any(len(set(labels.tolist())) > 1 for labels in seen)
+
+
+def test_the_code_of_a_training_is_all_that_its_model_imports(make_run: MakeRun) -> None:
+    model = loop.new_model(make_run(network="conv4_quarter"), (32, 32, 1))
+    names = {module.__name__.rpartition(".")[2] for module in loop._modules_of(model)}
+    assert names == {"base", "networks", "conv4", "vae"}
+
+
+def test_the_size_of_a_network_is_part_of_the_code(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(network="conv4_quarter")
+    model = loop.new_model(run, (32, 32, 1))
+    before = loop.code_digest(run, model)
+    wider = NETWORKS["conv4_quarter"]._replace(size={"width": 0.5})
+    monkeypatch.setitem(NETWORKS, "conv4_quarter", wider)
+    assert loop.code_digest(run, model) != before
+
+
+class KilledError(Exception):
+    """Stands for the end of a process, at a chosen step."""
+
+
+@pytest.mark.parametrize("step", [1, 3, 5, 8])
+def test_an_interrupted_training_ends_as_if_it_was_not(
+    make_run: MakeRun,
+    make_store: MakeStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    step: int,
+) -> None:
+    run, store = make_run(train={"checkpoint_seconds": 0}), make_store()
+    monkeypatch.setattr(loop, "CHECK_EVERY", 1)
+    loop.train(run, store, tmp_path / "whole", tmp_path / "whole.pt")
+    steps, original = 0, loop._Training._step
+
+    def stop_at(self: loop._Training, *given: object) -> None:
+        nonlocal steps
+        steps += 1
+        if steps == step + 1:
+            raise KilledError
+        original(self, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loop._Training, "_step", stop_at)
+    with pytest.raises(KilledError):
+        loop.train(run, store, tmp_path / "cut", tmp_path / "cut.pt")
+    assert (tmp_path / "cut.pt").is_file()
+    assert not (tmp_path / "cut").exists()
+    loop.train(run, store, tmp_path / "cut", tmp_path / "cut.pt")
+    assert_equal(tmp_path / "whole", tmp_path / "cut")
+    assert (
+        steps
+        == 1
+        + loop._Training(  # the resumed run repeated no step that was saved
+            loop.make_fabric(run.train), run, store, tmp_path / "none.pt"
+        ).steps
+        * run.epochs
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"beta": 3.0},
+        {"seed": 1},
+        {"latent_dim": 2},
+        {"epochs": 4},
+        {"train": {"checkpoint_seconds": 0, "learning_rate": 0.01}},
+    ],
+)
+def test_a_state_of_other_parameters_is_never_resumed(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path, change: dict[str, object]
+) -> None:
+    store = make_store()
+    state = tmp_path / "state.pt"
+    leave_state(make_run(train={"checkpoint_seconds": 0}), store, state)
+    other = make_run(**({"train": {"checkpoint_seconds": 0}} | change))
+    training = loop._Training(loop.make_fabric(other.train), other, store, state)
+    assert (training.at.epoch, training.at.step) == (1, 0)
+
+
+def test_a_state_of_other_data_is_never_resumed(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    run, state = make_run(train={"checkpoint_seconds": 0}), tmp_path / "state.pt"
+    leave_state(run, make_store(), state)
+    training = loop._Training(loop.make_fabric(run.train), run, make_store(count=61), state)
+    assert training.at.epoch == 1
+
+
+def test_a_state_that_names_no_parameters_is_never_resumed(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    run, state = make_run(), tmp_path / "state.pt"
+    torch.save({"at": {"epoch": 2}}, state)
+    training = loop._Training(loop.make_fabric(run.train), run, make_store(), state)
+    assert training.at.epoch == 1
+
+
+def leave_state(run: Run, store: Store, state: Path) -> None:
+    """Train an epoch of `run` and leave its state behind, as an interruption would."""
+    training = loop._Training(loop.make_fabric(run.train), run, store, state)
+    with Progress("train", None, "images", quiet=True) as progress:
+        training._epoch(progress)
+    again = loop._Training(loop.make_fabric(run.train), run, store, state)
+    assert again.at.epoch == 2, "the same parameters are resumed"
+
+
+def test_a_damaged_state_is_named(make_run: MakeRun, make_store: MakeStore, tmp_path: Path) -> None:
+    (tmp_path / "state.pt").write_bytes(b"PK\x03\x04 not a checkpoint")
+    with pytest.raises(UserError, match=r"state.pt: unreadable training state .* remove it"):
+        loop.train(make_run(), make_store(), tmp_path / "out", tmp_path / "state.pt")
+
+
+def test_a_loss_that_is_no_number_stops_at_once(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    run = make_run(train={"learning_rate": 1e9, "checkpoint_seconds": 0}, epochs=5)
+    with pytest.raises(UserError, match=r"not a number any more at epoch \d+, step \d+.*1e\+09"):
+        loop.train(run, make_store(), tmp_path / "out", tmp_path / "state.pt")
+    assert not (tmp_path / "out").exists()
+    if (tmp_path / "state.pt").exists():
+        state = torch.load(tmp_path / "state.pt", weights_only=True)
+        assert all(value.isfinite().all() for value in state["model"].values())
+
+
+def test_a_loss_that_is_no_number_is_named_in_its_own_step(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = 0
+
+    def broken(self: Model, batch: Batch, phase: str = "model") -> dict[str, torch.Tensor]:
+        nonlocal steps
+        steps += 1
+        losses = original(self, batch, phase)
+        return losses | ({"kl": losses["kl"] * torch.nan} if steps == 6 else {})
+
+    run, store = make_run(train={"checkpoint_seconds": 0}), make_store()
+    original = type(loop.new_model(run, store.shape)).forward
+    monkeypatch.setattr(type(loop.new_model(run, store.shape)), "forward", broken)
+    # Three steps and one batch of validation are an epoch here.
+    expected = r"epoch 2, step 2 \(latent\); the state before it is kept in .*state.pt"
+    with pytest.raises(UserError, match=expected):
+        loop.train(run, store, tmp_path / "out", tmp_path / "state.pt")
+    assert torch.load(tmp_path / "state.pt", weights_only=True)["at"]["epoch"] == 2
+    assert steps == 6
+
+
+def test_weights_that_are_no_numbers_replace_no_good_state(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A finite loss whose gradient is not a number: the state before that step is kept."""
+    run, store = make_run(train={"checkpoint_seconds": 0}), make_store()
+    monkeypatch.setattr(loop, "CHECK_EVERY", 1)
+    step, steps = torch.optim.Adam.step, 0
+
+    def poisoned(self: torch.optim.Adam, closure: None = None) -> None:
+        nonlocal steps
+        steps += 1
+        if steps == 2:
+            self.param_groups[0]["params"][0].grad.fill_(torch.nan)
+        step(self, closure)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", poisoned)
+    with pytest.raises(
+        UserError, match=r"epoch 1, step 2 \(weights \S+( and \d+ more)?\).*kept in"
+    ):
+        loop.train(run, store, tmp_path / "out", tmp_path / "state.pt")
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert state["at"]["step"] == 1
+    assert all(value.isfinite().all() for value in state["model"].values())
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_that_needs_labels_says_so(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    options = {"triplet": 1.0, "margin": 1.0, "distance": "euclidean", "mining": "semi_hard"}
+    run = make_run(model="tvae", options=options)
+    expected = r"run \w+: model tvae learns from labels, and these images have none \(\d+ training"
+    with pytest.raises(UserError, match=expected) as caught:
+        loop.train(run, make_store(classes=0), tmp_path / "out", tmp_path / "state.pt")
+    assert "give data.blobs another source" in str(caught.value)
+    with pytest.raises(UserError, match="all of these have the same"):
+        loop.train(run, make_store(classes=1), tmp_path / "out", tmp_path / "state.pt")
+    loop.train(run, make_store(), tmp_path / "out", tmp_path / "state.pt")
+    assert "valid_triplet" in pd.read_csv(tmp_path / "out" / "history.csv")
+
+
+def test_a_store_of_one_image_is_refused(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        UserError, match=r"no image in the \w+ split; change data.blobs.valid_share"
+    ):
+        loop.train(make_run(), make_store(count=1), tmp_path / "out", tmp_path / "state.pt")
+
+
+@pytest.mark.parametrize("split", ["train", "valid"])
+def test_an_empty_split_is_refused(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path, split: str
+) -> None:
+    store = make_store()
+    store.index["split"] = {"train": "valid", "valid": "train"}[split]
+    with pytest.raises(UserError, match=f"no image in the {split} split"):
+        loop.train(make_run(), store, tmp_path / "out", tmp_path / "state.pt")
+
+
+def test_patience_stops_early(make_run: MakeRun, make_store: MakeStore, tmp_path: Path) -> None:
+    run = make_run(train={"patience": 2, "learning_rate": 1e-30}, epochs=50)
+    loop.train(run, make_store(), tmp_path / "out", tmp_path / "state.pt")
+    assert len(pd.read_csv(tmp_path / "out" / "history.csv")) == 3
+
+
+def test_the_schedule_is_step_wise(make_run: MakeRun) -> None:
+    train = make_run(train={"schedule": {3: 0.1, 5: 0.01}}).train
+    rates = [loop.learning_rate(train, epoch) for epoch in range(1, 7)]
+    np.testing.assert_allclose(rates, [1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5])
+
+
+def test_noise_follows_from_its_address() -> None:
+    assert torch.equal(loop.normal(5, 3, 0, "train", 1, 2), loop.normal(5, 3, 0, "train", 1, 2))
+    assert not torch.equal(loop.normal(5, 3, 0, "train", 1, 2), loop.normal(5, 3, 0, "train", 2, 1))
+    many = loop.normal(100_000, 1, 0)
+    assert abs(float(many.mean())) < 0.02
+    assert abs(float(many.std()) - 1) < 0.02
+
+
+def test_validation_does_not_depend_on_its_batch_size(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, store = make_run(), make_store()
+    training = loop._Training(loop.make_fabric(run.train), run, store, tmp_path / "s.pt")
+    whole = training._validate()
+    monkeypatch.setattr(loop, "VALIDATION_BATCH", 3)
+    for name, value in training._validate().items():
+        assert value == pytest.approx(whole[name], rel=1e-6)
+
+
+def test_mean_image(make_store: MakeStore) -> None:
+    store = make_store()
+    rows = store.rows("train")
+    expected = store.images[rows].mean(0) / 255
+    np.testing.assert_allclose(
+        loop.mean_image(store, rows).permute(1, 2, 0).numpy(), expected, rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("mean_start", [True, False])
+def test_a_training_begins_at_the_mean_image_or_not(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path, mean_start: bool
+) -> None:
+    run, store = make_run(train={"mean_start": mean_start}), make_store()
+    training = loop._Training(loop.make_fabric(run.train), run, store, tmp_path / "s.pt")
+    untrained = loop.new_model(run, store.shape)
+    if mean_start:
+        untrained.start_from(loop.mean_image(store, store.rows("train")))
+    codes = torch.zeros(1, run.latent_dim)
+    torch.testing.assert_close(training.model.decode(codes), untrained.decode(codes))
+    bare = loop.new_model(run, store.shape).decode(codes)
+    assert torch.allclose(training.model.decode(codes), bare) != mean_start
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from latent_atlas.training import loop
+from latent_atlas.config.params import Run
+from latent_atlas.data.store import open_store
+run = Run.model_validate_json(Path(sys.argv[1]).read_text())
+loop.CHECK_EVERY = 1
+loop.train(run, open_store(Path(sys.argv[2])), Path(sys.argv[3]), Path(sys.argv[3] + ".pt"))
+"""
+
+
+def start(
+    run: Run, store: Store, out: Path, launcher: tuple[str, ...] = ()
+) -> subprocess.Popen[bytes]:
+    """Train in a process of its own."""
+    script, parameters = out.parent / "train_it.py", out.parent / "run.json"
+    script.write_text(SCRIPT)
+    parameters.write_text(run.model_dump_json())
+    command = [sys.executable, *launcher, str(script), str(parameters), str(store.path), str(out)]
+    return subprocess.Popen(
+        command, cwd=ROOT, env={**_environment(), "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE
+    )
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.mark.slow
+def test_kill_9_and_resume_ends_bit_equal(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    run, store = make_run(epochs=60, train={"checkpoint_seconds": 0}), make_store(count=200)
+    assert start(run, store, tmp_path / "whole").wait() == 0
+    kills = 0
+    for _ in range(3):
+        process = start(run, store, tmp_path / "cut")
+        state, limit = tmp_path / "cut.pt", time.monotonic() + 60
+        before = state.stat().st_mtime_ns if state.exists() else 0
+        while process.poll() is None and time.monotonic() < limit:
+            if state.exists() and state.stat().st_mtime_ns > before:
+                time.sleep(0.05 * (kills + 1))
+                process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.002)
+        kills += process.wait() == -signal.SIGKILL
+    assert kills >= 2, "the training ended before it could be killed"
+    final = start(run, store, tmp_path / "cut")
+    assert final.wait() == 0
+    assert b"going on from epoch" in (final.stderr.read() if final.stderr else b"")
+    assert_equal(tmp_path / "whole", tmp_path / "cut")
+
+
+@pytest.mark.slow
+def test_two_processes_agree_with_one(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    # 17 images a batch: the two processes get 9 and 8, and the last batch is odd too.
+    run, store = make_run(epochs=2, train={"batch_size": 17}), make_store()
+    assert start(run, store, tmp_path / "one").wait() == 0
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    process = start(run, store, tmp_path / "two", torchrun)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors.decode()
+    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-5)
+    histories = [pd.read_csv(tmp_path / name / "history.csv") for name in ("one", "two")]
+    np.testing.assert_allclose(histories[0], histories[1], rtol=1e-4)
+    environment = json.loads((tmp_path / "two" / "environment.json").read_text())
+    assert environment["processes"] == 2
+
+
+def test_bfloat16_trains_too(make_run: MakeRun, make_store: MakeStore, tmp_path: Path) -> None:
+    store = make_store()
+    for precision in ("32-true", "bf16-mixed"):
+        run = make_run(train={"precision": precision}, epochs=4)
+        loop.train(run, store, tmp_path / precision, tmp_path / "s.pt")
+    losses = [
+        pd.read_csv(tmp_path / name / "history.csv")["valid_loss"].iloc[-1]
+        for name in ("32-true", "bf16-mixed")
+    ]
+    assert losses[0] != losses[1], "bf16 was not used"
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
+
+
+class Alternating(Model):
+    """Two numbers that push against each other, each in a phase of its own."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        self.latent_dim, self.noise_dim = 1, 1
+        self.left, self.right = nn.Linear(1, 1), nn.Linear(1, 1)
+
+    def phases(self) -> dict[str, Phase]:
+        return {
+            "pull": Phase(parts=("left",), repeat=2),
+            "push": Phase(parts=("right",), loss="push", rate=lambda step: 0.5**step),
+        }
+
+    def start_from(self, mean_image: torch.Tensor) -> None:
+        pass
+
+    def forward(self, batch: Batch, phase: str = "model") -> dict[str, torch.Tensor]:
+        gap = (self.left(batch.noise) - self.right(batch.noise)).square().squeeze(1)
+        if batch.others is not None and batch.distances is not None:
+            gap = gap + batch.others.mean((1, 2, 3, 4)) * batch.distances.mean(1)
+        return {"loss": gap} if phase == "pull" else {"push": -gap}
+
+
+class Neighbourhood:
+    """Takes two rows at random for each."""
+
+    digest = "two at random"
+
+    def draw(
+        self, rows: npt.NDArray[np.int64], random: np.random.Generator
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        return random.integers(60, size=(len(rows), 2)), random.random((len(rows), 2), np.float32)
+
+
+SetPhases = Callable[[dict[str, Phase]], None]
+
+
+@pytest.fixture
+def alternating(monkeypatch: pytest.MonkeyPatch) -> SetPhases:
+    """Makes the loop build `Alternating`; sets other phases than its own."""
+    monkeypatch.setattr(loop, "build", lambda name, recipe: Alternating(recipe))
+    return lambda phases: monkeypatch.setattr(Alternating, "phases", lambda self: phases)
+
+
+def training_of(run: Run, store: Store, state: Path) -> loop._Training:
+    return loop._Training(loop.make_fabric(run.train), run, store, state, Neighbourhood())
+
+
+def test_a_phase_moves_its_parts_alone(
+    alternating: SetPhases,
+    make_run: MakeRun,
+    make_store: MakeStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    training = training_of(make_run(), make_store(), tmp_path / "state.pt")
+    updates: list[tuple[str, float]] = []
+    for name, optimizer in training.optimizers.items():
+        step = optimizer.step
+
+        def watched(name: str = name, step: Callable[[], object] = step) -> None:
+            before = {key: value.clone() for key, value in training.model.state_dict().items()}
+            step()
+            after = training.model.state_dict()
+            moved = {
+                key.split(".")[0] for key in before if not torch.equal(before[key], after[key])
+            }
+            assert moved == {"left" if name == "pull" else "right"}
+            updates.append((name, training.optimizers[name].param_groups[0]["lr"]))
+
+        monkeypatch.setattr(optimizer, "step", watched)
+    for training.at.step in (0, 1):
+        training._step(training.rows[:16], loop._Sums(training.fabric, {}))
+    rate = training.run.train.learning_rate
+    pulls = [("pull", rate)] * 2
+    assert updates == [*pulls, ("push", rate), *pulls, ("push", rate / 2)]
+
+
+def test_alternating_phases_and_company_resume_to_the_bit(
+    alternating: SetPhases,
+    make_run: MakeRun,
+    make_store: MakeStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, store = make_run(train={"checkpoint_seconds": 0}), make_store()
+    loop.train(run, store, tmp_path / "whole", tmp_path / "whole.pt", Neighbourhood())
+    closed = loop._Training._close_epoch
+
+    def stop(self: loop._Training, train: dict[str, float]) -> None:
+        if self.at.epoch == 2:
+            raise KilledError
+        closed(self, train)
+
+    monkeypatch.setattr(loop._Training, "_close_epoch", stop)
+    with pytest.raises(KilledError):
+        loop.train(run, store, tmp_path / "cut", tmp_path / "cut.pt", Neighbourhood())
+    monkeypatch.setattr(loop._Training, "_close_epoch", closed)
+    loop.train(run, store, tmp_path / "cut", tmp_path / "cut.pt", Neighbourhood())
+    assert_equal(tmp_path / "whole", tmp_path / "cut")
+    history = pd.read_csv(tmp_path / "cut" / "history.csv")
+    assert {"train_loss", "train_push", "valid_loss", "valid_push"} <= set(history)
+
+
+def test_a_phase_acts_in_its_own_epochs_alone(
+    alternating: SetPhases, make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    alternating(
+        {"pull": Phase(parts=("left",), end=0.5), "push": Phase(("right",), "push", begin=0.5)}
+    )
+    run, store = make_run(epochs=4), make_store()
+    before = training_of(run, store, tmp_path / "none.pt").model.state_dict()
+    half = make_run(epochs=4, train={"schedule": {3: 1e-30}})
+    loop.train(half, store, tmp_path / "half", tmp_path / "half.pt", Neighbourhood())
+    after = weights(tmp_path / "half")
+    moved = {key for key in before if not torch.equal(before[key], after[key])}
+    assert moved == {"left.weight", "left.bias"}
+    loop.train(run, store, tmp_path / "whole", tmp_path / "whole.pt", Neighbourhood())
+    assert all(torch.equal(after[key], weights(tmp_path / "whole")[key]) for key in moved)
+    history = pd.read_csv(tmp_path / "whole" / "history.csv")
+    for column in ("loss", "push"):
+        for split in ("train", "valid"):
+            known = list(history[f"{split}_{column}"].notna())
+            assert known == [column == "loss"] * 2 + [column == "push"] * 2
+
+
+def test_a_training_too_short_for_a_phase_is_refused(
+    alternating: SetPhases, make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    alternating({"pull": Phase(end=0.8), "push": Phase(loss="push", begin=0.8)})
+    training_of(make_run(epochs=5), make_store(), tmp_path / "state.pt")
+    with pytest.raises(UserError, match="4 epochs leave none for phase 'push'"):
+        training_of(make_run(epochs=4), make_store(), tmp_path / "state.pt")
+
+
+def test_patience_waits_for_the_last_phases(
+    alternating: SetPhases, make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    alternating({"first": Phase(("left",), "push", end=0.5), "pull": Phase(("left",), begin=0.5)})
+    run = make_run(epochs=12, train={"patience": 2, "learning_rate": 1e-30})
+    loop.train(run, make_store(), tmp_path / "out", tmp_path / "state.pt", Neighbourhood())
+    history = pd.read_csv(tmp_path / "out" / "history.csv")
+    assert list(history["valid_push"].notna()) == 6 * [True] + 3 * [False]
+
+
+def test_company_comes_from_the_store_and_decides_the_fingerprint(
+    alternating: SetPhases, make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    run, store = make_run(), make_store()
+    training = training_of(run, store, tmp_path / "state.pt")
+    rows = training.rows[:5]
+    noise = loop.normal(5, 1, 0)
+    batch = training._share(rows, noise, training._company_at(3))
+    random = np.random.default_rng(loop.seed_for("company", 3))
+    others, distances = Neighbourhood().draw(rows, random)
+    assert batch.others is not None
+    assert batch.distances is not None
+    assert batch.others.shape == (5, 2, 3, 32, 32)
+    np.testing.assert_array_equal(batch.distances.numpy(), distances)
+    shown = (batch.others.permute(0, 1, 3, 4, 2) * 255).round().numpy()
+    np.testing.assert_array_equal(shown, store.images[others])
+    alone = loop._Training(training.fabric, run, store, tmp_path / "state.pt")
+    assert alone.fingerprint != training.fingerprint
+    assert alone._share(rows, noise, alone._company_at(3)).others is None
+
+
+def test_progress_goes_from_0_to_1(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[float] = []
+    share = loop._Training._share
+
+    def watched(self: loop._Training, *given: object) -> Batch:
+        batch = share(self, *given)  # type: ignore[arg-type]
+        seen.append(batch.progress)
+        return batch
+
+    monkeypatch.setattr(loop._Training, "_share", watched)
+    loop.train(make_run(), make_store(), tmp_path / "out", tmp_path / "state.pt")
+    assert seen[0] == 0
+    assert seen[-1] == 1
+    assert seen == sorted(seen)
