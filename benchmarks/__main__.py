@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks import drawings, ingestion, interpolation, machine, neighbours, training, workspace
 from benchmarks.figures import Figure, table
 from benchmarks.size import FULL, QUICK, Size
-from latent_atlas.util.console import door
+from latent_atlas.util.console import run_command
 from latent_atlas.util.files import write_json
 
 OUT = Path("bench.json")
@@ -50,4 +50,4 @@ def measure(size: Size, repository: Path) -> list[Figure]:
 
 
 if __name__ == "__main__":
-    door(main)
+    run_command(main)

@@ -21,7 +21,7 @@ from PIL import Image
 
 from benchmarks.figures import Figure, Target, number, rates, ratio
 from benchmarks.size import Size
-from latent_atlas.config import params
+from latent_atlas.config import reading
 from latent_atlas.data.store import open_store
 from latent_atlas.data.synthetic.garments import garments
 from latent_atlas.util.console import Progress, UserError
@@ -135,11 +135,11 @@ def one_core() -> Iterator[None]:
 
 
 def _write_params(folder: Path, names: list[str]) -> None:
-    values = params.without_runs(params.read(_ROOT / params.PARAMS))
+    values = reading.without_runs(reading.read(_ROOT / reading.PARAMS))
     values["data"] = {
         name: {"source": str(folder / name), "height": HEIGHT, "width": WIDTH} for name in names
     }
-    write_json(folder / params.PARAMS, values)  # JSON is YAML
+    write_json(folder / reading.PARAMS, values)  # JSON is YAML
 
 
 def _against_pillow(

@@ -16,7 +16,9 @@ import torch
 from benchmarks.figures import Figure, Target, rates, ratio
 from benchmarks.size import Size
 from benchmarks.turns import Crew, take_turns
-from latent_atlas.config.params import DataSet, Run, Scaled
+from latent_atlas.config.runs import Run
+from latent_atlas.config.schema import DataSet
+from latent_atlas.config.section import Scaled
 from latent_atlas.data.pixels import to_images
 from latent_atlas.data.store import Store, open_store
 from latent_atlas.data.synthetic.store import draw

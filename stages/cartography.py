@@ -10,10 +10,10 @@ from pathlib import Path
 
 from latent_atlas.analysis.latent_space import plots
 from latent_atlas.analysis.latent_space.summary import Survey, partitions, survey, table
-from latent_atlas.config import params
+from latent_atlas.config import reading
 from latent_atlas.data.store import open_store
 from latent_atlas.training.checkpoint import TrainedRun, open_runs, write_metrics
-from latent_atlas.util.console import Progress, door
+from latent_atlas.util.console import Progress, run_command
 from latent_atlas.util.files import write_bytes
 
 TABLES = ("losses", "components", "styles", "silhouettes", "clusters", "pairs")
@@ -23,7 +23,7 @@ def main() -> None:
     """Read the parameters, open store and runs, measure, write, draw."""
     parser = argparse.ArgumentParser(prog="python -m stages.cartography", description=__doc__)
     parser.add_argument("data", help="a name under `data` in params.yaml")
-    settings, name = params.load(), parser.parse_args().data
+    settings, name = reading.load(), parser.parse_args().data
     settings.data_set(name)
     store = open_store(Path("data") / name)
     names = [run for run, spec in settings.runs.paintings.items() if spec.data == store.name]
@@ -60,4 +60,4 @@ def _common(runs: list[TrainedRun]) -> str:
 
 
 if __name__ == "__main__":
-    door(main)
+    run_command(main)

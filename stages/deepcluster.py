@@ -8,20 +8,20 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from latent_atlas.config import params
+from latent_atlas.config import reading
 from latent_atlas.data.store import open_store
 from latent_atlas.models.cluster_net import Shape
 from latent_atlas.plots import deepcluster
 from latent_atlas.training.deepcluster import Plan, learn
 from latent_atlas.training.loop import make_fabric
-from latent_atlas.util.console import door
+from latent_atlas.util.console import run_command
 
 
 def main() -> None:
     """Read the parameters, open the store, learn, draw."""
     parser = argparse.ArgumentParser(prog="python -m stages.deepcluster", description=__doc__)
     parser.add_argument("data", help="a name under `data` in params.yaml")
-    everything = params.load()
+    everything = reading.load()
     name = parser.parse_args().data
     everything.data_set(name)
     store = open_store(Path("data") / name)
@@ -44,4 +44,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    door(main)
+    run_command(main)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from latent_atlas.config import params
+from latent_atlas.config import reading
 from latent_atlas.data.synthetic.store import PREFIX, draw
-from latent_atlas.util.console import UserError, door
+from latent_atlas.util.console import UserError, run_command
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.draw", description=__doc__)
     parser.add_argument("name", help="of a data set under `data` in params.yaml")
     name = parser.parse_args().name
-    settings = params.load()
+    settings = reading.load()
     data = settings.data_set(name)
     if not data.source.startswith(PREFIX) or data.count is None:
         raise UserError(
@@ -29,4 +29,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    door(main)
+    run_command(main)

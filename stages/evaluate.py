@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from latent_atlas.config import params
-from latent_atlas.config.params import Evaluate
+from latent_atlas.config import reading
+from latent_atlas.config.schema import Evaluate
 from latent_atlas.data.store import Store, open_store
 from latent_atlas.metrics import factors, reconstruction
 from latent_atlas.metrics.disentanglement import QUICK
 from latent_atlas.plots import latent_map, trained_run
 from latent_atlas.training.checkpoint import TrainedRun, open_run
-from latent_atlas.util.console import door
+from latent_atlas.util.console import run_command
 from latent_atlas.util.files import write_bytes, write_json
 
 
@@ -24,7 +24,7 @@ def main() -> None:
     """Open the run and its images, measure, draw."""
     parser = argparse.ArgumentParser(prog="python -m stages.evaluate", description=__doc__)
     parser.add_argument("run", help="a name under `runs` in params.yaml")
-    everything = params.load()
+    everything = reading.load()
     name, settings = everything.run(parser.parse_args().run).name, everything.evaluate
     trained = open_run(Path("models") / name, settings.batch_size)
     store = open_store(Path("data") / trained.run.data)
@@ -65,4 +65,4 @@ def _factors(
 
 
 if __name__ == "__main__":
-    door(main)
+    run_command(main)

@@ -12,10 +12,10 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-from latent_atlas.config import params
-from latent_atlas.config.params import Tolerance
+from latent_atlas.config import reading
+from latent_atlas.config.schema import Tolerance
 from latent_atlas.metrics.tolerance import Change, judge
-from latent_atlas.util.console import UserError, door
+from latent_atlas.util.console import UserError, run_command
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
         raise UserError(f"dvc metrics diff failed: {problem[-1] if problem else 'no message'}")
     if "failed to load" in answer.stderr:  # DVC compares what it could read, and calls that success
         raise UserError(f"dvc metrics diff: {' '.join(answer.stderr.split())}")
-    changes = judge_all(json.loads(answer.stdout), params.load().gate)
+    changes = judge_all(json.loads(answer.stdout), reading.load().gate)
     for change in changes:
         print(change.line())
     bad = [change for change in changes if change.verdict in ("worse", "missing")]
@@ -56,4 +56,4 @@ def judge_all(
 
 
 if __name__ == "__main__":
-    door(main)
+    run_command(main)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from latent_atlas.config import params
+from latent_atlas.config import reading
 from latent_atlas.data.sources.detect import open_source
 from latent_atlas.data.sources.fetch import scratch
 from latent_atlas.data.sources.ingest import ingest
 from latent_atlas.data.sources.items import Asked
 from latent_atlas.data.synthetic.store import PREFIX, draw
-from latent_atlas.util.console import door
+from latent_atlas.util.console import run_command
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.ingest", description=__doc__)
     parser.add_argument("name", help="of a data set under `data` in params.yaml")
     name = parser.parse_args().name
-    settings = params.load()
+    settings = reading.load()
     data = settings.data_set(name)
     folder = Path("data") / name
     if data.source.startswith(PREFIX) and data.count is not None:
@@ -31,4 +31,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    door(main)
+    run_command(main)

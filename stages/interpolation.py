@@ -16,10 +16,10 @@ from latent_atlas.analysis.interpolation import plots, tables
 from latent_atlas.analysis.interpolation.experiments import Asked, separate, walk
 from latent_atlas.analysis.interpolation.style_auc import verdict
 from latent_atlas.analysis.interpolation.tables import Joined
-from latent_atlas.config import params
+from latent_atlas.config import reading
 from latent_atlas.data.store import Store, open_store
 from latent_atlas.training.checkpoint import open_runs, write_metrics
-from latent_atlas.util.console import door
+from latent_atlas.util.console import run_command
 from latent_atlas.util.files import write_bytes
 
 
@@ -27,7 +27,7 @@ def main() -> None:
     """Read the parameters, open store and runs, walk, measure, draw."""
     parser = argparse.ArgumentParser(prog="python -m stages.interpolation", description=__doc__)
     parser.add_argument("data", help="a name under `data` in params.yaml")
-    settings, name = params.load(), parser.parse_args().data
+    settings, name = reading.load(), parser.parse_args().data
     settings.data_set(name)
     store = open_store(Path("data") / name)
     names = [run for run in settings.interpolation.runs if settings.run(run).data == store.name]
@@ -61,4 +61,4 @@ def _write_csv(table: pd.DataFrame, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    door(main)
+    run_command(main)

@@ -10,19 +10,19 @@ from pathlib import Path
 
 from latent_atlas.analysis.scene_mixing.evaluator import KINDS, Asked, Bench
 from latent_atlas.analysis.scene_mixing.mixes import open_mixable
-from latent_atlas.config import params
+from latent_atlas.config import reading
 from latent_atlas.data.neighbour_table import folder_of, open_neighbours
 from latent_atlas.data.store import open_store
 from latent_atlas.metrics import reconstruction
 from latent_atlas.training.checkpoint import TrainedRun, open_runs, write_metrics
-from latent_atlas.util.console import Progress, door
+from latent_atlas.util.console import Progress, run_command
 
 
 def main() -> None:
     """Read the parameters, open store, neighbours and runs, mix, measure, draw."""
     parser = argparse.ArgumentParser(prog="python -m stages.mixing", description=__doc__)
     parser.add_argument("data", help="a name under `data` in params.yaml")
-    settings, name = params.load(), parser.parse_args().data
+    settings, name = reading.load(), parser.parse_args().data
     settings.data_set(name)
     store = open_store(Path("data") / name)
     names = [run for run, spec in settings.runs.scenes.items() if spec.data == store.name]
@@ -59,4 +59,4 @@ def _one_kind(
 
 
 if __name__ == "__main__":
-    door(main)
+    run_command(main)

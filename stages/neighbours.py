@@ -8,13 +8,13 @@ from pathlib import Path
 from latent_atlas.analysis.neighbours import plots
 from latent_atlas.analysis.neighbours.agreement import score
 from latent_atlas.analysis.neighbours.build import Options, searched
-from latent_atlas.config import params
+from latent_atlas.config import reading
 from latent_atlas.data import tiles
 from latent_atlas.data.neighbour_table import folder_of, write_neighbours
 from latent_atlas.data.store import open_store
 from latent_atlas.models import backbones
 from latent_atlas.training.loop import make_fabric
-from latent_atlas.util.console import UserError, door
+from latent_atlas.util.console import UserError, run_command
 from latent_atlas.util.files import write_json
 
 
@@ -22,7 +22,7 @@ def main() -> None:
     """Read the parameters, open the store, take features, look, score, draw."""
     parser = argparse.ArgumentParser(prog="python -m stages.neighbours", description=__doc__)
     parser.add_argument("data", help="a name under `data` in params.yaml")
-    everything = params.load()
+    everything = reading.load()
     name, spec = parser.parse_args().data, everything.neighbours
     everything.data_set(name)
     store = open_store(Path("data") / name)
@@ -50,4 +50,4 @@ def _backbone(name: str, data: str, seed: int) -> backbones.Backbone:
 
 
 if __name__ == "__main__":
-    door(main)
+    run_command(main)

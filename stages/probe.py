@@ -17,13 +17,14 @@ import torch
 
 from latent_atlas.analysis.probe import finetuning, linear
 from latent_atlas.analysis.probe.feature_sources import Convolutions, Source, open_source
-from latent_atlas.config.params import MOST_SEED, DataSet
+from latent_atlas.config.schema import DataSet
+from latent_atlas.config.section import MOST_SEED
 from latent_atlas.data.clustering import kmeans, whiten
 from latent_atlas.data.pixels import to_images
 from latent_atlas.data.sources.ingested import ingest
 from latent_atlas.data.store import Store, open_store
 from latent_atlas.models.cluster_net import ClusterNet, Shape
-from latent_atlas.util.console import Progress, UserError, door, say
+from latent_atlas.util.console import Progress, UserError, run_command, say
 from latent_atlas.util.files import write_bytes
 from latent_atlas.util.locks import alone
 
@@ -213,4 +214,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    door(main)
+    run_command(main)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from latent_atlas.config import params
-from latent_atlas.config.params import PhotoRules, Products
+from latent_atlas.config import reading
+from latent_atlas.config.schema import PhotoRules, Products
 from latent_atlas.data.store import StoreWriter, split_of
 from latent_atlas.models import backbones
 from latent_atlas.shop.products import model_photos, photos, sheets, tables, truth, vocabulary
@@ -23,7 +23,7 @@ from latent_atlas.shop.products.schema import NORMALISED
 from latent_atlas.shop.products.shards import Shards
 from latent_atlas.shop.products.survey import Survey, survey
 from latent_atlas.shop.products.vocabulary import Reading
-from latent_atlas.util.console import UserError, door, say
+from latent_atlas.util.console import UserError, run_command, say
 from latent_atlas.util.files import write_json
 
 CRAWL = Path("data/crawl")
@@ -36,7 +36,7 @@ METRICS = Path("metrics/products.json")
 def main() -> None:
     """Read the parameters, open the crawl, and write tables, stores, sheets and metrics."""
     argparse.ArgumentParser(prog="python -m stages.products", description=__doc__).parse_args()
-    settings = params.load()
+    settings = reading.load()
     asked = settings.products
     crawl, card = _open(CRAWL)
     shards = Shards(CRAWL)
@@ -296,4 +296,4 @@ def _write_metrics(
 
 
 if __name__ == "__main__":
-    door(main)
+    run_command(main)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from latent_atlas.config import params
+from latent_atlas.config import reading
 from latent_atlas.report.page import render
-from latent_atlas.util.console import door
+from latent_atlas.util.console import run_command
 from latent_atlas.util.files import write_bytes
 
 WORTH_OPENING = (
@@ -31,9 +31,9 @@ def main() -> None:
         for path, what in WORTH_OPENING:
             print(f"  {path:40} {what}")
         return
-    page = render(params.load(), params.read(params.PARAMS), Path())
+    page = render(reading.load(), reading.read(reading.PARAMS), Path())
     write_bytes(Path("report/index.html"), page.encode())
 
 
 if __name__ == "__main__":
-    door(main)
+    run_command(main)

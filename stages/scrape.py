@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from latent_atlas.config import params
-from latent_atlas.config.params import Params
+from latent_atlas.config import reading
+from latent_atlas.config.schema import Params
 from latent_atlas.data.sources.fetch import repository
 from latent_atlas.shop.crawl import shop_file
 from latent_atlas.shop.crawl.drawn import catalogue, server
@@ -21,7 +21,7 @@ from latent_atlas.shop.crawl.ledger import Kind, opened
 from latent_atlas.shop.crawl.policy import Reach, reach_of_address, reach_of_name
 from latent_atlas.shop.crawl.shop_file import Shop
 from latent_atlas.shop.crawl.spider import Errand, Limits, crawl
-from latent_atlas.util.console import UserError, door, say
+from latent_atlas.util.console import UserError, run_command, say
 
 DRAWN = "drawn"
 CRAWLS = Path(".cache/crawls")
@@ -32,7 +32,7 @@ AGENT = "latent-atlas/0.1"
 def main() -> None:
     """Read the parameters and crawl; the drawn shop is served while that goes on."""
     argparse.ArgumentParser(prog="python -m stages.scrape", description=__doc__).parse_args()
-    settings = params.load()
+    settings = reading.load()
     if settings.scrape.shop != DRAWN:
         shop = shop_file.load(repository() / settings.scrape.shop)
         run(settings, shop, settings.scrape.proxy, repository() / CRAWLS / shop.name, None)
@@ -124,4 +124,4 @@ def _fingerprint(shop: Shop) -> str:
 
 
 if __name__ == "__main__":
-    door(main)
+    run_command(main)

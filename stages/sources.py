@@ -11,17 +11,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-from latent_atlas.config import params
+from latent_atlas.config import reading
 from latent_atlas.data.sources.fingerprint import address, fingerprint
 from latent_atlas.data.sources.urls import UnreachableError
-from latent_atlas.util.console import door, say
+from latent_atlas.util.console import run_command, say
 from latent_atlas.util.files import write_json
 
 
 def main() -> None:
     """Write the note of every data set whose source is not as noted."""
     argparse.ArgumentParser(prog="python -m stages.sources", description=__doc__).parse_args()
-    for name, data in params.load().data.items():
+    for name, data in reading.load().data.items():
         note = Path("data") / f"{name}.source.json"
         noted = _noted(note)
         try:
@@ -50,4 +50,4 @@ def _noted(note: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    door(main)
+    run_command(main)

@@ -15,7 +15,7 @@ from latent_atlas.studies import plan, results, stores, workers
 from latent_atlas.studies.cell import Order, fingerprint
 from latent_atlas.studies.charts import grid
 from latent_atlas.util import files
-from latent_atlas.util.console import UserError, door, say
+from latent_atlas.util.console import UserError, run_command, say
 from latent_atlas.util.locks import alone
 
 CACHE = Path(".cache/studies")
@@ -205,4 +205,4 @@ def _positive(text: str) -> int:
 
 
 if __name__ == "__main__":
-    door(main)
+    run_command(main)

@@ -8,20 +8,20 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from latent_atlas.config import params
-from latent_atlas.config.params import Run
+from latent_atlas.config import reading
 from latent_atlas.config.registry import MODELS
+from latent_atlas.config.runs import Run
 from latent_atlas.data.neighbour_table import Neighbours, folder_of, open_neighbours
 from latent_atlas.data.store import Store, open_store
 from latent_atlas.training import loop
-from latent_atlas.util.console import door
+from latent_atlas.util.console import run_command
 
 
 def main() -> None:
     """Read the parameters, and train one run after the other."""
     parser = argparse.ArgumentParser(prog="python -m stages.train", description=__doc__)
     parser.add_argument("runs", nargs="+", metavar="run", help="names under `runs` in params.yaml")
-    settings = params.load()
+    settings = reading.load()
     for run in [settings.run(name) for name in parser.parse_args().runs]:
         _train(run)
 
@@ -42,4 +42,4 @@ def _neighbours(store: Store, run: Run) -> Neighbours:
 
 
 if __name__ == "__main__":
-    door(main)
+    run_command(main)

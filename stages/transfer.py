@@ -26,7 +26,7 @@ from latent_atlas.data.photo import PhotoError, open_photo
 from latent_atlas.data.store import Images
 from latent_atlas.plots.grid import enlargement, save_grid
 from latent_atlas.training.checkpoint import MODELS
-from latent_atlas.util.console import UserError, door
+from latent_atlas.util.console import UserError, run_command
 
 MOST_PIXELS = 100_000_000
 
@@ -96,4 +96,4 @@ def read(path: Path, shape: tuple[int, int, int]) -> Images:
 
 
 if __name__ == "__main__":
-    door(main)
+    run_command(main)

@@ -13,11 +13,11 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from latent_atlas.config import params
-from latent_atlas.config.params import Tolerance
+from latent_atlas.config import reading
+from latent_atlas.config.schema import Tolerance
 from latent_atlas.metrics.tolerance import Change, flatten, judge
 from latent_atlas.util.clone import clone, outputs, reproduce
-from latent_atlas.util.console import UserError, door, say
+from latent_atlas.util.console import UserError, run_command, say
 
 _ELSEWHERE = (
     "what is trained ends elsewhere on another kind of processor or with another number of threads "
@@ -66,7 +66,7 @@ def _against_commit(repository: Path, folder: Path) -> None:
         raise UserError(
             "HEAD has no dvc.lock, so it recorded nothing; commit one after `dvc repro`"
         )
-    gate = params.load(folder / params.PARAMS).gate
+    gate = reading.load(folder / reading.PARAMS).gate
     before = _metrics(folder)
     reproduce(folder, repository)
     made = outputs(folder)
@@ -125,4 +125,4 @@ def _complain(data: list[str], changes: list[Change], unknown: list[str]) -> Non
 
 
 if __name__ == "__main__":
-    door(main)
+    run_command(main)

@@ -17,8 +17,8 @@ import torch
 import yaml
 from hypothesis import settings
 
-from latent_atlas.config import params
-from latent_atlas.config.params import Run
+from latent_atlas.config import reading
+from latent_atlas.config.runs import Run
 from latent_atlas.data.store import Store, StoreWriter, open_store, split_of
 from latent_atlas.training import loop
 
@@ -82,7 +82,7 @@ def make_run() -> Callable[..., Run]:
     """A function that makes a small run; keywords change it, `train=` a part of its training."""
 
     def make(train: dict[str, object] | None = None, **changes: object) -> Run:
-        base = params.load(ROOT / "params.yaml").run("circles_beta_vae").model_dump(mode="json")
+        base = reading.load(ROOT / "params.yaml").run("circles_beta_vae").model_dump(mode="json")
         base |= {"data": "blobs", "latent_dim": 3, "epochs": 3, "beta": 2.0}
         base["train"] |= {"batch_size": 16, "accelerator": "cpu", **(train or {})}
         return Run.model_validate(base | changes)
@@ -127,8 +127,8 @@ def copied_repository(tmp_path: Path) -> Path:
         if (ROOT / name).is_file() and not recorded:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-    overlay = params.read(ROOT / "ci" / "params.yaml")
-    values = params.merge(params.read(ROOT / "params.yaml"), overlay)
+    overlay = reading.read(ROOT / "ci" / "params.yaml")
+    values = reading.merge(reading.read(ROOT / "params.yaml"), overlay)
     (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     run_in(folder, "git", "init", "--quiet")
     run_in(folder, "git", "add", "--all")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from latent_atlas.config import params
+from latent_atlas.config import reading, runs
 from latent_atlas.metrics.tolerance import flatten, judge
 from latent_atlas.studies import plan
 from latent_atlas.training import loop
@@ -25,7 +25,7 @@ DAG: dict[str, Any] = {
     for name, stage in yaml.safe_load((ROOT / file).read_text())["stages"].items()
 }
 SOURCES = "data/dvc.yaml:sources"
-PARAMS = params.load(ROOT / "params.yaml")
+PARAMS = reading.load(ROOT / "params.yaml")
 
 
 def test_every_data_set_is_drawn_or_ingested() -> None:
@@ -49,7 +49,7 @@ def test_every_dependency_on_code_exists() -> None:
                 assert (ROOT / path).exists(), f"{name}: {path}"
 
 
-def files_of(run: params.Run) -> set[str]:
+def files_of(run: runs.Run) -> set[str]:
     """The modules that the model of `run` is made of, as paths from the root."""
     model = loop.new_model(run, (64, 64, 3))
     files = {Path(inspect.getfile(module)) for module in loop._modules_of(model)}

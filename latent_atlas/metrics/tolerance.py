@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Any, Literal
 
-from latent_atlas.config.params import Tolerance
+from latent_atlas.config.schema import Tolerance
 from latent_atlas.util.console import UserError
 
 Verdict = Literal["same", "better", "worse", "new", "missing"]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from latent_atlas.config.params import Evaluate
+from latent_atlas.config.schema import Evaluate
 from latent_atlas.data.store import Images, Store
 from latent_atlas.plots import latent_plane, traversal
 from latent_atlas.plots.grid import enlargement, formulas, save_figure, save_grid, set_wrapped

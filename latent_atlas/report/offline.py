@@ -10,7 +10,7 @@ from pathlib import Path
 
 import vl_convert
 
-from latent_atlas.util.console import door
+from latent_atlas.util.console import run_command
 from latent_atlas.util.files import write_bytes
 
 TEMPLATE = Path(".dvc/offline.html")
@@ -42,4 +42,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    door(main)
+    run_command(main)

@@ -15,7 +15,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
-from latent_atlas.config.params import SHOP, Params
+from latent_atlas.config.schema import SHOP, Params
 from latent_atlas.util.console import UserError
 
 ORDER = (

@@ -29,8 +29,8 @@ from safetensors import SafetensorError, safe_open
 from latent_atlas.analysis.interpolation import experiments
 from latent_atlas.analysis.interpolation.experiments import Asked
 from latent_atlas.analysis.scene_mixing import evaluator
-from latent_atlas.config.params import Run
 from latent_atlas.config.registry import MODELS
+from latent_atlas.config.runs import Run
 from latent_atlas.data.neighbour_table import Neighbours, open_neighbours
 from latent_atlas.data.store import Store, open_store
 from latent_atlas.metrics import disentanglement, factors, reconstruction
@@ -226,11 +226,11 @@ def _mix(
 @contextmanager
 def _unheard() -> Iterator[None]:
     """Let nobody hear of the progress in this block."""
-    listener, Progress.listener = Progress.listener, None
+    listener, Progress.callback = Progress.callback, None
     try:
         yield
     finally:
-        Progress.listener = listener
+        Progress.callback = listener
 
 
 def fingerprint(run: Run, store: Store, neighbours: Neighbours | None = None) -> str:
@@ -270,7 +270,7 @@ def _carry_out(order: Order, answers: TextIO) -> None:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         teller = _Teller(answers)
-        Progress.listener = teller
+        Progress.callback = teller
         try:
             order.work()
         except UserError as error:

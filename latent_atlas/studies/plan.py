@@ -14,26 +14,18 @@ from pydantic import Field, model_validator
 from latent_atlas.analysis.interpolation.experiments import Asked
 from latent_atlas.analysis.neighbours.build import Options
 from latent_atlas.analysis.scene_mixing import evaluator
-from latent_atlas.config import params
-from latent_atlas.config.params import (
+from latent_atlas.config import reading, runs
+from latent_atlas.config.messages import did_you_mean
+from latent_atlas.config.registry import MODELS, Option
+from latent_atlas.config.runs import ModelName, NetworkName, Run, Train
+from latent_atlas.config.schema import (
     Cartography,
     DataSet,
-    Likelihood,
-    ModelName,
-    Name,
-    NetworkName,
-    Positive,
+    Interpolation,
+    Mixing,
     QuadrantNeighbours,
-    Run,
-    Scaled,
-    Scenes,
-    Section,
-    Seed,
-    Train,
-    Walks,
-    nearest,
 )
-from latent_atlas.config.registry import MODELS, Option
+from latent_atlas.config.section import Likelihood, Name, Positive, Scaled, Section, Seed
 from latent_atlas.models.backbones import DEEPCLUSTER
 from latent_atlas.util.console import UserError
 
@@ -133,8 +125,8 @@ class Table(Section):
             raise ValueError(
                 f"loss_weights: model {self.model!r} has no term {unknown[0]!r} (it has {known})"
             )
-        params.check_options(self.model, self.options)
-        params.check_suits(self.model, self.network, self.likelihood)
+        runs.check_options(self.model, self.options)
+        runs.check_suits(self.model, self.network, self.likelihood)
         return self
 
 
@@ -176,9 +168,9 @@ class Study(Section):
     figures: list[Chart]
     plane: Plane | None = None
     cartography: Cartography | None = None
-    paths: Walks | None = None
+    paths: Interpolation | None = None
     neighbours: QuadrantNeighbours | None = None
-    scenes: Scenes | None = None
+    scenes: Mixing | None = None
 
     @model_validator(mode="after")
     def _tables_have_data(self) -> Study:
@@ -188,17 +180,13 @@ class Study(Section):
             if table.data not in self.data:
                 raise ValueError(
                     f"tables.{number}.data: found {table.data!r}, "
-                    f"expected one of {', '.join(self.data)}{nearest(table.data, self.data)}"
+                    f"expected one of {', '.join(self.data)}{did_you_mean(table.data, self.data)}"
                 )
             data = self.data[table.data]
             where = f"tables.{number}"
-            params.check_network(
-                table.network, data.height, data.width, where, f"data.{table.data}"
-            )
+            runs.check_network(table.network, data.height, data.width, where, f"data.{table.data}")
             for size in table.latent_dim:
-                params.check_cells(
-                    table.network, data.height, data.width, size, where, table.options
-                )
+                runs.check_cells(table.network, data.height, data.width, size, where, table.options)
             if MODELS[table.model].company:
                 self._check_company(table, where)
         if self.plane is None and {"mesh", "scatter"} & set(self.figures):
@@ -254,9 +242,11 @@ def load(name: str) -> Study:
     """
     known = names()
     if name not in known:
-        raise UserError(f"no study {name!r}{nearest(name, known)} (there are {', '.join(known)})")
+        raise UserError(
+            f"no study {name!r}{did_you_mean(name, known)} (there are {', '.join(known)})"
+        )
     path = STUDIES / name / "study.yaml"
-    return params.check(Study, params.read(path), str(path))
+    return reading.check(Study, reading.read(path), str(path))
 
 
 def number(scaled: Scaled, scale: Scale) -> int:
@@ -296,7 +286,7 @@ def data_set(study: Study, name: str, scale: Scale, source: str | None) -> DataS
     values = entry.model_dump(exclude={"full_source", "given_classes"}) | {"source": wanted}
     if source is not None and entry.given_classes is not None:
         values["classes"] = entry.given_classes
-    return params.check(DataSet, values, f"data.{name}")
+    return reading.check(DataSet, values, f"data.{name}")
 
 
 def cells(study: Study, scale: Scale) -> list[Cell]:
@@ -351,7 +341,7 @@ def _run(study: Study, table: Table, scale: Scale, seed: int, beta: float, laten
             "latent_dim": latent_dim,
             "beta": beta,
             "loss_weights": dict.fromkeys(MODELS[table.model].weights, 1.0) | table.loss_weights,
-            "options": params.check_options(table.model, table.options),
+            "options": runs.check_options(table.model, table.options),
             "seed": seed,
             "epochs": number(table.epochs or study.train.epochs, scale),
             "train": _train(study, table),
@@ -387,7 +377,7 @@ def select(cells: Sequence[Cell], only: str) -> list[Cell]:
         key, equals, text = term.partition("=")
         if not equals or key not in _KEYS:
             raise UserError(
-                f"--only: found {term!r}{nearest(key, _KEYS)}; expected key=value or "
+                f"--only: found {term!r}{did_you_mean(key, _KEYS)}; expected key=value or "
                 f"key=value,value with a key of {', '.join(_KEYS)}"
             )
         values = text.split(",")

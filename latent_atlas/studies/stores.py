@@ -9,7 +9,7 @@ import hashlib
 from pathlib import Path
 
 from latent_atlas.analysis.neighbours.build import Options, searched
-from latent_atlas.config.params import DataSet, QuadrantNeighbours
+from latent_atlas.config.schema import DataSet, QuadrantNeighbours
 from latent_atlas.data import store as stores
 from latent_atlas.data import synthetic
 from latent_atlas.data.neighbour_table import Neighbours, open_neighbours, write_neighbours

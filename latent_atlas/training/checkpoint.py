@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from latent_atlas.config.params import Run
+from latent_atlas.config.runs import Run
 from latent_atlas.data.pixels import to_images, to_pixels
 from latent_atlas.data.store import Images, Store
 from latent_atlas.models.base import Model

@@ -28,8 +28,8 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from latent_atlas.config.params import Run, Train
 from latent_atlas.config.registry import NETWORKS, build
+from latent_atlas.config.runs import Run, Train
 from latent_atlas.data.pixels import to_images
 from latent_atlas.data.store import Store
 from latent_atlas.models.base import Batch, Model, Phase, Recipe

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from latent_atlas.config import params
+from latent_atlas.config import reading
 from latent_atlas.util.console import UserError
 from latent_atlas.util.files import write_bytes
 
@@ -31,10 +31,10 @@ def clone(repository: Path, folder: Path, overlay: Path | None) -> None:
     _run(["git", "clone", "--quiet", str(repository), str(folder)], repository, {})
     write_bytes(folder / ".dvc" / "config.local", b"[cache]\n    dir = cache\n")
     if overlay is not None:
-        values = params.merge(params.read(folder / params.PARAMS), params.read(overlay))
-        params.validate(values, str(overlay))
+        values = reading.merge(reading.read(folder / reading.PARAMS), reading.read(overlay))
+        reading.validate(values, str(overlay))
         text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
-        write_bytes(folder / params.PARAMS, text.encode())
+        write_bytes(folder / reading.PARAMS, text.encode())
 
 
 def reproduce(folder: Path, repository: Path) -> None:
@@ -55,7 +55,7 @@ def outputs(folder: Path) -> dict[str, str]:
     """The hash of every output in the lock files of the DAG, by path; empty if there are none."""
     locks = [lock for lock in (folder / name for name in LOCKS) if lock.is_file()]
     stages: list[Mapping[str, Any]] = [
-        stage for lock in locks for stage in params.read(lock).get("stages", {}).values()
+        stage for lock in locks for stage in reading.read(lock).get("stages", {}).values()
     ]
     return {out["path"]: str(out["md5"]) for stage in stages for out in stage.get("outs", [])}
 

@@ -1,19 +1,56 @@
-"""What a person at a terminal meets: one-line errors, and progress with a rate and time left."""
+"""Terminal output of every command: one-line errors, and progress with a rate and time left."""
 
 from __future__ import annotations
 
 import io
+import os
 import sys
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, ClassVar, Protocol
 
 from tqdm import tqdm
 
+DEBUG = "LATENT_ATLAS_DEBUG"
+"""Environment variable: set to 1, an error is shown with its traceback. ``--debug`` does the same."""
+
 
 class UserError(Exception):
-    """Something the user can put right, said in one line: where, what was found, what to do."""
+    """An error that the user can correct.
+
+    Its message is one line: which key, file or row; what was found; what was expected; what to do.
+    """
+
+
+class FieldError(ValueError):
+    """A value that a library function refuses, with the name of its field.
+
+    The library does not know params.yaml. The stage adds the section, see `fields_of`.
+
+    Args:
+        field: name of the field, e.g. ``"layers"``.
+        problem: what was found and what was expected.
+    """
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+
+
+@contextmanager
+def fields_of(section: str) -> Iterator[None]:
+    """Turn a `FieldError` inside the block into a `UserError` with the full key in params.yaml.
+
+    Args:
+        section: the section that the library's settings come from, e.g. ``"interpolation"``.
+    """
+    try:
+        yield
+    except FieldError as error:
+        raise UserError(f"{section}.{error}") from error
 
 
 def say(line: str) -> None:
@@ -21,44 +58,53 @@ def say(line: str) -> None:
     tqdm.write(line, file=sys.stderr)
 
 
-def door(main: Callable[[], None]) -> None:
-    """Run a stage; a `UserError` becomes one line on stderr and exit status 1."""
+def run_command(main: Callable[[], None]) -> None:
+    """Run the main function of a command.
+
+    A `UserError` becomes one line on stderr and exit status 1, Ctrl-C exit status 130. With
+    ``--debug`` among the arguments, or `DEBUG` in the environment, the traceback is shown as well.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # no → or ± ends a long run
+    if "--debug" in sys.argv[1:]:
+        sys.argv.remove("--debug")
+        os.environ[DEBUG] = "1"  # worker processes inherit it
     try:
         main()
     except UserError as error:
+        if os.environ.get(DEBUG) == "1":
+            traceback.print_exc()
         line = " ".join(str(error).split())
         print(f"error: {line}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
-        print("stopped by the keyboard; finished work is kept", file=sys.stderr)
+        print("interrupted; finished work is kept", file=sys.stderr)
         raise SystemExit(130) from None
 
 
-class Listener(Protocol):
-    """Hears of the progress of the work that a process does for another one."""
+class ProgressCallback(Protocol):
+    """Callback through which a worker process reports progress."""
 
     def __call__(self, what: str, units: int) -> None:
-        """So many units were ``"skipped"`` (done earlier) or ``"done"``."""
+        """Report that `units` units were ``"skipped"`` (done earlier) or ``"done"``."""
 
 
 class Progress:
     """A bar with rate and time left on a terminal; one line a minute anywhere else.
 
     Args:
-        title: what is being done, e.g. ``"ingest clothes"``.
-        total: how many units there are, or None where that is unknown.
+        title: name of the work, e.g. ``"ingest clothes"``.
+        total: number of units; None where it is unknown.
         unit: the name of a unit, e.g. ``"images"``.
         start: units that an earlier, interrupted run has already done.
         quiet: show nothing (the other processes of a distributed run).
 
     Attributes:
-        listener: set in a process that works for another one; nothing is shown there.
+        callback: set in a worker process, which reports to its parent and shows nothing itself.
     """
 
-    listener: ClassVar[Listener | None] = None
+    callback: ClassVar[ProgressCallback | None] = None
 
     def __init__(
         self, title: str, total: int | None, unit: str, start: int = 0, quiet: bool = False
@@ -66,11 +112,11 @@ class Progress:
         self._title, self._total, self._unit = title, total, unit
         self._done = self._start = start
         self._note = ""
-        self._began = self._said = time.monotonic()
+        self._started = self._printed = time.monotonic()
         self._terminal = sys.stderr.isatty()
-        self._quiet = quiet or self.listener is not None
+        self._quiet = quiet or self.callback is not None
         self._bar: tqdm[Any] | None = None
-        self._tell("skipped", start)
+        self._report("skipped", start)
         if self._terminal and not self._quiet:
             self._bar = tqdm(
                 desc=title,
@@ -98,15 +144,15 @@ class Progress:
     def advance(self, units: int = 1) -> None:
         """Count `units` more as done."""
         self._done += units
-        self._tell("done", units)
+        self._report("done", units)
         if self._bar is not None:
             self._bar.update(units)
-        elif not self._quiet and time.monotonic() - self._said >= 60:
-            self._said = time.monotonic()
+        elif not self._quiet and time.monotonic() - self._printed >= 60:
+            self._printed = time.monotonic()
             say(self._line(finished=False))
 
     def skip(self, units: int) -> None:
-        """Count `units` more as done earlier, without a part in the rate."""
+        """Count `units` more as done earlier; they do not count towards the rate."""
         self._done += units
         self._start += units
         if self._bar is not None:
@@ -121,12 +167,12 @@ class Progress:
             self._bar.set_postfix_str(text, refresh=False)
 
     @classmethod
-    def _tell(cls, what: str, units: int) -> None:
-        if cls.listener is not None and units:
-            cls.listener(what, units)
+    def _report(cls, what: str, units: int) -> None:
+        if cls.callback is not None and units:
+            cls.callback(what, units)
 
     def _line(self, finished: bool) -> str:
-        seconds = max(time.monotonic() - self._began, 1e-9)
+        seconds = max(time.monotonic() - self._started, 1e-9)
         rate = (self._done - self._start) / seconds
         total = "" if self._total is None else f"/{self._total}"
         line = f"{self._title}: {self._done}{total} {self._unit}, {rate:,.1f} {self._unit}/s"

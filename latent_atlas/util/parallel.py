@@ -1,22 +1,64 @@
-"""One function of many things, by all cores."""
+"""Parallel work on the cores of this machine, with results in the order of the items."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from joblib import Parallel, delayed
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-Given = TypeVar("Given")
-Made = TypeVar("Made")
+from latent_atlas.util.console import UserError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-def by_all_cores(function: Callable[[Given], Made], given: Iterable[Given]) -> list[Made]:
-    """``function(x)`` of each x of `given`, in its order whatever the number of cores.
+def cores() -> int:
+    """The number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
-    In threads of this process, so only for work that is spent in compiled loops.
+
+def in_order(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    jobs: int | None = None,
+    threads: bool = False,
+) -> Iterator[Result]:
+    """Yield ``function(item)`` for each item, in the order of the items for any number of jobs.
+
+    At most ``2 * jobs`` results are held at a time. With one job everything happens in the calling
+    thread.
+
+    Args:
+        function: a function of one item; picklable unless `threads`.
+        items: read lazily.
+        jobs: workers; None takes all cores that this process may use.
+        threads: run in threads of this process, for work that is spent in compiled loops. The
+            default is a pool of processes.
+
+    Raises:
+        UserError: if the system ends a worker process, which it does when memory runs out.
     """
-    made: list[Made] = Parallel(n_jobs=-1, require="sharedmem")(
-        delayed(function)(one) for one in given
+    jobs = cores() if jobs is None else jobs
+    if jobs <= 1:
+        yield from map(function, items)
+        return
+    backend = "threading" if threads else "loky"
+    pool = Parallel(
+        n_jobs=jobs, backend=backend, return_as="generator", pre_dispatch="2*n_jobs", batch_size=1
     )
-    return made
+    results = pool(delayed(function)(item) for item in items)
+    try:
+        yield from results
+    except TerminatedWorkerError:
+        raise UserError(
+            "the system ended a worker process, probably because memory ran out; "
+            "run again with more memory or fewer cores (taskset)"
+        ) from None
+    finally:
+        results.close()

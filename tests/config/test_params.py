@@ -13,16 +13,16 @@ from dvc.utils.serialize import load_yaml  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latent_atlas.config import params
+from latent_atlas.config import reading
 from latent_atlas.util.console import UserError
 from tests.conftest import ROOT
 
-ART = params.read(ROOT / "params.yaml")["data"]["paintings"]
+ART = reading.read(ROOT / "params.yaml")["data"]["paintings"]
 
 
 @pytest.fixture
 def values() -> dict[str, Any]:
-    return params.read(ROOT / "params.yaml")
+    return reading.read(ROOT / "params.yaml")
 
 
 def put(values: dict[str, Any], key: str, value: object) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def test_a_wrong_value_is_named_in_one_line(
     values: dict[str, Any], key: str, value: object, expected: str
 ) -> None:
     with pytest.raises(UserError) as caught:
-        params.validate(put(values, key, value), "params.yaml")
+        reading.validate(put(values, key, value), "params.yaml")
     assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -158,13 +158,13 @@ def test_a_wrong_value_is_named_in_one_line(
 def test_a_key_that_is_no_text_is_named(values: dict[str, Any]) -> None:
     values["train"][False] = 3  # what YAML makes of `no: 3`
     with pytest.raises(UserError, match=r"train\.\w+: found False, expected a key that is text$"):
-        params.validate(values, "params.yaml")
+        reading.validate(values, "params.yaml")
 
 
 def test_a_wrong_key_with_a_wrong_value_is_told_by_the_key(values: dict[str, Any]) -> None:
     values["data"]["Art"] = 1
     with pytest.raises(UserError, match=r"data\.Art: found 'Art', expected a name .* letter$"):
-        params.validate(values, "params.yaml")
+        reading.validate(values, "params.yaml")
 
 
 def test_a_misspelt_key_is_told_before_the_one_that_it_leaves_missing(
@@ -172,22 +172,22 @@ def test_a_misspelt_key_is_told_before_the_one_that_it_leaves_missing(
 ) -> None:
     values["train"]["epohcs"] = values["train"].pop("epochs")
     with pytest.raises(UserError, match=r"train\.epohcs: unknown key; did you mean 'epochs'\?"):
-        params.validate(values, "params.yaml")
+        reading.validate(values, "params.yaml")
 
 
 def test_a_value_of_no_type_of_several_is_one_mistake(values: dict[str, Any]) -> None:
     values["data"]["paintings"]["classes"] = 1.5
     with pytest.raises(UserError, match=r"expected a list or an integer$"):
-        params.validate(values, "params.yaml")
+        reading.validate(values, "params.yaml")
     values["runs"]["paintings"]["paintings_aae"]["options"]["hidden"] = [256]
     with pytest.raises(UserError, match=r"expected a list or an integer \(and 1 more\)$"):
-        params.validate(values, "params.yaml")
+        reading.validate(values, "params.yaml")
 
 
 def test_the_same_run_in_two_families_is_refused(values: dict[str, Any]) -> None:
     values["runs"]["plane"]["circles_vae"] = values["runs"]["plane"].pop("digits_vae")
     with pytest.raises(UserError, match="'circles_vae' stands in two families"):
-        params.validate(values, "params.yaml")
+        reading.validate(values, "params.yaml")
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_the_same_run_in_two_families_is_refused(values: dict[str, Any]) -> None
 def test_a_broken_file_is_refused(tmp_path: Path, content: str, expected: str) -> None:
     (tmp_path / "params.yaml").write_text(content)
     with pytest.raises(UserError, match=expected):
-        params.load(tmp_path / "params.yaml")
+        reading.load(tmp_path / "params.yaml")
 
 
 @pytest.mark.parametrize(("written", "read"), [("010", 8), ("-0_11", -9), ("1:30", 90)])
@@ -218,23 +218,23 @@ def test_a_number_that_dvc_reads_otherwise_is_refused(
         f"{written} is {read} here, but not to DVC; write {read}, or put quotes\n +in line 1, "
     )
     with pytest.raises(UserError, match=expected):
-        params.read(path)
+        reading.read(path)
 
 
 @pytest.mark.parametrize("written", ["0", "-0", "00", "+5", "1_000", "0x1f", "0b11"])
 def test_a_number_that_dvc_reads_alike_is_taken(tmp_path: Path, written: str) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(f"latent_dim: {written}")
-    assert params.read(path) == load_yaml(path)
+    assert reading.read(path) == load_yaml(path)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"params.yaml: cannot be read \(No such file"):
-        params.load(tmp_path / "params.yaml")
+        reading.load(tmp_path / "params.yaml")
 
 
 def test_beta_reaches_only_the_models_that_have_one(values: dict[str, Any]) -> None:
-    loaded = params.validate(put(values, "beta", 8), "params.yaml")
+    loaded = reading.validate(put(values, "beta", 8), "params.yaml")
     betas = {name: loaded.run(name).beta for name in loaded.run_names()}
     assert {name for name, beta in betas.items() if beta == 8} == set(values["runs"]["beta"])
     assert betas["circles_ae"] == betas["circles_sampled_ae"] == 0
@@ -243,7 +243,7 @@ def test_beta_reaches_only_the_models_that_have_one(values: dict[str, Any]) -> N
 
 def test_scale_chooses(values: dict[str, Any]) -> None:
     for scale in ("sample", "full"):
-        loaded = params.validate(put(values, "scale", scale), "params.yaml")
+        loaded = reading.validate(put(values, "scale", scale), "params.yaml")
         assert loaded.run("circles_vae").epochs == values["train"]["epochs"][scale]
         assert (
             loaded.run("digits_vae").epochs
@@ -252,7 +252,7 @@ def test_scale_chooses(values: dict[str, Any]) -> None:
 
 
 def test_an_unknown_run_or_data_set_names_the_nearest() -> None:
-    loaded = params.load(ROOT / "params.yaml")
+    loaded = reading.load(ROOT / "params.yaml")
     with pytest.raises(UserError, match="did you mean 'circles_vae'"):
         loaded.run("circle_vae")
     with pytest.raises(UserError, match="did you mean 'clothes'"):
@@ -274,9 +274,9 @@ nested = st.recursive(
     st.dictionaries(st.sampled_from("abc"), nested), st.dictionaries(st.sampled_from("abc"), nested)
 )
 def test_merge_laws(base: dict[str, Any], overlay: dict[str, Any]) -> None:
-    merged = params.merge(base, overlay)
-    assert params.merge(merged, overlay) == merged
-    assert params.merge(base, {}) == base
+    merged = reading.merge(base, overlay)
+    assert reading.merge(merged, overlay) == merged
+    assert reading.merge(base, {}) == base
     assert set(merged) == set(base) | set(overlay)
     for key, value in overlay.items():
         if not isinstance(value, dict):
@@ -293,41 +293,41 @@ def test_images_of_others_are_under_no_licence_of_ours(
     given = put(put(values, "data.clothes.source", source), "data.clothes.count", None)
     if source.startswith("drawn:"):
         given = values
-    assert params.validate(given, "params.yaml").data["clothes"].known_licence == licence
+    assert reading.validate(given, "params.yaml").data["clothes"].known_licence == licence
     mine = put(given, "data.clothes.licence", "CC BY 4.0")
-    assert params.validate(mine, "params.yaml").data["clothes"].known_licence == "CC BY 4.0"
+    assert reading.validate(mine, "params.yaml").data["clothes"].known_licence == "CC BY 4.0"
 
 
 def test_the_small_overlay_is_valid() -> None:
     overlay = yaml.safe_load((ROOT / "ci" / "params.yaml").read_text())
-    merged = params.merge(params.read(ROOT / "params.yaml"), overlay)
-    assert params.validate(merged, ".ci/params.yaml").run("circles_vae").epochs == 2
+    merged = reading.merge(reading.read(ROOT / "params.yaml"), overlay)
+    assert reading.validate(merged, ".ci/params.yaml").run("circles_vae").epochs == 2
 
 
 def test_models_that_mix_stand_in_the_family_of_scenes() -> None:
-    values = params.read(ROOT / "params.yaml")
+    values = reading.read(ROOT / "params.yaml")
     values["runs"]["plane"]["strayed"] = values["runs"]["scenes"].pop("scenes_autoencoder")
     with pytest.raises(UserError, match="dense_ae and mixing belong under 'scenes'"):
-        params.validate(values, "params.yaml")
+        reading.validate(values, "params.yaml")
 
 
 def test_no_patience_with_a_loss_that_rises(values: dict[str, Any]) -> None:
     values["runs"]["plain"]["circles_vae"]["model"] = "annealed_vae"
-    params.validate(values, "params.yaml")
+    reading.validate(values, "params.yaml")
     with pytest.raises(UserError, match=r"train.patience: found 3, but .* rises .* set it to null"):
-        params.validate(put(values, "train.patience", 3), "params.yaml")
+        reading.validate(put(values, "train.patience", 3), "params.yaml")
 
 
 @pytest.mark.parametrize("key", ["my key", "str"])
 def test_an_unknown_key_of_any_kind_is_named(values: dict[str, Any], key: str) -> None:
     with pytest.raises(UserError, match=f"params.yaml: {key}: unknown key"):
-        params.validate({**values, key: 1}, "params.yaml")
+        reading.validate({**values, key: 1}, "params.yaml")
 
 
 def test_a_date_that_there_is_not(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("licence: 2024-13-45")
     with pytest.raises(UserError, match=r"not valid YAML .month must be in"):
-        params.load(tmp_path / "params.yaml")
+        reading.load(tmp_path / "params.yaml")
 
 
 def test_dvc_writes_the_file_back_as_it_is(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latent_atlas.config.params import Run
+from latent_atlas.config.runs import Run
 from latent_atlas.data.store import Images, Store
 from latent_atlas.metrics import reconstruction
 from latent_atlas.training import loop

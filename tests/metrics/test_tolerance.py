@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latent_atlas.config import params
-from latent_atlas.config.params import Tolerance
+from latent_atlas.config import reading
+from latent_atlas.config.schema import Tolerance
 from latent_atlas.metrics.tolerance import flatten, judge
 from latent_atlas.util.console import UserError
 from tests.conftest import ROOT
@@ -61,7 +61,7 @@ def test_flatten() -> None:
 
 
 def test_every_metric_of_a_run_has_a_tolerance() -> None:
-    gate = params.load(ROOT / "params.yaml").gate
+    gate = reading.load(ROOT / "params.yaml").gate
     names = [
         f"{split}_{term}{last}"
         for split in ("train", "valid")

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from latent_atlas.config.params import check_options
 from latent_atlas.config.registry import MODELS, ModelEntry, build
+from latent_atlas.config.runs import check_options
 from latent_atlas.models.base import Batch, Model, Recipe
 from latent_atlas.models.vae import VAE, kl_to_standard_normal
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from latent_atlas.config.params import Run
+from latent_atlas.config.runs import Run
 from latent_atlas.data.store import Store
 from latent_atlas.metrics import factors, reconstruction
 from latent_atlas.metrics.disentanglement import QUICK

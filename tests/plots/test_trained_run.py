@@ -10,8 +10,8 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from latent_atlas.config import params
-from latent_atlas.config.params import Run
+from latent_atlas.config import reading
+from latent_atlas.config.runs import Run
 from latent_atlas.data.store import Store
 from latent_atlas.metrics.reconstruction import latents
 from latent_atlas.plots import latent_plane, trained_run
@@ -22,7 +22,7 @@ from tests.conftest import ROOT
 
 MakeRun = Callable[..., Run]
 MakeStore = Callable[..., Store]
-SETTINGS = params.load(ROOT / "params.yaml").evaluate
+SETTINGS = reading.load(ROOT / "params.yaml").evaluate
 
 
 def train(run: Run, store: Store, folder: Path) -> TrainedRun:

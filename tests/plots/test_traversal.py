@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from latent_atlas.config.params import Run
+from latent_atlas.config.runs import Run
 from latent_atlas.data.store import Store
 from latent_atlas.plots.traversal import Frame, frame
 from latent_atlas.training import loop

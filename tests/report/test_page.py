@@ -11,14 +11,14 @@ import pytest
 import vl_convert
 from PIL import Image
 
-from latent_atlas.config import params
+from latent_atlas.config import reading
 from latent_atlas.report import offline
 from latent_atlas.report.page import CHAPTERS, render
 from latent_atlas.util.console import UserError
 from tests.conftest import ROOT
 
-PARAMS = params.load(ROOT / "params.yaml")
-VALUES = params.read(ROOT / "params.yaml")
+PARAMS = reading.load(ROOT / "params.yaml")
+VALUES = reading.read(ROOT / "params.yaml")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from latent_atlas.config import params
+from latent_atlas.config import reading
 from latent_atlas.data.store import Store
 from latent_atlas.metrics.tolerance import flatten, judge
 from latent_atlas.training import loop
@@ -27,7 +27,7 @@ SMALL = {"clusters": [2, 3], "draws": 4, "resamples": 20, "mapped": 30, "thumbna
 @pytest.fixture
 def repository(tmp_path: Path, make_store: MakeStore, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two runs of one epoch on blobs that stand for the paintings."""
-    values = params.read(ROOT / "params.yaml")
+    values = reading.read(ROOT / "params.yaml")
     values["cartography"] |= SMALL
     values["data"]["paintings"] |= {"height": 32, "width": 32}
     values["runs"]["paintings"] = {
@@ -39,7 +39,7 @@ def repository(tmp_path: Path, make_store: MakeStore, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     store = make_store(count=120, name="paintings")
     for name in values["runs"]["paintings"]:
-        run = params.load().run(name)
+        run = reading.load().run(name)
         loop.train(run, store, Path("models") / name, tmp_path / "state.pt")
     return tmp_path
 
@@ -55,7 +55,7 @@ def test_numbers_tables_and_figures_of_every_run(
     start(monkeypatch, "paintings")
     metrics = json.loads(Path("metrics/paintings-cartography.json").read_text())
     assert set(metrics) == {"paintings_beta_vae", "paintings_aae"}
-    gate = params.load().gate
+    gate = reading.load().gate
     for metric, value in flatten(metrics).items():
         assert judge(metric, value, value, gate).verdict == "same"
     folder = Path("plots/paintings-cartography")

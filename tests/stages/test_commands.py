@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from latent_atlas.util.console import door
+from latent_atlas.util.console import run_command
 from tests.conftest import ROOT
 
 COMMANDS = sorted(path.stem for path in ROOT.glob("stages/[a-z]*.py"))
@@ -35,7 +35,7 @@ def test_a_door_is_asked_before_it_works(
     main = importlib.import_module(f"stages.{stage}").main
     monkeypatch.setattr(sys, "argv", [stage, option])
     with pytest.raises(SystemExit) as left:
-        door(main)
+        run_command(main)
     assert (left.value.code == 0) == (option == "--help")
     told = capsys.readouterr()
     assert f"python -m stages.{stage}" in told.out + told.err

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-from latent_atlas.config import params
+from latent_atlas.config import reading
 from latent_atlas.data.store import Store
 from latent_atlas.metrics import reconstruction
 from latent_atlas.training import loop
@@ -27,13 +27,13 @@ RUN = "circles_vae"
 
 def train(folder: Path, make_store: MakeStore, **changes: Any) -> None:
     """One epoch on blobs that stand for the circles; `changes` are of params.yaml."""
-    values = params.read(ROOT / "params.yaml") | changes
+    values = reading.read(ROOT / "params.yaml") | changes
     values["evaluate"]["examine"] = False
     values["data"]["circles_mono"] |= {"height": 32, "width": 32}
     values["runs"] |= {"plain": {RUN: values["runs"]["plain"][RUN] | {"network": "conv4"}}}
     values["runs"]["plain"][RUN]["epochs"] = {"sample": 1, "full": 1}
     (folder / "params.yaml").write_text(yaml.safe_dump(values))
-    run = params.load().run(RUN)
+    run = reading.load().run(RUN)
     store = make_store(count=120, name="circles_mono")
     loop.train(run, store, Path("models") / RUN, folder / "state.pt")
 

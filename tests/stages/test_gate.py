@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from latent_atlas.config.params import Tolerance
+from latent_atlas.config.schema import Tolerance
 from latent_atlas.util.console import UserError
 from stages.gate import judge_all, main
 

@@ -13,8 +13,9 @@ from PIL import Image
 
 from latent_atlas.analysis.interpolation import plots as figures
 from latent_atlas.analysis.interpolation.interpolate import KINDS
-from latent_atlas.config import params
-from latent_atlas.config.params import DataSet, Scaled
+from latent_atlas.config import reading
+from latent_atlas.config.schema import DataSet
+from latent_atlas.config.section import Scaled
 from latent_atlas.data.store import open_store
 from latent_atlas.data.synthetic.store import draw
 from latent_atlas.metrics.tolerance import flatten, judge
@@ -27,14 +28,14 @@ from tests.conftest import ROOT
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory where two runs stand ready to be walked through."""
-    values = params.merge(
-        params.read(ROOT / "params.yaml"), params.read(ROOT / "ci" / "params.yaml")
+    values = reading.merge(
+        reading.read(ROOT / "params.yaml"), reading.read(ROOT / "ci" / "params.yaml")
     )
     values["train"]["accelerator"] = "cpu"
     values["runs"]["paintings"]["paintings_beta_vae"] |= {"latent_dim": 4}
     values["paths"] |= {"runs": ["paintings_beta_vae", "paintings_vae"], "examples": 2}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
-    settings = params.load(tmp_path / "params.yaml")
+    settings = reading.load(tmp_path / "params.yaml")
     data = DataSet(
         source="drawn:brushwork",
         height=32,
@@ -53,7 +54,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def change(folder: Path, section: str, **values: object) -> None:
-    known = params.read(folder / "params.yaml")
+    known = reading.read(folder / "params.yaml")
     known[section] |= values
     (folder / "params.yaml").write_text(yaml.safe_dump(known))
 
@@ -70,7 +71,7 @@ def test_the_stage_measures_and_draws_every_run(
     for run in runs:
         assert values[f"{run}_geodesic"]["energy"] <= values[f"{run}_linear"]["energy"] * 1.001
         assert 0 <= values[f"{run}_linear"]["cross_dissolve"] <= 1
-    gate = params.load(folder / "params.yaml").gate
+    gate = reading.load(folder / "params.yaml").gate
     for metric, value in flatten(values).items():
         assert judge(metric, value, value, gate).verdict == "same"
 

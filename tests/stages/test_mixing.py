@@ -11,8 +11,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from latent_atlas.config import params
-from latent_atlas.config.params import DataSet, Scaled
+from latent_atlas.config import reading
+from latent_atlas.config.schema import DataSet
+from latent_atlas.config.section import Scaled
 from latent_atlas.data.neighbour_table import folder_of, write_neighbours
 from latent_atlas.data.store import Store, open_store
 from latent_atlas.data.synthetic.store import draw
@@ -38,7 +39,7 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def folder(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory where two untrained runs stand ready to be measured."""
-    values = params.read(ROOT / "params.yaml")
+    values = reading.read(ROOT / "params.yaml")
     values["data"]["scenes"] |= {"height": 32, "width": 32}
     for spec in values["runs"]["scenes"].values():
         spec |= {"latent_dim": 32, "epochs": {"sample": 1, "full": 1}, "batch_size": 30}
@@ -53,7 +54,7 @@ def folder(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     distances = np.sort(random.random((60, 4, 10), np.float32), axis=2)
     card = {"store": {"name": "scenes", "digest": store.digest}}
     neighbours = write_neighbours(tmp_path / folder_of("scenes"), ids, distances, card)
-    settings = params.load(tmp_path / "params.yaml")
+    settings = reading.load(tmp_path / "params.yaml")
     for name in ("scenes_mixing", "scenes_autoencoder"):
         company = neighbours if name == "scenes_mixing" else None
         loop.train(
@@ -95,7 +96,7 @@ def test_the_stage_measures_every_run_and_draws_two_sheets(folder: Path) -> None
 def test_a_data_set_without_a_run_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["scenes", "paintings"])
     (folder / "data" / "paintings").symlink_to(folder / "data" / "scenes")
-    settings = params.read(folder / "params.yaml")
+    settings = reading.read(folder / "params.yaml")
     for spec in settings["runs"]["scenes"].values():
         spec["data"] = "paintings"
     settings["data"]["paintings"] |= {"height": 64, "width": 64}

@@ -15,7 +15,7 @@ import yaml
 
 from latent_atlas.analysis.neighbours.agreement import agreement, chance, score
 from latent_atlas.analysis.neighbours.build import Crowd, Options, crowd_of, find
-from latent_atlas.config import params
+from latent_atlas.config import reading
 from latent_atlas.data.neighbour_table import open_neighbours
 from latent_atlas.data.store import Store, open_store
 from latent_atlas.data.tiles import Objects
@@ -92,10 +92,12 @@ def test_pictures_of_one_photograph_are_one_group(make_store: Callable[..., Stor
 
 
 @pytest.fixture
-def door(tmp_path: Path, make_store: Callable[..., Store], monkeypatch: pytest.MonkeyPatch) -> Path:
+def run_command(
+    tmp_path: Path, make_store: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """A folder where the stage can be started on blobs."""
     make_store()
-    values = params.without_runs(params.read(ROOT / "params.yaml"))
+    values = reading.without_runs(reading.read(ROOT / "params.yaml"))
     values["data"] = {"blobs": {"source": "test", "height": 32, "width": 32, "valid_share": 0.25}}
     values["neighbours"] |= {"backbone": "vgg19_random", "size": 32}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
@@ -123,7 +125,7 @@ def test_door(door: Path) -> None:
 
 
 def test_nine_tiles(door: Path) -> None:
-    values = params.read(door / "params.yaml")
+    values = reading.read(door / "params.yaml")
     values["neighbours"]["tiles"] = 3
     (door / "params.yaml").write_text(yaml.safe_dump(values))
     with pytest.raises(UserError, match="3×3 tiles need sides that 3 divides, found 32×32"):
@@ -134,7 +136,7 @@ def test_nine_tiles_have_nine_lists(
     door: Path, make_store: Callable[..., Store], tmp_path: Path
 ) -> None:
     store = make_store(height=48, width=48)
-    values = params.read(door / "params.yaml")
+    values = reading.read(door / "params.yaml")
     values["data"]["blobs"] |= {"height": 48, "width": 48}
     values["neighbours"] |= {"tiles": 3, "backbone": "efficientnet_lite0"}
     (door / "params.yaml").write_text(yaml.safe_dump(values))
@@ -150,7 +152,7 @@ def test_nine_tiles_have_nine_lists(
 
 
 def test_door_says_what_is_missing(door: Path) -> None:
-    values = params.read(door / "params.yaml")
+    values = reading.read(door / "params.yaml")
     values["neighbours"]["backbone"] = "deepcluster"
     (door / "params.yaml").write_text(yaml.safe_dump(values))
     with pytest.raises(UserError, match=r"neighbours\.backbone: models/blobs-deepcluster"):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from latent_atlas.analysis.probe import finetuning, linear
 from latent_atlas.analysis.probe.feature_sources import open_source
-from latent_atlas.config.params import Run
+from latent_atlas.config.runs import Run
 from latent_atlas.data.store import Store
 from latent_atlas.training import loop
 from latent_atlas.util.console import UserError

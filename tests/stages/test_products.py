@@ -19,7 +19,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from latent_atlas.config import params
+from latent_atlas.config import reading
 from latent_atlas.data.store import open_store
 from latent_atlas.shop.crawl.drawn import catalogue
 from latent_atlas.shop.products.schema import COLUMNS, VALUES
@@ -70,9 +70,9 @@ def _write_crawl(folder: Path, made: catalogue.Catalogue) -> None:
 
 
 def _run(folder: Path, **changes: Any) -> None:
-    values = params.read(ROOT / "params.yaml")
+    values = reading.read(ROOT / "params.yaml")
     own = {"clusters": 6, **changes}
-    values["products"] = params.merge(values["products"], own)
+    values["products"] = reading.merge(values["products"], own)
     (folder / "params.yaml").write_text(yaml.safe_dump(values, allow_unicode=True))
     before = Path.cwd()
     os.chdir(folder)
@@ -185,7 +185,7 @@ def test_a_product_without_category_or_photo_stays_out_of_the_store(
         def photo(self, path: str) -> Image.Image:
             return Image.new("RGB", (64, 96), "white")
 
-    asked = params.load(ROOT / "params.yaml").products
+    asked = reading.load(ROOT / "params.yaml").products
     _write_store(table, [], Shards(), asked, "a shop", "unknown")  # type: ignore[arg-type]
     store = open_store(tmp_path / "data" / "shop")
     assert sorted(store.index["id"]) == ["skirt", "top"]

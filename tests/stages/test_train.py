@@ -14,7 +14,7 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
-from latent_atlas.config import params
+from latent_atlas.config import reading
 from latent_atlas.data.neighbour_table import folder_of, write_neighbours
 from latent_atlas.data.store import Store
 from latent_atlas.training.checkpoint import open_run
@@ -37,7 +37,7 @@ def folder(
     distances = np.sort(random.random((40, 4, 10), np.float32), axis=2)
     card = {"store": {"name": "scenes", "digest": store.digest}}
     write_neighbours(tmp_path / folder_of("scenes"), ids, distances, card)
-    values = params.read(ROOT / "params.yaml")
+    values = reading.read(ROOT / "params.yaml")
     values["data"]["scenes"] |= {"height": 32, "width": 32}
     values["runs"]["scenes"]["scenes_mixing"] |= {
         "latent_dim": 32,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from latent_atlas.config import params
+from latent_atlas.config import reading
 from latent_atlas.util.console import UserError
 from stages import verify
 from tests.conftest import ROOT
@@ -87,7 +87,7 @@ def test_a_commit_that_recorded_nothing(monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_tolerances_are_the_commits(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    values = params.read(ROOT / "params.yaml")
+    values = reading.read(ROOT / "params.yaml")
     values["gate"] = {"*": {"better": "higher", "relative": 0.3}}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     pretend(monkeypatch, [SAME, SAME], (PSNR, {"run.psnr": 24.0}))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from latent_atlas.config.params import merge
+from latent_atlas.config.reading import merge
 
 TINY: dict[str, Any] = {
     "title": "Tiny",

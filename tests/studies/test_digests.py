@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from latent_atlas.config.params import merge
+from latent_atlas.config.reading import merge
 from latent_atlas.data.store import open_store
 from latent_atlas.data.synthetic.store import draw
 from latent_atlas.studies import plan, stores

@@ -25,9 +25,9 @@ def heard() -> Iterator[list[tuple[str, int]]]:
     def listen(what: str, units: int) -> None:
         told.append((what, units))
 
-    Progress.listener = listen
+    Progress.callback = listen
     yield told
-    Progress.listener = None
+    Progress.callback = None
 
 
 def test_a_listener_hears_all_and_nothing_is_shown(

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from latent_atlas.config.params import Run
+from latent_atlas.config.runs import Run
 from latent_atlas.data.pixels import to_images
 from latent_atlas.data.store import Store
 from latent_atlas.training import loop

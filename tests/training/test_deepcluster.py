@@ -12,7 +12,7 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from latent_atlas.config.params import Run
+from latent_atlas.config.runs import Run
 from latent_atlas.data.store import Store
 from latent_atlas.models import backbones
 from latent_atlas.models.backbones import BackboneError

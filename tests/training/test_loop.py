@@ -19,8 +19,8 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from latent_atlas.config.params import Run
 from latent_atlas.config.registry import NETWORKS
+from latent_atlas.config.runs import Run
 from latent_atlas.data.store import Store
 from latent_atlas.models.base import Batch, Model, Phase, Recipe
 from latent_atlas.training import loop
@@ -380,7 +380,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from latent_atlas.training import loop
-from latent_atlas.config.params import Run
+from latent_atlas.config.runs import Run
 from latent_atlas.data.store import open_store
 run = Run.model_validate_json(Path(sys.argv[1]).read_text())
 loop.CHECK_EVERY = 1

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from latent_atlas.config import params
+from latent_atlas.config import reading
 from latent_atlas.util.clone import clone, outputs
 from latent_atlas.util.console import UserError
 from stages import verify
@@ -41,7 +41,7 @@ def test_a_clone_has_the_commit_and_the_overlay(copied_repository: Path, tmp_pat
     clone(copied_repository, tmp_path / "clone", overlay)
     assert not (tmp_path / "clone" / "left_behind.txt").exists()
     before, after = (
-        params.load(folder / "params.yaml") for folder in (copied_repository, tmp_path / "clone")
+        reading.load(folder / "params.yaml") for folder in (copied_repository, tmp_path / "clone")
     )
     assert (after.beta, after.data["paintings"].height) == (7, 64)
     assert after.data["paintings"].width == before.data["paintings"].width

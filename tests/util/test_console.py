@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from latent_atlas.util.console import Progress, UserError, door
+from latent_atlas.util.console import Progress, UserError, run_command
 
 
 def test_a_user_error_is_one_line_and_exit_1(capsys: pytest.CaptureFixture[str]) -> None:
@@ -17,7 +17,7 @@ def test_a_user_error_is_one_line_and_exit_1(capsys: pytest.CaptureFixture[str])
         raise UserError("params.yaml: beta:\n  found 'eight'")
 
     with pytest.raises(SystemExit) as caught:
-        door(fail)
+        run_command(fail)
     assert caught.value.code == 1
     assert capsys.readouterr().err == "error: params.yaml: beta: found 'eight'\n"
 
@@ -27,14 +27,14 @@ def test_a_fault_of_ours_keeps_its_traceback() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        door(fail)
+        run_command(fail)
 
 
 def test_what_the_terminal_cannot_show_ends_no_run() -> None:
     code = (
-        "import sys; from latent_atlas.util.console import UserError, door\n"
+        "import sys; from latent_atlas.util.console import UserError, run_command\n"
         "def main(): print('20 → 30'); raise UserError('β: 3 ± 1')\n"
-        "door(main)"
+        "run_command(main)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -52,7 +52,7 @@ def test_ctrl_c_is_130() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(SystemExit) as caught:
-        door(fail)
+        run_command(fail)
     assert caught.value.code == 130
 
 

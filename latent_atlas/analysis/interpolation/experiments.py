@@ -25,7 +25,8 @@ from latent_atlas.analysis.interpolation.pairs import (
 )
 from latent_atlas.analysis.interpolation.style_auc import sample, separations
 from latent_atlas.analysis.interpolation.tables import RANDOM, Joined
-from latent_atlas.config.params import MIN_REFERENCE, Scaled, Walks
+from latent_atlas.config.schema import MIN_REFERENCE, Interpolation
+from latent_atlas.config.section import Scaled
 from latent_atlas.data.store import Store
 from latent_atlas.metrics.style import Measure
 from latent_atlas.models import backbones
@@ -44,7 +45,7 @@ class Asked:
         seed: of all that is drawn.
     """
 
-    settings: Walks
+    settings: Interpolation
     scale: Literal["sample", "full"]
     seed: int
 
@@ -68,7 +69,9 @@ class Asked:
     @staticmethod
     def read(values: dict[str, Any]) -> Asked:
         """What `dump` gave."""
-        return Asked(Walks.model_validate(values["settings"]), values["scale"], values["seed"])
+        return Asked(
+            Interpolation.model_validate(values["settings"]), values["scale"], values["seed"]
+        )
 
 
 def separate(asked: Asked, store: Store, measure: Measure, out: Path) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from latent_atlas.analysis.latent_space import prior
 from latent_atlas.analysis.latent_space import projections as maps
 from latent_atlas.analysis.latent_space import spread as shape
 from latent_atlas.analysis.latent_space.spread import Codes, Floats, Ints
-from latent_atlas.config.params import Cartography
+from latent_atlas.config.schema import Cartography
 from latent_atlas.data.store import Store
 from latent_atlas.training.checkpoint import TrainedRun
 from latent_atlas.training.loop import seed_for

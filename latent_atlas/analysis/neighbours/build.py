@@ -19,7 +19,7 @@ import torch
 
 from latent_atlas.analysis.neighbours import knn as search
 from latent_atlas.analysis.neighbours.knn import Found
-from latent_atlas.config.params import QuadrantNeighbours
+from latent_atlas.config.schema import QuadrantNeighbours
 from latent_atlas.data import clustering as clusters
 from latent_atlas.data.clustering import Labels, Points
 from latent_atlas.data.features import extract

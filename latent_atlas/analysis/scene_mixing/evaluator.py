@@ -21,7 +21,7 @@ from latent_atlas.analysis.scene_mixing.mixes import (
 from latent_atlas.analysis.scene_mixing.object_classifier import Judge, features_of, train
 from latent_atlas.analysis.scene_mixing.object_probe import named_from_codes
 from latent_atlas.analysis.scene_mixing.plots import draw_sheet
-from latent_atlas.config.params import Scenes
+from latent_atlas.config.schema import Mixing
 from latent_atlas.data.neighbour_table import Neighbours
 from latent_atlas.data.store import Images, Store
 from latent_atlas.metrics import generative
@@ -44,7 +44,7 @@ class Asked:
             with.
     """
 
-    settings: Scenes
+    settings: Mixing
     scale: Literal["sample", "full"]
     seed: int
 
@@ -66,7 +66,7 @@ class Asked:
     @staticmethod
     def read(values: dict[str, Any]) -> Asked:
         """What `dump` gave."""
-        return Asked(Scenes.model_validate(values["settings"]), values["scale"], values["seed"])
+        return Asked(Mixing.model_validate(values["settings"]), values["scale"], values["seed"])
 
 
 def distances_of(backbone: str) -> tuple[str, str]:
@@ -114,7 +114,7 @@ class Bench:
         self.truth: dict[str, Truth | None] = dict.fromkeys(KINDS)
         self.mixes = {kind: self._mix(kind, neighbours) for kind in KINDS}
         if is_drawn(store) and neighbours.tiles == 2:
-            # Scenes of a seed that no data set here is drawn with.
+            # Mixing of a seed that no data set here is drawn with.
             side, seed = store.shape[:2], asked.seed + 10_000
             self.judge = train(self._backbone, spec.size, asked.judged, side, seed)
             self.truth |= {kind: truth_of(store, mixes) for kind, mixes in self.mixes.items()}

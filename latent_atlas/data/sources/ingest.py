@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from latent_atlas.config.params import DataSet
+from latent_atlas.config.schema import DataSet
 from latent_atlas.data.sources.decode import Images, Target, decode, resize
 from latent_atlas.data.sources.items import Item, Rejected, RejectedError, Source, Value
 from latent_atlas.data.sources.pool import blocks, cores, in_order

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from latent_atlas.config import params
-from latent_atlas.config.params import DataSet
+from latent_atlas.config import reading
+from latent_atlas.config.schema import DataSet
 from latent_atlas.data.sources import fetch
 from latent_atlas.data.store import Store, open_store
 
@@ -39,10 +39,10 @@ def ingest(name: str, data: DataSet, workplace: Path) -> Store:
     Raises:
         SystemExit: if it cannot be ingested, after the door has said why.
     """
-    values = params.without_runs(params.read(params.PARAMS))  # which are of other images
+    values = reading.without_runs(reading.read(reading.PARAMS))  # which are of other images
     values["data"] = {name: data.model_dump()}
     workplace.mkdir(parents=True, exist_ok=True)
-    (workplace / params.PARAMS).write_text(yaml.safe_dump(values, sort_keys=False))
+    (workplace / reading.PARAMS).write_text(yaml.safe_dump(values, sort_keys=False))
     door = subprocess.run(  # noqa: S603 - our own door
         [sys.executable, "-m", "stages.ingest", name],
         cwd=workplace,

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-from latent_atlas.config.params import DataSet
+from latent_atlas.config.schema import DataSet
 
 MAX_FILE_BYTES = 256 * 2**20  # of one image file; a 100-megapixel RGB bitmap has 300 MB
 

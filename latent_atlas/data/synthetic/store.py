@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from latent_atlas.config.params import DataSet
+from latent_atlas.config.schema import DataSet
 from latent_atlas.data.store import Images, StoreWriter, split_of
 from latent_atlas.data.synthetic.base import Drawing
 from latent_atlas.data.synthetic.registry import DRAWINGS

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from latent_atlas.metrics.disentanglement.sample import Ints
-from latent_atlas.util.parallel import by_all_cores
+from latent_atlas.util.parallel import in_order
 
 Statistic = Callable[[Ints], Mapping[str, float]]
 
@@ -41,7 +41,7 @@ def intervals(
     rng = np.random.default_rng(seed)
     estimate = statistic(np.arange(images, dtype=np.int64))
     resampled = (rng.integers(images, size=images) for _ in range(resamples))
-    drawn = by_all_cores(statistic, resampled)
+    drawn = list(in_order(statistic, resampled, threads=True))
     bounds = {}
     for name, value in estimate.items():
         if not np.isfinite(value):

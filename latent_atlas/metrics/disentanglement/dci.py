@@ -13,7 +13,7 @@ from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegress
 from sklearn.linear_model import Lasso
 
 from latent_atlas.metrics.disentanglement.sample import Floats, Kind, Sample, check, standardise
-from latent_atlas.util.parallel import by_all_cores
+from latent_atlas.util.parallel import in_order
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def dci_trees(
         # Rounding leaves a latent that is never needed a little below 0.
         return np.maximum(model.feature_importances_, 0.0), max(0.0, score)
 
-    importance, informativeness = zip(*by_all_cores(fit, range(len(kinds))), strict=True)
+    importance, informativeness = zip(*in_order(fit, range(len(kinds)), threads=True), strict=True)
     return DCI(np.stack(importance, axis=1), np.array(informativeness))
 
 

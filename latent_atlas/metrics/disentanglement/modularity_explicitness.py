@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from latent_atlas.metrics.disentanglement.sample import Kind, check, standardise
-from latent_atlas.util.parallel import by_all_cores
+from latent_atlas.util.parallel import in_order
 
 
 def explicitness(
@@ -66,4 +66,4 @@ def explicitness(
             )
         return float(np.mean(curves))
 
-    return float(np.mean(by_all_cores(area, range(len(kinds)))))
+    return float(np.mean(list(in_order(area, range(len(kinds)), threads=True))))

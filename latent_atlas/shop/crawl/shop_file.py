@@ -11,7 +11,8 @@ from cssselect import SelectorError
 from parsel import Selector
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from latent_atlas.config.params import Section, read
+from latent_atlas.config.reading import read
+from latent_atlas.config.section import Section
 from latent_atlas.util.console import UserError
 
 SHOPS = Path(__file__).with_name("shops")

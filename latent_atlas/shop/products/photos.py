@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
-from latent_atlas.config.params import PhotoRules
+from latent_atlas.config.schema import PhotoRules
 from latent_atlas.data.store import Images
 
 WORK_SIDE = 144  # longer side at which photos are measured, in pixels

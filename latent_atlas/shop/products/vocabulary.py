@@ -14,7 +14,8 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from latent_atlas.config.params import Section, read
+from latent_atlas.config.reading import read
+from latent_atlas.config.section import Section
 from latent_atlas.shop.products.schema import NONE, VALUES
 from latent_atlas.util.console import UserError
 

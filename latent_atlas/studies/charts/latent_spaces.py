@@ -22,7 +22,7 @@ from latent_atlas.analysis.latent_space.summary import (
     survey,
     table,
 )
-from latent_atlas.config.params import Cartography
+from latent_atlas.config.schema import Cartography
 from latent_atlas.data.store import Store
 from latent_atlas.plots.grid import enlargement, save_grid
 from latent_atlas.plots.latent_plane import choose

@@ -11,7 +11,7 @@ import pytest
 
 from latent_atlas.analysis.interpolation import experiments
 from latent_atlas.analysis.interpolation.experiments import Asked
-from latent_atlas.config import params
+from latent_atlas.config import reading, schema
 from latent_atlas.util.console import UserError
 from tests.analysis.interpolation.test_tables import joined
 from tests.conftest import ROOT
@@ -50,9 +50,9 @@ def test_damaged_walks_are_named(damage: str, tmp_path: Path) -> None:
 
 
 def test_what_is_asked_survives_as_json() -> None:
-    settings = params.load(ROOT / "params.yaml").paths
+    settings = reading.load(ROOT / "params.yaml").paths
     fields = settings.model_dump(exclude={"runs"})
-    asked = Asked(params.Walks.model_validate(fields), "full", 3)
+    asked = Asked(schema.Interpolation.model_validate(fields), "full", 3)
     again = Asked.read(json.loads(json.dumps(asked.dump())))
     assert again == asked
     assert again.number(settings.pairs) == settings.pairs.full
@@ -60,16 +60,16 @@ def test_what_is_asked_survives_as_json() -> None:
 
 @pytest.mark.parametrize("steps", [100, 120])
 def test_long_paths_have_more_steps(steps: int) -> None:
-    values = params.read(ROOT / "params.yaml")
+    values = reading.read(ROOT / "params.yaml")
     assert values["paths"]["long_steps"] == 100
     values["paths"]["steps"] = steps
     expected = rf"paths: .*long_steps: found 100, expected more than the {steps} of steps"
     with pytest.raises(UserError, match=expected):
-        params.validate(values, "params.yaml")
+        reading.validate(values, "params.yaml")
 
 
 def test_an_unknown_backbone_is_named_where_it_stands() -> None:
-    fields = params.load(ROOT / "params.yaml").paths.model_dump(exclude={"runs"})
-    asked = Asked(params.Walks.model_validate(fields | {"backbone": "vgg99"}), "sample", 0)
+    fields = reading.load(ROOT / "params.yaml").paths.model_dump(exclude={"runs"})
+    asked = Asked(schema.Interpolation.model_validate(fields | {"backbone": "vgg99"}), "sample", 0)
     with pytest.raises(UserError, match=r"paths\.backbone: no backbone 'vgg99'"):
         asked.measure()

@@ -12,7 +12,8 @@ import pytest
 from latent_atlas.analysis.latent_space import plots
 from latent_atlas.analysis.latent_space import summary as module
 from latent_atlas.analysis.latent_space.summary import paired_difference, partitions, survey, table
-from latent_atlas.config.params import Cartography, Run
+from latent_atlas.config.runs import Run
+from latent_atlas.config.schema import Cartography
 from latent_atlas.data.store import Store
 from latent_atlas.training import loop
 from latent_atlas.training.checkpoint import TrainedRun, open_run

@@ -17,7 +17,8 @@ from latent_atlas.analysis.scene_mixing.ground_truth import (
     truth_of,
 )
 from latent_atlas.analysis.scene_mixing.mixes import Mixes, of_strangers, paste
-from latent_atlas.config.params import DataSet, Scaled, Scenes
+from latent_atlas.config.schema import DataSet, Mixing
+from latent_atlas.config.section import Scaled
 from latent_atlas.data.neighbour_table import Neighbours, write_neighbours
 from latent_atlas.data.store import Store, open_store
 from latent_atlas.data.synthetic.scenes import scenes
@@ -130,7 +131,7 @@ def neighbours(store: Store, tmp_path: Path) -> Neighbours:
 
 
 def asked_of(mixes: int) -> Asked:
-    spec = Scenes(
+    spec = Mixing(
         mixes=Scaled(sample=mixes, full=mixes),
         tau=0.5,
         judged=Scaled(sample=60, full=60),
@@ -189,6 +190,6 @@ def test_the_size_that_defines_fid_is_asked_for(
 
     monkeypatch.setitem(backbones.BACKBONES, "inception", random)
     scaled = Scaled(sample=20, full=20)
-    spec = Scenes(mixes=scaled, tau=0.5, judged=scaled, backbone="inception", size=64, examples=2)
+    spec = Mixing(mixes=scaled, tau=0.5, judged=scaled, backbone="inception", size=64, examples=2)
     with pytest.raises(UserError, match=r"scenes\.backbone: inception sees 299 pixels"):
         Bench(store, Asked(spec, "sample", 0), None)  # type: ignore[arg-type]

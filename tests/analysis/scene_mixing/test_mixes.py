@@ -18,7 +18,7 @@ from latent_atlas.analysis.scene_mixing.mixes import (
     picture_of,
     render,
 )
-from latent_atlas.config.params import Run
+from latent_atlas.config.runs import Run
 from latent_atlas.data.neighbour_table import Neighbours
 from latent_atlas.data.store import Store
 from latent_atlas.data.tiles import cut, join

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from latent_atlas.config.params import DataSet
+from latent_atlas.config.schema import DataSet
 from latent_atlas.data.sources.detect import open_source
 from latent_atlas.data.sources.ingest import ingest
 from latent_atlas.data.sources.items import Asked

@@ -13,7 +13,7 @@ import yaml
 
 from latent_atlas.data.sources import http
 from latent_atlas.data.sources.fingerprint import fingerprint
-from latent_atlas.util.console import UserError, door
+from latent_atlas.util.console import UserError, run_command
 from stages.sources import main
 from tests.util.server import Server, serving
 
@@ -162,7 +162,7 @@ def run(monkeypatch: pytest.MonkeyPatch, source: str) -> None:
     }
     Path("params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     monkeypatch.setattr(sys, "argv", ["sources"])
-    door(main)
+    run_command(main)
 
 
 NOTE = Path("data/mine.source.json")

@@ -18,7 +18,7 @@ from latent_atlas.data.sources.detect import open_source
 from latent_atlas.data.sources.ingest import ingest
 from latent_atlas.data.sources.items import Asked, RejectedError, SliceContent
 from latent_atlas.data.store import open_store, split_of
-from latent_atlas.util.console import UserError, door
+from latent_atlas.util.console import UserError, run_command
 from stages.ingest import main
 from tests.data.sources.pictures import Build, encoded, picture, write_pictures
 
@@ -150,7 +150,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str, **options: Any) -> Non
     values["data"]["mine"] = {"height": 32, "width": 32, **options}
     Path("params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     monkeypatch.setattr(sys, "argv", ["ingest", *(arguments or ("mine",))])
-    door(main)
+    run_command(main)
 
 
 def failure(capsys: pytest.CaptureFixture[str]) -> str:

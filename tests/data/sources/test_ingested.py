@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from latent_atlas.config.params import DataSet
+from latent_atlas.config.schema import DataSet
 from latent_atlas.data.sources.ingested import ingest
 from tests.conftest import ROOT
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import yaml
 
-from latent_atlas.config.params import DataSet
+from latent_atlas.config.schema import DataSet
 from latent_atlas.data.store import Store, open_store, split_of
 from latent_atlas.data.synthetic.registry import DRAWINGS
 from latent_atlas.data.synthetic.store import draw
-from latent_atlas.util.console import UserError, door
+from latent_atlas.util.console import UserError, run_command
 from stages.draw import main
 
 PARAMS = Path(__file__).parents[3] / "params.yaml"
@@ -114,7 +114,7 @@ def run(monkeypatch: pytest.MonkeyPatch, place: Path, source: str) -> None:
     }  # fmt: skip
     Path("params.yaml").write_text(yaml.safe_dump(values))
     monkeypatch.setattr(sys, "argv", ["draw", "mine"])
-    door(main)
+    run_command(main)
 
 
 def test_the_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from latent_atlas.config import params
+from latent_atlas.config import reading
 from latent_atlas.shop.crawl.drawn.catalogue import HOST, Catalogue
 from latent_atlas.shop.crawl.drawn.server import Shop, Visit
 
@@ -25,9 +25,9 @@ SHOPS = ROOT / "stages" / "scrape" / "shops"
 
 def prepare(folder: Path, shop: Path | str, proxy: str | None, **changes: Any) -> None:
     """Write a params.yaml for a crawl in `folder`."""
-    values = params.read(ROOT / "params.yaml")
+    values = reading.read(ROOT / "params.yaml")
     own = {"shop": str(shop), "proxy": proxy, "retry_seconds": 0.05, **changes}
-    values["scrape"] = params.merge(values["scrape"], own)
+    values["scrape"] = reading.merge(values["scrape"], own)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "params.yaml").write_text(yaml.safe_dump(values, allow_unicode=True))
 

@@ -146,7 +146,7 @@ lookup = socket.gethostbyname
 socket.gethostbyname = lambda name: "127.0.0.1" if name == "innen.example" else lookup(name)
 import stages.scrape as stage
 stage.reach_of_address = reach
-stage.door(stage.main)
+stage.run_command(stage.main)
 """
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from latent_atlas.config import params
+from latent_atlas.config import reading
 from latent_atlas.data.store import Images
 from latent_atlas.data.synthetic.registry import DRAWINGS
 from latent_atlas.shop.crawl.drawn import photos as drawn
@@ -23,7 +23,7 @@ from latent_atlas.shop.products.schema import VALUES
 from latent_atlas.shop.products.survey import survey
 
 ROOT = Path(__file__).resolve().parents[3]
-RULES = params.load(ROOT / "params.yaml").products.rules
+RULES = reading.load(ROOT / "params.yaml").products.rules
 GARMENTS = DRAWINGS["garments"]
 
 

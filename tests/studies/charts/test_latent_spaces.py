@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from latent_atlas.analysis.latent_space.summary import Survey
-from latent_atlas.config.params import Cartography, Run
+from latent_atlas.config.runs import Run
+from latent_atlas.config.schema import Cartography
 from latent_atlas.data.store import Store
 from latent_atlas.studies.charts import latent_spaces
 from latent_atlas.training import loop

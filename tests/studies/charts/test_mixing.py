@@ -138,7 +138,7 @@ def test_mixes_of_every_model_are_measured_anew_with_other_neighbours(
 def test_a_study_that_cannot_mix_is_one_line(
     tiny: Writer, changes: dict[str, Any], message: str
 ) -> None:
-    from latent_atlas.config.params import merge
+    from latent_atlas.config.reading import merge
 
     tiny(merge(CHANGES, changes))
     with pytest.raises(UserError) as error:
