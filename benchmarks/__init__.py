@@ -1,1 +1,1 @@
-"""How fast the parts are, as ratios to a competitor that is timed in the same run."""
+"""Benchmarks of speed, as ratios to a competitor that is timed in the same run."""

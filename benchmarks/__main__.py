@@ -1,7 +1,7 @@
-"""``python -m benchmarks``: how fast the parts are, as ratios measured in this run.
+"""``python -m benchmarks``: speed of the parts, as ratios measured in this run.
 
-Competitors take turns, so that another load on the machine falls on all alike; a figure is the
-median of the rounds, with the lowest and the highest. Absolute figures hold for this machine only.
+Competitors alternate, so that other load on the machine affects all alike. A result is the median
+of the rounds, with the minimum and the maximum. Absolute results hold for this machine only.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import drawings, ingestion, interpolation, machine, neighbours, training, workspace
-from benchmarks.figures import Figure, table
+from benchmarks.results import Result, table
 from benchmarks.size import FULL, QUICK, Size
 from latent_atlas.util.console import run_command
 from latent_atlas.util.files import write_json
@@ -23,29 +23,31 @@ def main() -> None:
     """Measure everything and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "--quick", action="store_true", help="a rough look in a fraction of the time"
+        "--quick", action="store_true", help="rough results in a fraction of the time"
     )
-    parser.add_argument("--json", action="store_true", help=f"write everything to {OUT} too")
-    asked = parser.parse_args()
-    about = machine.describe()
-    print(", ".join(f"{name} {value}" for name, value in about.items()), flush=True)
-    figures = measure(QUICK if asked.quick else FULL, Path.cwd())
-    print(f"\n{table(figures)}")
-    if asked.json:
-        write_json(OUT, {"machine": about, "figures": [one.values() for one in figures]})
+    parser.add_argument("--json", action="store_true", help=f"also write all results to {OUT}")
+    arguments = parser.parse_args()
+    description = machine.describe()
+    print(", ".join(f"{name} {value}" for name, value in description.items()), flush=True)
+    results = measure_all(QUICK if arguments.quick else FULL, Path.cwd())
+    print(f"\n{table(results)}")
+    if arguments.json:
+        write_json(
+            OUT, {"machine": description, "results": [result.values() for result in results]}
+        )
 
 
-def measure(size: Size, repository: Path) -> list[Figure]:
-    """All figures, in the order of the table."""
+def measure_all(size: Size, repository: Path) -> list[Result]:
+    """All results, in the order of the table."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name).resolve()
         return [
-            *training.measure(size, folder),
-            *ingestion.measure(size, folder),
-            *drawings.measure(size),
-            *neighbours.measure(size),
-            *interpolation.measure(size),
-            *workspace.measure(min(size.rounds, 3), size.experiments, repository),
+            *training.measure_training(size, folder),
+            *ingestion.measure_ingestion(size, folder),
+            *drawings.measure_drawing(size),
+            *neighbours.measure_neighbour_search(size),
+            *interpolation.measure_interpolation(size),
+            *workspace.measure_dvc(min(size.rounds, 3), size.experiments, repository),
         ]
 
 

@@ -1,10 +1,10 @@
-"""Images a second of the drawn data sets; each is drawn by one core."""
+"""Images per second of the drawn data sets, each drawn on one core."""
 
 from __future__ import annotations
 
 import time
 
-from benchmarks.figures import Figure, Target
+from benchmarks.results import Result, Target
 from benchmarks.size import Size
 from latent_atlas.data.synthetic.registry import DRAWINGS
 
@@ -18,7 +18,7 @@ SIZES = {
 FAST = Target("at least", 2000)
 
 
-def measure(size: Size) -> list[Figure]:
+def measure_drawing(size: Size) -> list[Result]:
     """The rate of each drawing, factors included."""
     rates: dict[str, list[float]] = {name: [] for name in SIZES}
     for _ in range(min(size.rounds, 9)):
@@ -28,12 +28,12 @@ def measure(size: Size) -> list[Figure]:
             drawing.render(drawing.factors(size.drawn, 0), height, width)
             rates[name].append(size.drawn / (time.perf_counter() - began))
     return [
-        Figure(
+        Result(
             f"drawing, {name} {SIZES[name][0]}×{SIZES[name][1]}",
             "images/s",
-            found,
+            value,
             FAST if name.startswith("circles") else None,
             "a core",
         )
-        for name, found in rates.items()
+        for name, value in rates.items()
     ]

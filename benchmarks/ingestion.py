@@ -1,7 +1,7 @@
-"""Ingestion of JPEG files against a plain loop with Pillow; its memory; reading what it made.
+"""Ingestion of JPEG files against a plain loop with Pillow; its memory; random access to the store.
 
-The ingestion is started through its door, as DVC starts it, and tells its own rate, which leaves
-the start of Python out. It and the plain loop have the same single core.
+The ingestion runs as a command, as DVC starts it, and prints its own rate, which excludes the start
+of Python. It and the plain loop use the same single core.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from benchmarks.figures import Figure, Target, number, rates, ratio
+from benchmarks.results import Result, Target, number, rates, ratio
 from benchmarks.size import Size
 from latent_atlas.config import reading
 from latent_atlas.data.store import open_store
@@ -29,7 +29,7 @@ from latent_atlas.util.files import write_json
 
 HEIGHT, WIDTH = 96, 64
 SMALL, LARGE = 2, 8
-"""The sides of the JPEG files, in those of the stored images."""
+"""Sides of the JPEG files, as multiples of those of the stored images."""
 
 GROUP = 5
 DISTINCT = 500
@@ -48,7 +48,7 @@ _LAUNCHER = (
 )
 
 
-def measure(size: Size, folder: Path) -> list[Figure]:
+def measure_ingestion(size: Size, folder: Path) -> list[Result]:
     """Rate, memory and random access; `folder` is for the files and the stores."""
     files = {
         "few": write_jpegs(folder / "few", size.files, SMALL),
@@ -60,10 +60,10 @@ def measure(size: Size, folder: Path) -> list[Figure]:
         _, little = ingest(folder, "few")
         against_pillow, peaks = [], []
         for name, scale in (("many", SMALL), ("large", LARGE)):
-            figure, peak = _against_pillow(name, files[name], scale, size.ingests, folder)
-            against_pillow.append(figure)
+            result, peak = _against_pillow(name, files[name], scale, size.ingests, folder)
+            against_pillow.append(result)
             peaks.append(peak)
-    memory = Figure(
+    memory = Result(
         f"peak memory of ingest, {size.many:,} / {size.files:,} files",
         "×",
         [peaks[0] / little],
@@ -100,13 +100,13 @@ def ingest(folder: Path, name: str) -> tuple[float, int]:
     """Ingest the files in ``folder/name`` into ``folder/data/name``.
 
     Returns:
-        Images a second, as the stage says, and its peak memory in the system's unit.
+        Images per second, as the stage prints them, and its peak memory in the system's unit.
 
     Raises:
         UserError: if it fails.
     """
     path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
-    door = subprocess.run(  # noqa: S603 - our own door
+    process = subprocess.run(
         [sys.executable, "-c", _LAUNCHER, sys.executable, "-m", "stages.ingest", name],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": path, "LATENT_ATLAS_ROOT": str(folder)},
@@ -114,10 +114,10 @@ def ingest(folder: Path, name: str) -> tuple[float, int]:
         text=True,
         check=False,
     )
-    found = _RATE.findall(door.stderr)
-    if door.returncode or not found:
-        raise UserError(f"bench: the ingestion of {folder / name} failed: {door.stderr}")
-    return float(found[-1].replace(",", "")), int(door.stdout)
+    printed = _RATE.findall(process.stderr)
+    if process.returncode or not printed:
+        raise UserError(f"bench: the ingestion of {folder / name} failed: {process.stderr}")
+    return float(printed[-1].replace(",", "")), int(process.stdout)
 
 
 @contextlib.contextmanager
@@ -144,49 +144,49 @@ def _write_params(folder: Path, names: list[str]) -> None:
 
 def _against_pillow(
     name: str, files: list[Path], scale: int, rounds: int, folder: Path
-) -> tuple[Figure, int]:
-    """The rate of ingesting `files`, in turn with the plain loop; and the highest peak memory."""
+) -> tuple[Result, int]:
+    """Rate of the ingestion against the plain loop, in alternation, and its highest peak memory."""
     ours, theirs, highest = [], [], 0
     with Progress(f"bench ingest {name}", rounds, "rounds") as progress:
         for _ in range(rounds):
             rate, peak = ingest(folder, name)
             highest = max(highest, peak)
             ours.append(len(files) / rate)
-            began = time.perf_counter()
+            started = time.perf_counter()
             for file in files:
                 plain(file)
-            theirs.append(time.perf_counter() - began)
+            theirs.append(time.perf_counter() - started)
             progress.advance()
     title = f"ingest, JPEGs of {HEIGHT * scale}×{WIDTH * scale} / Pillow"
     note = f"{rates(len(files), ours, theirs)} a core"
-    return Figure(title, "×", ratio(ours, theirs), None, note), highest
+    return Result(title, "×", ratio(ours, theirs), None, note), highest
 
 
 def plain(file: Path) -> npt.NDArray[np.uint8]:
-    """What a plain loop does with a file: open, convert, resize; uint8 H×W×3."""
+    """A file as a plain loop reads it: open, convert, resize; uint8 H×W×3."""
     with Image.open(file) as image:
         small = image.convert("RGB").resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
     return np.asarray(small)
 
 
-def _random_access(files: list[Path], store: Path, size: Size) -> Figure:
+def _random_access(files: list[Path], store: Path, size: Size) -> Result:
     """An image and its four neighbours: five slices of the store, or five files to decode."""
     images = open_store(store).images
     random = np.random.default_rng(0)
     ours, theirs = [], []
     for _ in range(min(size.rounds, 9)):
         groups = random.integers(len(files), size=(size.reads, GROUP))
-        began = time.perf_counter()
+        started = time.perf_counter()
         for group in groups:
             images[group]
         between = time.perf_counter()
         for group in groups:
             np.stack([plain(files[row]) for row in group])
-        ours.append(between - began)
+        ours.append(between - started)
         theirs.append(time.perf_counter() - between)
     name = f"random access, {GROUP} from the store / {GROUP} JPEGs"
     note = f"{rates(size.reads * GROUP, ours, theirs)}, all from the page cache"
-    return Figure(name, "×", ratio(ours, theirs), None, note)
+    return Result(name, "×", ratio(ours, theirs), None, note)
 
 
 def _megabytes(peak: int) -> float:

@@ -1,4 +1,4 @@
-"""The machine that absolute figures belong to."""
+"""Description of the machine, for absolute results."""
 
 from __future__ import annotations
 

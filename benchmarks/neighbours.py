@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from sklearn.neighbors import NearestNeighbors
 
-from benchmarks.figures import Figure, Target, number, ratio
+from benchmarks.results import Result, Target, number, ratio
 from benchmarks.size import Size
 from latent_atlas.analysis.neighbours import knn
 from latent_atlas.data.clustering import Labels, Points
@@ -21,7 +21,7 @@ from latent_atlas.data.neighbour_table import NEIGHBOURS
 
 DIMENSIONS = 256
 MEMBERS = 300
-"""Points in a cluster, on average."""
+"""Mean number of points per cluster."""
 
 _GEMM = 2048
 _QUERIES = 1000
@@ -29,12 +29,12 @@ _QUERIES = 1000
 TO_SCIKIT, TO_EXACT = Target("at least", 1.0), Target("at least", 1.0)
 
 
-def measure(size: Size) -> list[Figure]:
+def measure_neighbour_search(size: Size) -> list[Result]:
     """Ratios and costs for each number of quadrants."""
-    return [figure for count in size.quadrants for figure in _measure(count, size.searches)]
+    return [result for count in size.quadrants for result in _measure(count, size.searches)]
 
 
-def _measure(count: int, rounds: int) -> list[Figure]:
+def _measure(count: int, rounds: int) -> list[Result]:
     points, labels = clustered(count)
     everyone, all_of_them = np.arange(count), np.ones(count, np.bool_)
     queries = np.linspace(0, count - 1, min(_QUERIES, count)).astype(np.int64)
@@ -70,22 +70,22 @@ def _measure(count: int, rounds: int) -> list[Figure]:
         return f"{number(np.median(seconds['ours']))} s against {number(np.median(rival))} s"
 
     return [
-        Figure(
+        Result(
             f"{name} / scikit-learn",
             "×",
             ratio(seconds["ours"], seconds["scikit"]),
             TO_SCIKIT,
             against(seconds["scikit"]),
         ),
-        Figure(
+        Result(
             f"{name} / exact search", "×", ratio(seconds["ours"], whole), TO_EXACT, against(whole)
         ),
-        Figure(f"{name}, of the rate of products", "%", shares, None, f"2 × {_GEMM}³ in one"),
+        Result(f"{name}, of the rate of products", "%", shares, None, f"2 × {_GEMM}³ in one"),
     ]
 
 
 def clustered(count: int) -> tuple[Points, Labels]:
-    """Points around centres that are as far apart as the points of one are."""
+    """Points around centres; the centres are as far apart as the points of one cluster."""
     random = np.random.default_rng(0)
     clusters = max(1, count // MEMBERS)
     labels = random.integers(clusters, size=count)
@@ -96,9 +96,9 @@ def clustered(count: int) -> tuple[Points, Labels]:
 
 def scikit(points: Points, labels: Labels) -> Labels:
     """The neighbours of every point in its cluster, by scikit-learn: N×10 positions."""
-    found = np.empty((len(points), NEIGHBOURS), np.int64)
+    ids = np.empty((len(points), NEIGHBOURS), np.int64)
     for cluster in np.unique(labels):
         members = np.flatnonzero(labels == cluster)
         fitted = NearestNeighbors(n_neighbors=NEIGHBOURS, algorithm="brute").fit(points[members])
-        found[members] = members[fitted.kneighbors(return_distance=False)]
-    return found
+        ids[members] = members[fitted.kneighbors(return_distance=False)]
+    return ids

@@ -1,4 +1,4 @@
-"""pythae's own trainer on the same networks and data; needs pythae, which nothing else does."""
+"""Training by pythae, with its own trainer on the same networks and data (extra `bench`)."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from torch import Tensor, nn
 
 from latent_atlas.data.store import open_store
 from latent_atlas.models.base import Shape
-from latent_atlas.models.networks.conv import ConvDecoder, ConvEncoder, UpConvolution
+from latent_atlas.models.fast_ops import UpConvolution
+from latent_atlas.models.networks.conv import ConvDecoder, ConvEncoder
 
 
 def train_with_pythae(
     store: Path, latent_dim: int, batch_size: int, folder: Path, plain: bool
 ) -> None:
-    """Train pythae's VAE with its trainer's default settings, but for the batch size.
+    """Train pythae's VAE with its trainer's default settings, except for the batch size.
 
     Args:
         store: a folder with an image store, which pythae holds as float32 in memory.
         latent_dim: number of latents.
-        batch_size: images a step.
-        folder: where pythae writes.
-        plain: with PyTorch's own transposed convolutions, as one would write the networks for
-            pythae, in place of our faster form of the same.
+        batch_size: images per step.
+        folder: folder for the files that pythae writes.
+        plain: use PyTorch's own transposed convolutions, as users of pythae would, instead of our
+            faster equivalent.
     """
     opened = open_store(store)
     height, width, channels = shape = opened.shape
@@ -71,7 +72,7 @@ class _Decoder(BaseDecoder):  # type: ignore[misc]
 
 
 def _plain(layer: nn.Module) -> nn.Module:
-    """The same layer as PyTorch computes it."""
+    """The equivalent layer of PyTorch."""
     if not isinstance(layer, UpConvolution):
         return layer
     inner, outer = layer.weight.shape[:2]

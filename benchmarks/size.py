@@ -1,4 +1,4 @@
-"""How much work a benchmark does."""
+"""Amount of work of a benchmark."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Size:
-    """How much of everything.
+    """Numbers of rounds, images and files.
 
     Attributes:
-        rounds: how often each competitor is timed; a median needs at least three.
-        steps: training steps in a turn; few of many begin on cold caches.
-        turns: turns that a training has in a round.
-        images: images that are trained on; the more, the less of a turn is validation.
+        rounds: timed rounds of each competitor; a median needs at least three.
+        steps: timed training steps in a round.
+        warm_up: training steps before them.
+        images: training images; more of them make validation rarer.
         ingests: rounds of the ingestion.
         files: JPEG files of a short ingestion.
         many: JPEG files of a long one.
         drawn: images of each drawing.
-        reads: groups of five images that are read at random.
-        quadrants: how many of them have their neighbours found, in turn.
-        searches: rounds of that.
-        walks: paths whose style is measured.
+        reads: groups of five images read in random order.
+        quadrants: numbers of quadrants whose neighbours are searched.
+        searches: rounds of the neighbour search.
+        interpolations: those whose style loss is measured.
         geodesics: pairs of codes.
-        experiments: runs of `dvc exp run` with another β, some minutes each.
+        experiments: runs of `dvc exp run` with another β; each takes some minutes.
     """
 
     rounds: int
     steps: int
-    turns: int
+    warm_up: int
     images: int
     ingests: int
     files: int
@@ -37,15 +37,15 @@ class Size:
     reads: int
     quadrants: tuple[int, ...]
     searches: int
-    walks: int
+    interpolations: int
     geodesics: int
     experiments: int
 
 
 FULL = Size(
-    rounds=25,
-    steps=20,
-    turns=1,
+    rounds=15,
+    steps=40,
+    warm_up=10,
     images=10_000,
     ingests=3,
     files=500,
@@ -54,14 +54,14 @@ FULL = Size(
     reads=200,
     quadrants=(10_000, 30_000, 100_000),
     searches=5,
-    walks=40,
+    interpolations=40,
     geodesics=100,
     experiments=1,
 )
 QUICK = Size(
     rounds=3,
     steps=5,
-    turns=1,
+    warm_up=3,
     images=2000,
     ingests=1,
     files=100,
@@ -70,7 +70,7 @@ QUICK = Size(
     reads=40,
     quadrants=(10_000,),
     searches=3,
-    walks=12,
+    interpolations=12,
     geodesics=10,
     experiments=0,
 )

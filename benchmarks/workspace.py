@@ -1,4 +1,4 @@
-"""What DVC costs: a `dvc repro` that finds nothing to do, and an experiment around its training."""
+"""Cost of DVC: an up-to-date `dvc repro`, and an experiment against its training loops."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.figures import Figure, Target
+from benchmarks.results import Result, Target
 from latent_atlas.util.console import Progress
 
 NOTHING = "dvc repro, nothing to do"
@@ -21,49 +21,49 @@ SLIGHT = Target("at most", 1.1)
 _TRAINED = re.compile(r"train \S+: (\d+)/\d+ images, ([\d,.]+) images/s")
 
 
-def measure(rounds: int, experiments: int, repository: Path) -> list[Figure]:
-    """Both figures, if the workspace in `repository` is up to date."""
+def measure_dvc(rounds: int, experiments: int, repository: Path) -> list[Result]:
+    """Both results; only if the workspace in `repository` is up to date."""
     why = _not_up_to_date(repository)
     if why:
-        return [Figure(NOTHING, "s", (), QUICK, why), Figure(EXPERIMENT, "×", (), SLIGHT, why)]
+        return [Result(NOTHING, "s", (), QUICK, why), Result(EXPERIMENT, "×", (), SLIGHT, why)]
     return [_nothing(rounds, repository), _experiment(experiments, repository)]
 
 
-def _nothing(rounds: int, repository: Path) -> Figure:
+def _nothing(rounds: int, repository: Path) -> Result:
     """Seconds of `dvc repro`."""
     seconds = []
     for _ in range(rounds):
-        began = time.perf_counter()
+        started = time.perf_counter()
         done = _dvc("repro", repository)
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.perf_counter() - started)
         if done.returncode:
-            return Figure(NOTHING, "s", (), QUICK, f"failed: {_last_line(done.stderr)}")
-    return Figure(NOTHING, "s", seconds, QUICK, "with the start of Python")
+            return Result(NOTHING, "s", (), QUICK, f"failed: {_last_line(done.stderr)}")
+    return Result(NOTHING, "s", seconds, QUICK, "with the start of Python")
 
 
-def _experiment(rounds: int, repository: Path) -> Figure:
-    """Seconds of an experiment in a temporary folder, over those that its trainings take."""
+def _experiment(rounds: int, repository: Path) -> Result:
+    """Seconds of an experiment in a temporary folder, over those of its training loops."""
     if not rounds:
-        return Figure(EXPERIMENT, "×", (), SLIGHT, "not measured: it takes minutes")
+        return Result(EXPERIMENT, "×", (), SLIGHT, "not measured: it takes minutes")
     ratios, note = [], ""
     for _ in range(rounds):
         name = f"bench-{time.time_ns()}"
-        # What was trained once would come from DVC's cache: a β that nobody else has asked for.
+        # A β that was never used: DVC would restore an earlier training from its cache.
         beta = f"{8 + time.time_ns() % 10**6 / 10**9:.9f}"
-        began = time.perf_counter()
+        started = time.perf_counter()
         lines, failed = _watched(f"exp run --temp --name {name} -S beta={beta}", repository)
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - started
         if failed:
-            return Figure(EXPERIMENT, "×", (), SLIGHT, f"failed: {_last_line(lines)}")
+            return Result(EXPERIMENT, "×", (), SLIGHT, f"failed: {_last_line(lines)}")
         removed = _dvc(f"exp remove {name}", repository)
         if removed.returncode:
             why = f"failed to remove {name}: {_last_line(removed.stderr)}"
-            return Figure(EXPERIMENT, "×", (), SLIGHT, why)
+            return Result(EXPERIMENT, "×", (), SLIGHT, why)
         trained = sum(
             int(images) / float(rate.replace(",", "")) for images, rate in _TRAINED.findall(lines)
         )
         if not trained:
-            return Figure(EXPERIMENT, "×", (), SLIGHT, "not measured: nothing was trained")
+            return Result(EXPERIMENT, "×", (), SLIGHT, "not measured: nothing was trained")
         ratios.append(seconds / trained)
         rest = seconds - trained
         share = SLIGHT.value - 1
@@ -71,11 +71,14 @@ def _experiment(rounds: int, repository: Path) -> Figure:
             f"{seconds:.0f} s, {trained:.0f} s of them in the loops; the other {rest:.0f} s are "
             f"{share:.0%} of {rest / share / 60:.0f} min"
         )
-    return Figure(EXPERIMENT, "×", ratios, SLIGHT, note)
+    return Result(EXPERIMENT, "×", ratios, SLIGHT, note)
 
 
 def _not_up_to_date(repository: Path) -> str:
-    """Why not, or nothing; a stage that always runs is no reason, nor are the studies."""
+    """The reason why the workspace is not up to date, or nothing.
+
+    A stage that always runs is no reason, and the studies are not part of it.
+    """
     status = _dvc("status --json dvc.yaml", repository)
     if status.returncode:
         return f"not measured: {_last_line(status.stderr)}"
@@ -90,8 +93,8 @@ def _not_up_to_date(repository: Path) -> str:
 
 
 def _dvc(command: str, repository: Path) -> subprocess.CompletedProcess[str]:
-    """Run DVC to its end, in silence."""
-    return subprocess.run(  # noqa: S603
+    """Run DVC and capture its output."""
+    return subprocess.run(
         [sys.executable, "-m", "dvc", *command.split()],
         cwd=repository,
         env=_environment(),
@@ -102,9 +105,9 @@ def _dvc(command: str, repository: Path) -> subprocess.CompletedProcess[str]:
 
 
 def _watched(command: str, repository: Path) -> tuple[str, bool]:
-    """Run DVC with a bar of its stages: all that was printed, and whether it failed."""
+    """Run DVC with a bar of its stages; return its output, and whether it failed."""
     lines = []
-    process = subprocess.Popen(  # noqa: S603
+    process = subprocess.Popen(
         [sys.executable, "-m", "dvc", *command.split()],
         cwd=repository,
         env=_environment(),
@@ -121,7 +124,7 @@ def _watched(command: str, repository: Path) -> tuple[str, bool]:
 
 
 def _environment() -> dict[str, str]:
-    """This one's, in which the `python` that DVC starts the stages with is this one, too."""
+    """This environment, with this interpreter as the `python` of the stages."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     return {**os.environ, "PATH": path}
 

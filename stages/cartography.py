@@ -1,6 +1,7 @@
-"""`python -m stages.cartography <data set>`: map the latent spaces of the runs on these images.
+"""`python -m stages.cartography <data set>`: analysis of the latent spaces of several runs.
 
-All runs of the family ``paintings`` that were trained on the data set are measured side by side.
+The runs are those of the family ``paintings`` that were trained on the data set. Tables and plots
+compare them.
 """
 
 from __future__ import annotations
@@ -9,50 +10,58 @@ import argparse
 from pathlib import Path
 
 from latent_atlas.analysis.latent_space import plots
-from latent_atlas.analysis.latent_space.summary import Survey, partitions, survey, table
+from latent_atlas.analysis.latent_space.summary import (
+    TABLES,
+    joint_table,
+    partitions,
+    summarise_latent_space,
+)
 from latent_atlas.config import reading
 from latent_atlas.data.store import open_store
-from latent_atlas.training.checkpoint import TrainedRun, open_runs, write_metrics
-from latent_atlas.util.console import Progress, run_command
+from latent_atlas.metrics.writing import write_metrics
+from latent_atlas.training.checkpoint import TrainedRun, open_runs
+from latent_atlas.util.console import Progress, fields_of, run_command
 from latent_atlas.util.files import write_bytes
-
-TABLES = ("losses", "components", "styles", "silhouettes", "clusters", "pairs")
 
 
 def main() -> None:
-    """Read the parameters, open store and runs, measure, write, draw."""
+    """Read the parameters, open store and runs, analyse them, write tables, plots and metrics."""
     parser = argparse.ArgumentParser(prog="python -m stages.cartography", description=__doc__)
     parser.add_argument("data", help="a name under `data` in params.yaml")
-    settings, name = reading.load(), parser.parse_args().data
-    settings.data_set(name)
+    params, name = reading.load(), parser.parse_args().data
+    params.data_set(name)
+    settings = params.cartography
     store = open_store(Path("data") / name)
-    names = [run for run, spec in settings.runs.paintings.items() if spec.data == store.name]
+    names = [run for run, spec in params.runs.paintings.items() if spec.data == store.name]
     runs = open_runs(names, store, "runs.paintings")
-    surveys: list[Survey] = []
-    with Progress(f"map {name}", len(runs), "runs") as progress:
+    summaries = []
+    with (
+        fields_of("cartography"),
+        Progress(f"cartography of {name}", len(runs), "runs") as progress,
+    ):
         for run in runs:
-            surveys.append(survey(run, store, settings.cartography, settings.seed))
+            summaries.append(summarise_latent_space(run, store, settings, params.seed))
             progress.advance()
     out = Path("plots") / f"{name}-cartography"
-    for kind in TABLES:
-        csv = table(surveys, kind).to_csv(index=False, float_format="%.4g")
-        write_bytes(out / f"{kind}.csv", csv.encode())
-    plots.draw(
-        surveys,
+    for table in TABLES:
+        csv = joint_table(summaries, table).to_csv(index=False, float_format="%.4g")
+        write_bytes(out / f"{table}.csv", csv.encode())
+    plots.plot_latent_spaces(
+        summaries,
         store,
-        partitions(store, settings.cartography.partitions),
-        settings.cartography.thumbnails,
+        partitions(store, settings.partitions),
+        settings.thumbnails,
         f"{len(store.rows('valid'))} validation images of {name} ({store.card['source']}); "
-        f"{_common(runs)}",
+        f"{_common_parameters(runs)}",
         out,
         out,
     )
-    numbers = {one.run: one.numbers for one in surveys}
+    numbers = {summary.run: summary.numbers for summary in summaries}
     write_metrics(Path("metrics") / f"{name}-cartography.json", numbers)
 
 
-def _common(runs: list[TrainedRun]) -> str:
-    """What the runs share, in words."""
+def _common_parameters(runs: list[TrainedRun]) -> str:
+    """Networks, latent sizes and epochs of the runs, for the subtitle of the plots."""
     networks = ", ".join(dict.fromkeys(run.run.network for run in runs))
     sizes = ", ".join(dict.fromkeys(str(run.run.latent_dim) for run in runs))
     epochs = ", ".join(dict.fromkeys(str(len(run.history)) for run in runs))

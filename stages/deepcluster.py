@@ -1,6 +1,6 @@
 """`python -m stages.deepcluster <data set>`: learn features and write `models/<name>-deepcluster/`.
 
-Interrupted, it goes on from the last whole epoch.
+An interrupted training resumes after its last whole epoch.
 """
 
 from __future__ import annotations
@@ -10,37 +10,28 @@ from pathlib import Path
 
 from latent_atlas.config import reading
 from latent_atlas.data.store import open_store
-from latent_atlas.models.cluster_net import Shape
-from latent_atlas.plots import deepcluster
-from latent_atlas.training.deepcluster import Plan, learn
-from latent_atlas.training.loop import make_fabric
-from latent_atlas.util.console import run_command
+from latent_atlas.plots.deepcluster import plot_deepcluster
+from latent_atlas.training.deepcluster import train_deepcluster
+from latent_atlas.training.fabric import make_fabric
+from latent_atlas.util.console import fields_of, run_command
 
 
 def main() -> None:
-    """Read the parameters, open the store, learn, draw."""
+    """Read the parameters, open the store, train, plot."""
     parser = argparse.ArgumentParser(prog="python -m stages.deepcluster", description=__doc__)
     parser.add_argument("data", help="a name under `data` in params.yaml")
-    everything = reading.load()
+    params = reading.load()
     name = parser.parse_args().data
-    everything.data_set(name)
+    params.data_set(name)
     store = open_store(Path("data") / name)
-    spec = everything.deepcluster
-    plan = Plan(
-        shape=Shape(spec.network, spec.width, spec.features, spec.sobel),
-        quadrants=spec.quadrants,
-        clusters=everything.number(spec.clusters),
-        components=spec.components,
-        iterations=spec.iterations,
-        epochs=everything.number(spec.epochs),
-        batch_size=spec.batch_size,
-        learning_rate=spec.learning_rate,
-        seed=everything.seed,
-    )
+    settings, seed = params.deepcluster, params.seed
+    with fields_of("train"):
+        fabric = make_fabric(params.train)
     title = f"{name}-deepcluster"
     resume = Path(".cache/training") / f"{title}.pt"
-    learnt = learn(plan, store, make_fabric(everything.train), Path("models") / title, resume)
-    deepcluster.draw(learnt, plan, store, Path("plots") / title)
+    with fields_of("deepcluster"):
+        result = train_deepcluster(settings, seed, store, fabric, Path("models") / title, resume)
+    plot_deepcluster(result, settings, seed, store, Path("plots") / title)
 
 
 if __name__ == "__main__":

@@ -1,67 +1,60 @@
-"""`python -m stages.evaluate <run>`: the numbers and pictures of a trained run."""
+"""`python -m stages.evaluate <run>`: the metrics and pictures of a trained run."""
 
 from __future__ import annotations
 
 import argparse
-import math
 from dataclasses import replace
 from pathlib import Path
-
-import pandas as pd
 
 from latent_atlas.config import reading
 from latent_atlas.config.schema import Evaluate
 from latent_atlas.data.store import Store, open_store
 from latent_atlas.metrics import factors, reconstruction
-from latent_atlas.metrics.disentanglement import QUICK
-from latent_atlas.plots import latent_map, trained_run
+from latent_atlas.metrics.disentanglement import QUICK, Summary
+from latent_atlas.metrics.writing import write_metrics
+from latent_atlas.plots.latent_map import plot_latent_map
+from latent_atlas.plots.trained_run import plot_trained_run
 from latent_atlas.training.checkpoint import TrainedRun, open_run
 from latent_atlas.util.console import run_command
-from latent_atlas.util.files import write_bytes, write_json
+from latent_atlas.util.files import write_bytes
 
 
 def main() -> None:
-    """Open the run and its images, measure, draw."""
+    """Open the run and its images, compute the metrics, then draw."""
     parser = argparse.ArgumentParser(prog="python -m stages.evaluate", description=__doc__)
     parser.add_argument("run", help="a name under `runs` in params.yaml")
-    everything = reading.load()
-    name, settings = everything.run(parser.parse_args().run).name, everything.evaluate
+    params = reading.load()
+    name, settings = params.run(parser.parse_args().run).name, params.evaluate
     trained = open_run(Path("models") / name, settings.batch_size)
     store = open_store(Path("data") / trained.run.data)
     trained.check(store)
-    values = reconstruction.measure(trained, store, settings.active_threshold)
-    latents = reconstruction.latents(trained, store, settings.active_threshold)
-    # Measured before anything is drawn: a run that is refused leaves no pictures without numbers.
-    known, matrices = _factors(trained, store, settings)
-    values |= known
+    metrics = reconstruction.evaluate_reconstruction(trained, store, settings.active_threshold)
+    latents = reconstruction.latent_activity(trained, store, settings.active_threshold)
+    # Before any picture: a run that is refused leaves no pictures without metrics.
+    summary = _disentanglement(trained, store, settings)
     out = Path("plots") / name
-    trained_run.draw(trained, store, latents, settings, out)
-    if matrices is not None:
-        path = out / "factors.png"
-        latent_map.draw(trained, store, matrices, latents, settings.traversal, settings.steps, path)
+    plot_trained_run(trained, store, latents, settings, out)
+    if summary is not None:
+        metrics |= summary.metrics
+        limit, steps, path = settings.traversal, settings.steps, out / "factors.png"
+        plot_latent_map(trained, store, summary.table, latents, limit, steps, path)
     table = latents.to_csv(index=False, float_format="%.4g")
     write_bytes(out / "latents.csv", table.encode())
-    # An infinite total correlation, of latents that follow from others, is no number of JSON.
-    rounded = {
-        metric: float(f"{value:.5g}") for metric, value in values.items() if math.isfinite(value)
-    }
-    write_json(Path("metrics") / f"{name}.json", {name: rounded})
+    write_metrics(Path("metrics") / f"{name}.json", {name: metrics}, digits=5)
 
 
-def _factors(
-    trained: TrainedRun, store: Store, settings: Evaluate
-) -> tuple[dict[str, float], pd.DataFrame | None]:
-    """What the latents know of the true factors, as numbers and as a table, where there are any."""
+def _disentanglement(trained: TrainedRun, store: Store, settings: Evaluate) -> Summary | None:
+    """The disentanglement metrics, if the images have true factors."""
     truth = factors.factors_of(store)
     if truth is None:
-        return {}, None
-    codes = trained.encode(store.images)
-    values = factors.measure(codes, truth, settings.bins)
-    if not settings.examine:
-        return values, factors.shares(codes, truth, settings.bins)
-    quick = replace(QUICK, bins=settings.bins)
-    found = factors.examine(codes, truth, trained.run.seed, quick)
-    return values | found.metrics, found.table
+        return None
+    return factors.evaluate_disentanglement(
+        trained.encode(store.images),
+        truth,
+        replace(QUICK, bins=settings.bins),
+        trained.run.seed,
+        complete=settings.examine,
+    )
 
 
 if __name__ == "__main__":

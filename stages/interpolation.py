@@ -1,8 +1,9 @@
-"""`python -m stages.interpolation <data set>`: walk between images through the codes of models.
+"""`python -m stages.interpolation <data set>`: interpolation between images in latent spaces.
 
-Every run under ``paths.runs`` joins the same random pairs of validation images, and its own closest
-and farthest ones; style loss, content, distances from the data and the cross-dissolve index are
-measured on the way. First it is shown whether the style loss tells the styles of real images apart.
+Every run under ``interpolation.runs`` interpolates between the same random pairs of validation
+images, and between its own closest and farthest pairs. Measures of the curves are style loss,
+content distance, distances to the data and the cross-dissolve index. The style loss itself is
+validated first, on real images.
 """
 
 from __future__ import annotations
@@ -13,47 +14,52 @@ from pathlib import Path
 import pandas as pd
 
 from latent_atlas.analysis.interpolation import plots, tables
-from latent_atlas.analysis.interpolation.experiments import Asked, separate, walk
-from latent_atlas.analysis.interpolation.style_auc import verdict
-from latent_atlas.analysis.interpolation.tables import Joined
+from latent_atlas.analysis.interpolation.experiments import (
+    interpolate_pairs,
+    load_style_measure,
+    write_style_auc,
+)
+from latent_atlas.analysis.interpolation.style_auc import validate_style_loss
 from latent_atlas.config import reading
-from latent_atlas.data.store import Store, open_store
-from latent_atlas.training.checkpoint import open_runs, write_metrics
-from latent_atlas.util.console import run_command
+from latent_atlas.data.store import open_store
+from latent_atlas.metrics.writing import write_metrics
+from latent_atlas.training.checkpoint import open_runs
+from latent_atlas.util.console import fields_of, run_command
 from latent_atlas.util.files import write_bytes
 
 
 def main() -> None:
-    """Read the parameters, open store and runs, walk, measure, draw."""
+    """Read the parameters, open store and runs, interpolate, write tables, plots and metrics."""
     parser = argparse.ArgumentParser(prog="python -m stages.interpolation", description=__doc__)
     parser.add_argument("data", help="a name under `data` in params.yaml")
-    settings, name = reading.load(), parser.parse_args().data
-    settings.data_set(name)
+    params, name = reading.load(), parser.parse_args().data
+    params.data_set(name)
+    settings, seed = params.interpolation, params.seed
     store = open_store(Path("data") / name)
-    names = [run for run in settings.interpolation.runs if settings.run(run).data == store.name]
-    runs = open_runs(names, store, "paths.runs")
-    asked = Asked(settings.interpolation, settings.scale, settings.seed)
-    measure = asked.measure()
-    out = Path("plots") / f"{name}-paths"
-
-    found = verdict(separate(asked, store, measure, out))
-    joined = [one for run in runs for one in walk(asked, store, run, measure)]
-    _write_tables(joined, store, settings.seed, out)
-    titles = {run.run.name: run.title() for run in runs}
-    plots.draw(
-        joined, titles, measure.title(), settings.interpolation.examples, settings.seed, out, out
-    )
-    values = {f"{name}_separation": found.metrics} if found is not None else {}
-    for run in runs:
-        values |= tables.metrics(joined, run.run.name, settings.seed)
-    write_metrics(Path("metrics") / f"{name}-paths.json", values)
-
-
-def _write_tables(joined: list[Joined], store: Store, seed: int, out: Path) -> None:
+    names = [run for run in settings.runs if params.run(run).data == store.name]
+    runs = open_runs(names, store, "interpolation.runs")
+    out = Path("plots") / f"{name}-interpolation"
+    with fields_of("interpolation"):
+        style_measure = load_style_measure(settings, seed)
+        aucs = write_style_auc(settings, seed, store, style_measure, out)
+        parts = [
+            part
+            for run in runs
+            for part in interpolate_pairs(settings, seed, store, run, style_measure)
+        ]
     ids = store.index["id"].to_numpy()[store.rows("valid")]
-    _write_csv(tables.path_table(joined, ids), out / "paths.csv")
-    _write_csv(tables.step_table(joined), out / "steps.csv")
-    _write_csv(tables.group_table(joined, seed), out / "groups.csv")
+    _write_csv(tables.curve_table(parts, ids), out / "curves.csv")
+    _write_csv(tables.step_table(parts), out / "steps.csv")
+    _write_csv(tables.group_table(parts, seed), out / "groups.csv")
+    titles = {run.run.name: run.title() for run in runs}
+    plots.plot_interpolations(
+        parts, titles, style_measure.title(), settings.examples, seed, out, out
+    )
+    validation = validate_style_loss(aucs)
+    values = {f"{name}_style_auc": validation.metrics} if validation is not None else {}
+    for run in runs:
+        values |= tables.interpolation_metrics(parts, run.run.name, seed)
+    write_metrics(Path("metrics") / f"{name}-interpolation.json", values)
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:

@@ -1,6 +1,6 @@
-"""`python -m stages.report`: write `report/index.html` from what the other stages made.
+"""`python -m stages.report`: write `report/index.html` from the outputs of the other stages.
 
-With `--list`, only print the five paths worth opening after `make repro`.
+With `--list`, only print five paths to open after `make repro`.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from latent_atlas.util.console import run_command
 from latent_atlas.util.files import write_bytes
 
 WORTH_OPENING = (
-    ("report/index.html", "everything on one page"),
-    ("plots/clothes_beta_vae/traversal.png", "what each latent of the clothes' model does"),
-    ("plots/circles_beta_vae/strip.png", "reconstructions, and the mean of two codes"),
-    ("plots/digits_vae/mesh.png", "a whole latent plane of digits"),
-    ("metrics/", "the numbers; `dvc metrics diff` after a change"),
+    ("report/index.html", "all results on one page"),
+    ("plots/clothes_beta_vae/traversal.png", "the effect of each latent of the clothes model"),
+    ("plots/circles_beta_vae/strip.png", "reconstructions, and the decoded mean of two codes"),
+    ("plots/digits_vae/mesh.png", "the latent plane of the digits"),
+    ("metrics/", "the metrics; `dvc metrics diff` after a change"),
 )
 
 
 def main() -> None:
-    """Render the page and write it, or list what there is to see."""
+    """Render and write the page, or print the list."""
     parser = argparse.ArgumentParser(prog="python -m stages.report", description=__doc__)
-    parser.add_argument("--list", action="store_true", help="print the paths worth opening")
+    parser.add_argument("--list", action="store_true", help="print the paths to open")
     if parser.parse_args().list:
-        print("Worth opening:")
-        for path, what in WORTH_OPENING:
-            print(f"  {path:40} {what}")
+        print("Outputs to open:")
+        for path, content in WORTH_OPENING:
+            print(f"  {path:40} {content}")
         return
     page = render(reading.load(), reading.read(reading.PARAMS), Path())
     write_bytes(Path("report/index.html"), page.encode())

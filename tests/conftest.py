@@ -1,4 +1,4 @@
-"""What several tests share: small stores, small runs, and a copy of the repository."""
+"""Fixtures of several tests: small stores, small runs, and a copy of the repository."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def train_dense(
             network="dense",
             likelihood="laplace",
             latent_dim=32,
-            loss_weights={"reconstruction": 1.0},
+            loss_weights={"mixing_reconstruction": 1.0},
             options={"width": 0.06, "depth": 0.125},
             epochs=1,
         )
@@ -127,7 +127,7 @@ def copied_repository(tmp_path: Path) -> Path:
         if (ROOT / name).is_file() and not recorded:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-    overlay = reading.read(ROOT / "ci" / "params.yaml")
+    overlay = reading.read(ROOT / ".ci" / "params.yaml")
     values = reading.merge(reading.read(ROOT / "params.yaml"), overlay)
     (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     run_in(folder, "git", "init", "--quiet")

@@ -1,13 +1,14 @@
-"""The figures of a crawl, judged by the server's own log: of the drawn shop, or of django-oscar.
+"""Completeness, politeness and resumption of a crawl, measured by the log of the server.
 
     python -m benchmarks.shop.crawl drawn --products 600
     python -m benchmarks.shop.crawl oscar --products 1000 --python /tmp/oscar/bin/python \
         --images CLASS_FOLDERS_OF_CLOTHES
 
-One crawl without interruption at sixteen requests at a time, then the same crawl with kill -9 at
-random moments. Printed are: products found, fields right, what robots.txt forbids and was fetched
-all the same, bytes of finished products that were fetched again, and whether the outputs are equal.
-For oscar, whose set-up is told in `oscar_shop`, `--python` is the environment that has it.
+The program crawls once without interruption with 16 simultaneous requests, then once more with
+kill -9 at random moments. It prints the number of products and of correct fields, the forbidden
+URLs that were fetched, the bytes of finished URLs that were fetched again, and whether the outputs
+are equal. The shop is drawn or django-oscar. For django-oscar, see `oscar_shop`, `--python` is the
+interpreter of its environment.
 """
 
 from __future__ import annotations
@@ -28,26 +29,27 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from benchmarks.shop import crawls
 from latent_atlas.shop.crawl.drawn import catalogue, server
 from latent_atlas.shop.crawl.drawn.server import Visit
-from tests.shop.crawl import crawls
+from latent_atlas.shop.crawl.shop_file import SHOPS
 
 CONNECTIONS = 16
-SAME_PICTURE = 6.0  # mean difference of pixels, 0 to 255: the shop encodes its pictures anew
+SAME_PICTURE = 6.0  # mean difference of pixel values, 0 to 255: the shop encodes its pictures again
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A running shop and what is known of it.
+    """A running shop with its log and its true products.
 
     Attributes:
-        name: of the shop, as its file says.
-        shop: what to write into the shop file.
+        name: name of the shop in its shop file.
+        shop: writes the shop file into a folder.
         proxy: URL of the proxy, or None.
-        visits: the server's log so far.
-        again: visits to what was finished before.
+        visits: the current log of the server.
+        again: the visits to URLs that were finished before.
         forbidden: whether robots.txt forbids a URL.
-        compare: the folder of a finished crawl → field → (right, all).
+        compare: the folder of a finished crawl → field → (correct values, all values).
     """
 
     name: str
@@ -61,21 +63,22 @@ class Subject:
 
 @contextmanager
 def drawn(products: int, seed: int) -> Iterator[Callable[[], Subject]]:
-    """The drawn shop; each call opens it anew, since it fails only on first requests."""
-    made = catalogue.make(products, seed)
+    """Serve the drawn shop. Each call restarts it, since it fails only on first requests."""
+    drawn_catalogue = catalogue.draw_catalogue(products, seed)
 
     def compare(folder: Path) -> Mapping[str, tuple[int, int]]:
-        return crawls.compare(pd.read_parquet(folder / "data/crawl/products.parquet"), made)
+        table = pd.read_parquet(folder / "data/crawl/products.parquet")
+        return crawls.compare_products(table, drawn_catalogue)
 
     def begin() -> Subject:
-        shop = server.Shop(made)
+        shop = server.DrawnShop(drawn_catalogue)
         proxy = running.enter_context(server.serve(shop))
         return Subject(
             name="drawn",
             shop=lambda folder: crawls.shop_file(folder, requests_per_host=CONNECTIONS),
             proxy=proxy,
             visits=lambda: list(shop.visits),
-            again=lambda visits, done: crawls.fetched_again(visits, done, shop),
+            again=lambda visits, finished: crawls.fetched_again(visits, finished, shop),
             forbidden=lambda url: ("/intern/" in url and "/offen" not in url) or "/geheim/" in url,
             compare=compare,
         )
@@ -88,15 +91,15 @@ def drawn(products: int, seed: int) -> Iterator[Callable[[], Subject]]:
 def oscar(
     products: int, python: str, images: Path, folder: Path, port: int
 ) -> Iterator[Callable[[], Subject]]:
-    """Django-oscar in a process of its own, crawled by the shop file that the stage brings."""
+    """Serve django-oscar in a separate process, with its example shop file."""
     script = Path(__file__).with_name("oscar_shop.py")
     command = [python, str(script), str(images), str(folder), f"--products={products}"]
     process = subprocess.Popen([*command, f"--port={port}"], stdout=subprocess.PIPE, text=True)
     root = f"http://127.0.0.1:{port}"
     log = folder / "visits.jsonl"
     try:
-        assert process.stdout is not None
-        assert "open at" in process.stdout.readline()
+        if process.stdout is None or "open at" not in process.stdout.readline():
+            raise RuntimeError(f"the shop did not start: {' '.join(command)}")
         begun = 0
 
         def visits() -> list[Visit]:
@@ -110,13 +113,13 @@ def oscar(
                 name="oscar",
                 shop=lambda place: crawls.shop_file(
                     place,
-                    crawls.SHOPS / "oscar.yaml",
+                    SHOPS / "oscar.yaml",
                     start=[f"{root}/catalogue/"],
                     requests_per_host=CONNECTIONS,
                 ),
                 proxy=None,
                 visits=visits,
-                again=lambda visits, done: [visit for visit in visits if visit.url in done],
+                again=lambda visits, finished: [visit for visit in visits if visit.url in finished],
                 forbidden=lambda url: any(
                     part in url
                     for part in ("/basket/", "/accounts/", "/reviews/", "/catalogue/hat-")
@@ -146,38 +149,39 @@ def _visit(root: str, line: Mapping[str, object]) -> Visit:
 def _compare_oscar(
     out: Path, offered: Sequence[Mapping[str, str]]
 ) -> Mapping[str, tuple[int, int]]:
-    """Field → (right, all) against what was put into the shop."""
+    """Compare a crawled table with the products of the shop: field → (correct, all)."""
     table = pd.read_parquet(out / "products.parquet").set_index("id")
     offered = [row for row in offered if row["class"] != "hat"]  # robots.txt forbids them
-    right = dict.fromkeys(("product", "name", "description", "breadcrumbs", "picture"), 0)
+    correct = dict.fromkeys(("product", "name", "description", "breadcrumbs", "picture"), 0)
     for row in offered:
         if row["upc"] not in table.index:
             continue
-        found = table.loc[row["upc"]]
+        product = table.loc[row["upc"]]
         title = row["title"].split(" No. ")[0].lower()
-        right["product"] += 1
-        right["name"] += found["name"] == row["title"]
-        right["description"] += found["description"] == f"A {title} as worn & photographed."
+        correct["product"] += 1
+        correct["name"] += product["name"] == row["title"]
+        correct["description"] += product["description"] == f"A {title} as worn & photographed."
         trail = ["Home", "Clothing", row["class"].capitalize()]
-        right["breadcrumbs"] += list(found["breadcrumbs"]) == trail
-        right["picture"] += _same_picture(out, str(found["img_path"]), Path(row["file"]))
-    return {name: (count, len(offered)) for name, count in right.items()}
+        correct["breadcrumbs"] += list(product["breadcrumbs"]) == trail
+        correct["picture"] += _same_picture(out, str(product["img_path"]), Path(row["file"]))
+    return {name: (count, len(offered)) for name, count in correct.items()}
 
 
 def _same_picture(out: Path, path: str, original: Path) -> bool:
     shard, _, member = path.rpartition("/")
     with tarfile.open(out / shard) as archive:
         file = archive.extractfile(member)
-        assert file is not None
-        found = Image.open(file).convert("RGB")
+        if file is None:
+            raise RuntimeError(f"{path}: not a file of the shard")
+        crawled = Image.open(file).convert("RGB")
     with Image.open(original) as picture:
-        wanted = picture.convert("RGB").resize(found.size, Image.Resampling.BICUBIC)
-    difference = np.abs(np.asarray(found, np.int16) - np.asarray(wanted, np.int16)).mean()
+        expected = picture.convert("RGB").resize(crawled.size, Image.Resampling.BICUBIC)
+    difference = np.abs(np.asarray(crawled, np.int16) - np.asarray(expected, np.int16)).mean()
     return bool(difference < SAME_PICTURE)
 
 
-def measure(begin: Callable[[], Subject], folder: Path, kills: int, seed: int) -> None:
-    """Crawl without and with interruptions, and print the figures."""
+def measure_crawls(begin: Callable[[], Subject], folder: Path, kills: int, seed: int) -> None:
+    """Crawl without and with interruptions, and print the results."""
     whole, killed = folder / "whole", folder / "killed"
     subject = begin()
     crawls.prepare(whole, subject.shop(whole), subject.proxy)
@@ -186,56 +190,60 @@ def measure(begin: Callable[[], Subject], folder: Path, kills: int, seed: int) -
     seconds = time.monotonic() - began
     visits = subject.visits()
     fields = subject.compare(whole)
-    found, offered = fields["product"]
+    crawled, offered = fields["product"]
     pages = sum(visit.status == 200 for visit in visits)
-    print(f"products: {found} of {offered} offered, {pages} answers, {seconds:.0f} s", flush=True)
-    rights = {name: pair for name, pair in fields.items() if name != "product"}
-    total = sum(right for right, _ in rights.values()), sum(count for _, count in rights.values())
-    each = ", ".join(f"{name} {right}/{count}" for name, (right, count) in rights.items())
-    print(f"fields: {total[0]} of {total[1]} right ({each})", flush=True)
+    print(f"products: {crawled} of {offered}, {pages} responses, {seconds:.0f} s", flush=True)
+    fields_only = {name: pair for name, pair in fields.items() if name != "product"}
+    total = (
+        sum(right for right, _ in fields_only.values()),
+        sum(count for _, count in fields_only.values()),
+    )
+    each = ", ".join(f"{name} {right}/{count}" for name, (right, count) in fields_only.items())
+    print(f"fields: {total[0]} of {total[1]} correct ({each})", flush=True)
     ledger = pd.read_csv(whole / "data/crawl/ledger.csv", keep_default_na=False)
-    held_back = int((ledger["reason"] == "disallowed by robots.txt").sum())
+    refused = int((ledger["reason"] == "disallowed by robots.txt").sum())
     fetched = sum(subject.forbidden(visit.url) for visit in visits)
     print(
-        f"robots.txt: {fetched} forbidden URLs fetched at {CONNECTIONS} requests at a time, "
-        f"{held_back} held back",
+        f"robots.txt: {fetched} forbidden URLs fetched with {CONNECTIONS} simultaneous requests, "
+        f"{refused} refused",
         flush=True,
     )
     subject = begin()
     crawls.prepare(killed, subject.shop(killed), subject.proxy)
-    again = interrupt(subject, killed, kills, len(visits), random.Random(seed))  # noqa: S311
+    again = crawl_with_kills(subject, killed, kills, len(visits), random.Random(seed))  # noqa: S311
     fetched = sum(subject.forbidden(visit.url) for visit in subject.visits())
     lost = sum(v.bytes for v in subject.visits()) - sum(v.bytes for v in visits)
     print(
-        f"{kills} kills: {sum(visit.bytes for visit in again)} bytes of finished work fetched "
+        f"{kills} kills: {sum(visit.bytes for visit in again)} bytes of finished URLs fetched "
         f"again ({len(again)} requests); {lost} bytes of unfinished requests lost; "
         f"{fetched} forbidden URLs fetched"
     )
     print(f"outputs equal to those without kills: {_difference(whole, killed) or 'all'}")
 
 
-def interrupt(
+def crawl_with_kills(
     subject: Subject, folder: Path, kills: int, visits: int, rng: random.Random
 ) -> list[Visit]:
-    """Crawl with so many kills, spread over `visits`; returns visits to what was finished."""
+    """Crawl with `kills` kills spread over `visits`; return the visits to finished URLs."""
     again: list[Visit] = []
     for turn in range(kills + 1):
-        done, seen = crawls.done(folder, subject.name), len(subject.visits())
+        finished, seen = crawls.finished_urls(folder, subject.name), len(subject.visits())
         if turn == kills:
             crawls.run(folder)
         else:
             pause = rng.randint(1, 3 * visits // (2 * kills + 2))
             with crawls.killed(crawls.start(folder)) as process:
                 while len(subject.visits()) < seen + pause:
-                    assert process.poll() is None, "it ended before it was killed"
+                    if process.poll() is not None:
+                        raise RuntimeError("the crawl ended before it was killed")
                     time.sleep(0.005)
-        again += subject.again(subject.visits()[seen:], done)
+        again += subject.again(subject.visits()[seen:], finished)
     return again
 
 
 def _difference(whole: Path, killed: Path) -> str:
-    """Names of outputs that differ, times aside: a real server's clock goes on."""
-    first, second = crawls.files(whole), crawls.files(killed)
+    """Names of outputs that differ, apart from the times of the responses."""
+    first, second = crawls.output_files(whole), crawls.output_files(killed)
     names = [name for name in sorted({*first, *second}) if first.get(name) != second.get(name)]
     return ", ".join(name for name in names if not _same_rows(whole, killed, name))
 
@@ -250,26 +258,30 @@ def _same_rows(whole: Path, killed: Path, name: str) -> bool:
 
 
 def main() -> None:
-    """Open the shop that was asked for, and print its figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Start the shop, and print the results of its crawls."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.shop.crawl",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("shop", choices=("drawn", "oscar"))
     parser.add_argument("--products", type=int, default=600)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--python", default="python")
     parser.add_argument("--images", type=Path)
-    parser.add_argument("--folder", type=Path, help="of oscar, kept from one call to the next")
+    parser.add_argument("--folder", type=Path, help="data of django-oscar, kept between calls")
     parser.add_argument("--port", type=int, default=8765)
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        if asked.shop == "drawn":
-            opened = drawn(asked.products, asked.seed)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        if options.shop == "drawn":
+            shop = drawn(options.products, options.seed)
         else:
-            own = asked.folder or folder / "oscar"
-            opened = oscar(asked.products, asked.python, asked.images, own, asked.port)
-        with opened as begin:
-            measure(begin, folder, asked.kills, asked.seed)
+            data = options.folder or folder / "oscar"
+            shop = oscar(options.products, options.python, options.images, data, options.port)
+        with shop as begin:
+            measure_crawls(begin, folder, options.kills, options.seed)
 
 
 if __name__ == "__main__":

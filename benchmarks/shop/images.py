@@ -1,13 +1,13 @@
-"""Images a second on loopback: the crawl against img2dataset, on the same list, in one run.
+"""Images per second on loopback: the crawl in comparison with img2dataset, on the same images.
 
     python -m venv /tmp/i2d && /tmp/i2d/bin/pip install img2dataset==1.47.0
     python -m benchmarks.shop.images /tmp/i2d/bin/img2dataset --images 3000
 
-Politeness is off (robots.txt allows all, no delay, sixteen requests at a time), and both get the
-same number of connections. The crawl also reads the product pages, checks robots.txt, decodes each
-image and records it in a transaction; img2dataset gets the list for nothing and re-encodes nothing.
-Rates are taken from the server's log, from the first to the last image, so starting up is not
-counted; wall time is given beside.
+Politeness is off: robots.txt allows everything, and there is no delay. Both programs get 16
+connections. The crawl also reads the product pages, checks robots.txt, decodes each image and
+records it in a transaction. img2dataset gets the list of URLs and re-encodes nothing. Rates follow
+from the server's log between the first and the last image, so that they exclude the start. The
+total time is printed beside them.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from benchmarks.shop import crawls
 from latent_atlas.shop.crawl.drawn import catalogue
-from tests.shop.crawl import crawls
 
 PER_PRODUCT = 5
 CONNECTIONS = 16
 
 
 def _serve(pipe: Connection, contents: list[bytes], images: int) -> None:
-    """A server in a process of its own: a listing, product pages, images; answers with its log."""
-    seen: list[tuple[float, str]] = []
+    """Serve a listing, product pages and images; send the log through `pipe` on request."""
+    log: list[tuple[float, str]] = []
     products = images // PER_PRODUCT
 
     def reply(path: str) -> tuple[str, bytes]:
@@ -61,7 +61,7 @@ def _serve(pipe: Connection, contents: list[bytes], images: int) -> None:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
-            seen.append((time.monotonic(), self.path))
+            log.append((time.monotonic(), self.path))
 
         def log_message(self, format: str, *args: object) -> None:
             pass
@@ -71,12 +71,13 @@ def _serve(pipe: Connection, contents: list[bytes], images: int) -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     pipe.send(server.server_address[1])
     while pipe.recv() == "log":
-        pipe.send(list(seen))
-        seen.clear()
+        pipe.send(list(log))
+        log.clear()
 
 
-def _rate(seen: list[tuple[float, str]], prefix: str) -> float:
-    times = [at for at, path in seen if path.startswith(prefix)]
+def _rate(log: list[tuple[float, str]], prefix: str) -> float:
+    """Requests per second for paths that begin with `prefix`."""
+    times = [at for at, path in log if path.startswith(prefix)]
     return (len(times) - 1) / (max(times) - min(times))
 
 
@@ -110,35 +111,39 @@ def _img2dataset(program: str, folder: Path, root: str, images: int) -> int:
 
 
 def main() -> None:
-    """Run both, alternately, and print a line a run."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Run both programs alternately, and print one line per run."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.shop.images",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("img2dataset")
     parser.add_argument("--images", type=int, default=3000)
     parser.add_argument("--rounds", type=int, default=2)
-    asked = parser.parse_args()
-    offers = catalogue.make(24, 0).offers
+    options = parser.parse_args()
+    offers = catalogue.draw_catalogue(24, 0).offers
     contents = [photo.content for offer in offers for photo in offer.photos]
     ours, theirs = multiprocessing.Pipe()
     server = multiprocessing.Process(
-        target=_serve, args=(theirs, contents, asked.images), daemon=True
+        target=_serve, args=(theirs, contents, options.images), daemon=True
     )
     server.start()
     root = f"http://127.0.0.1:{ours.recv()}"
-    for turn in range(asked.rounds):
+    for round_ in range(options.rounds):
         for name in ("crawl", "img2dataset"):
-            with tempfile.TemporaryDirectory() as place:
-                folder, began = Path(place), time.monotonic()
+            with tempfile.TemporaryDirectory() as temporary:
+                folder, began = Path(temporary), time.monotonic()
                 if name == "crawl":
                     count = _crawl(folder, root)
                 else:
-                    count = _img2dataset(asked.img2dataset, folder, root, asked.images)
+                    count = _img2dataset(options.img2dataset, folder, root, options.images)
                 wall = time.monotonic() - began
                 ours.send("log")
-                seen = ours.recv()
-                pages = f", {_rate(seen, '/p/'):.0f} pages/s" if name == "crawl" else ""
+                log = ours.recv()
+                pages = f", {_rate(log, '/p/'):.0f} pages/s" if name == "crawl" else ""
                 print(
-                    f"round {turn + 1}, {name}: {count} images, {_rate(seen, '/i/'):.0f} images/s"
-                    f"{pages}, {wall:.1f} s in all",
+                    f"round {round_ + 1}, {name}: {count} images, {_rate(log, '/i/'):.0f} images/s"
+                    f"{pages}, {wall:.1f} s in total",
                     flush=True,
                 )
     ours.send("end")

@@ -1,13 +1,15 @@
-"""How well shops' words are understood: ``python -m benchmarks.shop.labels``.
+"""Accuracy of the vocabulary on product texts: `python -m benchmarks.shop.labels`.
 
-Prints for each column and language the share of right values on the texts of ``texts.csv`` and
-``fresh_texts.csv`` (written later, without regard to the vocabulary), what was wrong, and every
-word that the vocabulary lacks.
+The texts are those the vocabulary was made with (``tests/shop/products/texts.csv``) and later ones,
+written independently of it (``benchmarks/shop/fresh_texts.csv``). The program prints the accuracy
+by column and language, the wrong values, and every word that the vocabulary does not contain.
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,59 +17,64 @@ from latent_atlas.shop.products import vocabulary
 from latent_atlas.shop.products.schema import VALUES
 from latent_atlas.shop.products.vocabulary import ProductText, Reading, Vocabulary
 
-FILES = ("texts.csv", "fresh_texts.csv")
+ROOT = Path(__file__).resolve().parents[2]
+FILES = (
+    ROOT / "tests" / "shop" / "products" / "texts.csv",
+    Path(__file__).with_name("fresh_texts.csv"),
+)
 
 Row = dict[str, str]
 
 
-def texts(names: Sequence[str] = FILES) -> list[Row]:
-    """Product texts with their right answers."""
+def read_texts(paths: Sequence[Path] = FILES) -> list[Row]:
+    """Product texts with their true values."""
     rows: list[Row] = []
-    for name in names:
-        with Path(__file__).with_name(name).open(encoding="utf-8", newline="") as file:
+    for path in paths:
+        with path.open(encoding="utf-8", newline="") as file:
             rows += csv.DictReader(file)
     return rows
 
 
-def read(row: Row, words: Vocabulary) -> Reading:
-    """What the vocabulary makes of a text."""
+def derive_values(row: Row, words: Vocabulary) -> Reading:
+    """The values that the vocabulary derives from a text."""
     attributes = [part.strip() for part in row["attributes"].split(";") if part.strip()]
     return words.read(
         ProductText(row["name"], attributes, row["description"], language=row["language"])
     )
 
 
-def wrong(rows: Sequence[Row], words: Vocabulary) -> dict[str, list[str]]:
-    """Column → the texts whose value is not the right one."""
-    found: dict[str, list[str]] = {column: [] for column in VALUES}
+def errors(rows: Sequence[Row], words: Vocabulary) -> dict[str, list[str]]:
+    """Column → texts with a wrong value."""
+    wrong: dict[str, list[str]] = {column: [] for column in VALUES}
     for row in rows:
-        values = read(row, words).values
+        values = derive_values(row, words).values
         for column in VALUES:
             if values[column] != row[column]:
-                told = f"{row['name']}: {values[column]!r}, not {row[column]!r}"
-                found[column].append(told)
-    return found
+                wrong[column].append(f"{row['name']}: {values[column]!r}, not {row[column]!r}")
+    return wrong
 
 
 def main() -> None:
-    """Print everything."""
+    """Print accuracies, errors and unknown words."""
+    argparse.ArgumentParser(
+        prog="python -m benchmarks.shop.labels", description=__doc__
+    ).parse_args()
     words = vocabulary.load()
-    for name in FILES:
+    for path in FILES:
         for language in ("de", "en"):
-            rows = [row for row in texts([name]) if row["language"] == language]
-            errors = wrong(rows, words)
+            rows = [row for row in read_texts([path]) if row["language"] == language]
+            wrong = errors(rows, words)
             shares = ", ".join(
-                f"{column} {1 - len(texts) / len(rows):.3f}" for column, texts in errors.items()
+                f"{column} {1 - len(texts) / len(rows):.3f}" for column, texts in wrong.items()
             )
-            print(f"{name}, {language}, {len(rows)} texts: {shares}")
-            for column, told in errors.items():
-                for text in told:
+            print(f"{path.name}, {language}, {len(rows)} texts: {shares}")
+            for column, texts in wrong.items():
+                for text in texts:
                     print(f"  {column}: {text}")
-    unknown: dict[tuple[str, str], int] = {}
-    for row in texts():
-        for place in dict.fromkeys(read(row, words).unknown):
-            unknown[place] = unknown.get(place, 0) + 1
-    print(f"{len(unknown)} unknown words, in {sum(unknown.values())} places:")
+    unknown = Counter(
+        word for row in read_texts() for word in dict.fromkeys(derive_values(row, words).unknown)
+    )
+    print(f"{len(unknown)} unknown words, {unknown.total()} occurrences:")
     ranked = sorted(unknown.items(), key=lambda item: (-item[1], item[0]))
     print(", ".join(f"{word} ({where}) {count}" for (where, word), count in ranked))
 

@@ -1,13 +1,13 @@
-"""A shop that nobody here wrote: django-oscar, filled with a folder of clothes, on loopback.
+"""Server of an independent shop system, django-oscar, with photos of clothes, on loopback.
 
-It needs an environment of its own, since Django is nothing that the pipeline uses:
+It needs a separate environment, because the pipeline does not use Django:
 
     python -m venv /tmp/oscar
     /tmp/oscar/bin/pip install "django-oscar==4.2.1" sorl-thumbnail whoosh-reloaded
     /tmp/oscar/bin/python benchmarks/shop/oscar_shop.py IMAGES FOLDER --products 400 --port 8765
 
-IMAGES holds one folder a class, as `train/dress/…jpg`; FOLDER gets the database, the media,
-``offered.json`` (what a perfect crawl would find) and ``visits.jsonl`` (what was asked for).
+IMAGES contains one folder per class, for example `train/dress/…jpg`. FOLDER receives the database,
+the media, ``offered.json`` (the products) and ``visits.jsonl`` (the request log).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-# Category pages link the hats all the same.
+# Category pages link the hats nevertheless.
 ROBOTS = b"""\
 User-agent: *
 Disallow: /basket/
@@ -46,7 +46,7 @@ TITLES = {
 
 
 def configure(folder: Path) -> None:
-    """The settings of Oscar's documentation, with SQLite and Whoosh."""
+    """Configure Django as in the documentation of Oscar, with SQLite and Whoosh."""
     os.environ["DJANGO_SETTINGS_MODULE"] = ""
     import oscar.defaults
     from django.conf import settings
@@ -161,7 +161,7 @@ def configure(folder: Path) -> None:
 
 
 def __getattr__(name: str) -> Any:
-    """Django asks its URL configuration, this module, for ``urlpatterns``."""
+    """Provide ``urlpatterns``, because this module is also Django's URL configuration."""
     if name != "urlpatterns":
         raise AttributeError(name)
     from django.apps import apps
@@ -177,8 +177,8 @@ def __getattr__(name: str) -> Any:
     ]
 
 
-def fill(images: Path, folder: Path, count: int) -> None:
-    """Offer `count` products, evenly over the classes."""
+def add_products(images: Path, folder: Path, count: int) -> None:
+    """Add `count` products, the same number per class."""
     from django.core.files import File
     from oscar.apps.catalogue.categories import create_from_breadcrumbs
     from oscar.core.loading import get_model
@@ -219,28 +219,28 @@ def fill(images: Path, folder: Path, count: int) -> None:
     (folder / "offered.json").write_text(json.dumps(offered, indent=1))
 
 
-class Logged:
-    """Serves robots.txt, and notes every request with the bytes that it took."""
+class LoggedShop:
+    """WSGI application that serves robots.txt, and logs every request with its bytes."""
 
     def __init__(self, shop: Any, log: Path) -> None:
         self._shop, self._log = shop, log
 
     def __call__(self, environ: dict[str, Any], start: Any) -> list[bytes]:
-        """One WSGI request."""
+        """Answer one request."""
         status = ["200 OK"]
 
-        def noted(line: str, headers: Any, *rest: Any) -> Any:
+        def start_logged(line: str, headers: Any, *rest: Any) -> Any:
             status[0] = line
             return start(line, headers, *rest)
 
         if environ["PATH_INFO"] == "/robots.txt":
-            noted("200 OK", [("Content-Type", "text/plain")])
+            start_logged("200 OK", [("Content-Type", "text/plain")])
             body = ROBOTS
         else:
-            answer = self._shop(environ, noted)
-            body = b"".join(answer)
-            if hasattr(answer, "close"):
-                answer.close()
+            response = self._shop(environ, start_logged)
+            body = b"".join(response)
+            if hasattr(response, "close"):
+                response.close()
         line = {"at": time.time(), "path": environ["PATH_INFO"], "query": environ["QUERY_STRING"]}
         line |= {"status": int(status[0][:3]), "bytes": len(body)}
         with self._log.open("a") as file:
@@ -249,42 +249,44 @@ class Logged:
 
 
 class Server(socketserver.ThreadingMixIn, WSGIServer):
-    """A thread a request."""
+    """Server with one thread per request."""
 
     daemon_threads = True
     request_queue_size = 64
 
 
-class Quiet(WSGIRequestHandler):
-    """The log is `Logged`'s business."""
+class QuietHandler(WSGIRequestHandler):
+    """Request handler without a log of its own; `LoggedShop` logs the requests."""
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing on the terminal."""
+        """Print nothing."""
 
 
 def main() -> None:
-    """Set the shop up where that was not done yet, and serve it until interrupted."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Set up the shop if necessary, and serve it until interrupted."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("images", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--products", type=int, default=400)
     parser.add_argument("--port", type=int, default=8765)
-    asked = parser.parse_args()
-    asked.folder.mkdir(parents=True, exist_ok=True)
-    configure(asked.folder)
-    if not (asked.folder / "offered.json").exists():
-        (asked.folder / "shop.sqlite").unlink(missing_ok=True)
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    configure(options.folder)
+    if not (options.folder / "offered.json").exists():
+        (options.folder / "shop.sqlite").unlink(missing_ok=True)
         from django.core.management import call_command
         from django.db import transaction
 
         call_command("migrate", verbosity=0)
         with transaction.atomic():
-            fill(asked.images, asked.folder, asked.products)
+            add_products(options.images, options.folder, options.products)
         call_command("rebuild_index", interactive=False, verbosity=0)
     from django.core.wsgi import get_wsgi_application
 
-    app = Logged(get_wsgi_application(), asked.folder / "visits.jsonl")
-    with make_server("127.0.0.1", asked.port, app, Server, Quiet) as server:
+    app = LoggedShop(get_wsgi_application(), options.folder / "visits.jsonl")
+    with make_server("127.0.0.1", options.port, app, Server, QuietHandler) as server:
         print(f"the shop is open at http://127.0.0.1:{server.server_port}/", flush=True)
         server.serve_forever()
 

@@ -1,0 +1,1 @@
+"""Analyses of trained models: computation, tables and plots, a package per question."""

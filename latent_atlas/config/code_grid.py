@@ -1,4 +1,4 @@
-"""The cells of a code, by the size of the images; without PyTorch, for params.yaml's sake."""
+"""Cells of a code by the size of the images, computed without PyTorch for params.yaml."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ MOST_HALVINGS = 6
 
 
 def halvings_of(height: int, width: int, most: int = MOST_HALVINGS) -> int:
-    """How often an image is halved: as long as both sides stay even, at most `most` times.
+    """Number of halvings of an image: as many as keep both sides even, at most `most`.
 
-    64×64 five times, down to 2×2; 96×64 four times, down to 6×4.
+    64×64 is halved five times, down to 2×2; 96×64 four times, down to 6×4.
 
     Raises:
-        ValueError: if 4 does not divide both sides, so that no cut into quadrants would be left, or
-            `most` is none of 1 to 6.
+        ValueError: if 4 does not divide both sides, so that the code could not be cut into
+            quadrants, or `most` is not from 1 to 6.
     """
     if not 1 <= most <= MOST_HALVINGS:
         raise ValueError(f"halvings: found {most}, expected a number from 1 to {MOST_HALVINGS}")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import ValidationError
 
 from latent_atlas.config.messages import explain, key_parts
 from latent_atlas.config.schema import Params
-from latent_atlas.config.section import Checked
+from latent_atlas.config.section import Checked, Scale
 from latent_atlas.util.console import UserError
 
 PARAMS = Path("params.yaml")
@@ -33,7 +33,7 @@ def read(path: Path) -> dict[str, Any]:
         values = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, ValueError) as error:  # no text, or a date that there is not
+    except (yaml.YAMLError, ValueError) as error:  # not text, or an impossible date
         reason = str(error).replace('in "<unicode string>", line', "in line")
         raise UserError(f"{path}: not valid YAML ({reason})") from None
     if not isinstance(values, dict):
@@ -42,25 +42,25 @@ def read(path: Path) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's, without two things that it reads in silence.
+    """PyYAML's loader, which refuses two things that the original accepts silently.
 
-    Of a key that stands in a mapping twice it would take the last value; and 010 is 8 to it and
-    1:30 is 90, but 10 and a text to DVC, which would record a value that no stage has used.
+    Of a key that a mapping has twice, the original takes the last value. It reads 010 as 8 and 1:30
+    as 90, but DVC reads 10 and a text, and would record a value that no stage has used.
     """
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        """Compose a mapping; what it merges (``<<``) is no part of it yet."""
+        """Compose a mapping; keys that it merges (``<<``) are not part of it yet."""
         node: yaml.MappingNode = super().compose_mapping_node(anchor)
-        found = set[tuple[str, str]]()
+        seen = set[tuple[str, str]]()
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if (key.tag, key.value) in found:
-                problem = f"the key {key.value!r} stands there twice"
+            if (key.tag, key.value) in seen:
+                problem = f"the mapping has the key {key.value!r} twice"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
-            found.add((key.tag, key.value))
+            seen.add((key.tag, key.value))
         return node
 
     def construct_integer(self, node: yaml.ScalarNode) -> int:
-        """An integer that DVC reads as the same."""
+        """Construct an integer that DVC reads as the same number."""
         value, written = int(self.construct_yaml_int(node)), node.value.replace("_", "")
         decimal = re.fullmatch(r"[+-]?\d+", written)
         if ":" in written or (decimal and int(written) != value):
@@ -73,32 +73,42 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_integer)
 
 
 def validate(values: Mapping[str, Any], where: str) -> Params:
-    """Check all values at once; `where` names the file in the error."""
-    return check(Params, values, where)
+    """Validate all values at once; `where` names the file in the error."""
+    scale = values.get("scale")
+    return check(Params, values, where, scale if scale in get_args(Scale) else "sample")
 
 
-def check(schema: type[Checked], values: Mapping[str, Any], where: str) -> Checked:
-    """Check all values of a file with a schema of its own, e.g. a study's.
+def check(
+    schema: type[Checked], values: Mapping[str, Any], where: str, scale: Scale | None = None
+) -> Checked:
+    """Validate all values of a file with a schema of its own, e.g. that of a study.
+
+    Args:
+        schema: of the file.
+        values: of the file.
+        where: name of the file, for error messages.
+        scale: the value that is taken of a pair ``{sample: …, full: …}``; None where `values` come
+            from a loaded object, which has plain integers.
 
     Raises:
         UserError: naming the file `where`, the key, what was found and what was expected.
     """
     try:
-        return schema.model_validate(values)
+        return schema.model_validate(values, context={"scale": scale})
     except ValidationError as error:
         problems = [dict(problem) for problem in error.errors(include_url=False)]
-        # A key that is missing may only be misspelt; the unknown one names it.
+        # A missing key may only be misspelt; the message about the unknown key comes first.
         problems.sort(key=lambda problem: problem["type"] == "missing")
-        # A value that fits no branch of a union is one problem, told by as many as it has branches.
+        # A value that fits no branch of a union is one problem, with an entry for each branch.
         place, value = key_parts(problems[0]), problems[0]["input"]
         first = [one for one in problems if key_parts(one) == place and one["input"] is value]
         more = len({tuple(key_parts(one)) for one in problems}) - 1
-        told = f"{where}: {explain(first, schema)}" + (f" (and {more} more)" if more else "")
-        raise UserError(told) from None
+        message = f"{where}: {explain(first, schema)}" + (f" (and {more} more)" if more else "")
+        raise UserError(message) from None
 
 
 def merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay `overlay` over `base`, mapping by mapping; other values replace."""
+    """Merge `overlay` into `base`, mapping by mapping; other values replace those of `base`."""
     merged = dict(base)
     for key, value in overlay.items():
         old = merged.get(key)
@@ -108,6 +118,6 @@ def merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]
 
 
 def without_runs(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a params.yaml, with no runs and no walks: for images that they do not fit."""
+    """The values of a params.yaml without runs, for images that the runs do not fit."""
     runs: dict[str, Any] = {family: {} for family in values["runs"]}
     return {**values, "runs": runs, "interpolation": {**values["interpolation"], "runs": []}}

@@ -1,63 +1,52 @@
-"""The names of models and networks in params.yaml; a new one adds a file beside this and a line.
+"""Registry of the models and networks that params.yaml can name.
 
-Names are resolved only when a model is built, so that params.yaml is validated without PyTorch.
+A new model or network adds a file to `latent_atlas.models` and an entry here. Entries name modules
+as text, which is resolved when a model is built, so that params.yaml is validated without PyTorch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from latent_atlas.config.code_grid import MOST_HALVINGS, cells_of
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from latent_atlas.models.base import Model, Recipe, Shape
-    from latent_atlas.models.networks.conv import Decoder
-
-Option = bool | int | float | str
+from latent_atlas.config.code_grid import cells_of
+from latent_atlas.config.section import Options
 
 
 class ModelEntry(NamedTuple):
-    """A model's line.
+    """Entry of a model.
 
     Attributes:
-        place: file in this folder and class in that file.
-        beta: the β that makes the model what its name says; None if β is a knob.
-        weights: the terms of its loss that ``loss_weights`` weighs.
-        options: its knobs beyond those of every model, with their defaults.
-        choices: what an option of words can be.
-        shares: the options that are shares, from 0 to 1.
-        least: what other numbers must be at least, where 0 is too little.
-        networks: those that it can be built of; empty for all.
-        likelihoods: those that its reconstruction can have.
-        company: whether it sees four neighbours beside each image.
-        rising: whether its loss may rise for a while because its objective changes.
+        place: module in `latent_atlas.models` and class in it, as ``module:Class``.
+        beta: the β that defines the model; None if β is a parameter.
+        weights: the terms of its loss that ``loss_weights`` weights.
+        options: module in `latent_atlas.models.options` and class in it; None for no options.
+        networks: networks that it can be built of; empty for all.
+        likelihoods: likelihoods that its reconstruction loss can have.
+        partners: whether a sample is an image and its partner images (neighbours of it).
+        rising: whether its loss may rise for some epochs because its objective changes.
     """
 
     place: str
     beta: float | None
     weights: tuple[str, ...] = ("reconstruction",)
-    options: Mapping[str, Option] = {}
-    choices: Mapping[str, tuple[str, ...]] = {}
-    shares: tuple[str, ...] = ()
-    least: Mapping[str, int] = {}
+    options: str | None = None
     networks: tuple[str, ...] = ()
     likelihoods: tuple[str, ...] = ("bernoulli", "gaussian")
-    company: bool = False
+    partners: bool = False
     rising: bool = False
 
 
 class NetworkEntry(NamedTuple):
-    """A network's line.
+    """Entry of a network.
 
     Attributes:
-        encoder, decoder: file in this folder and class in that file.
-        multiple: what must divide height and width.
-        cells: height, width and most halvings → what must divide the size of a code.
-        size: factors that make the network what its name says.
+        encoder: module in `latent_atlas.models` and class in it, as ``module:Class``.
+        decoder: likewise.
+        multiple: a divisor that height and width must have.
+        cells: height, width and number of halvings → a divisor that the size of a code must have.
+        size: factors of size that define the network.
     """
 
     encoder: str
@@ -78,82 +67,34 @@ MODELS = {
     "sampled_ae": ModelEntry("vae:VAE", beta=0.0),
     "vae": ModelEntry("vae:VAE", beta=1.0),
     "beta_vae": ModelEntry("vae:VAE", beta=None),
-    "tcvae": ModelEntry("tcvae:TCVAE", beta=None, options={"images": 10_000}, least={"images": 1}),
+    "tcvae": ModelEntry("tcvae:TCVAE", beta=None, options="tcvae:TCVAEOptions"),
     "factor_vae": ModelEntry(
-        "factor_vae:FactorVAE",
-        beta=1.0,
-        options={"gamma": 10.0, "units": 1000, "layers": 6},
-        least={"units": 1},
+        "factor_vae:FactorVAE", beta=1.0, options="factor_vae:FactorVAEOptions"
     ),
-    "dip_vae_1": ModelEntry(
-        "dip_vae:DIPVAE1", beta=1.0, options={"off_diagonal": 10.0, "diagonal": 100.0}
-    ),
-    "dip_vae_2": ModelEntry(
-        "dip_vae:DIPVAE2", beta=1.0, options={"off_diagonal": 10.0, "diagonal": 10.0}
-    ),
+    "dip_vae_1": ModelEntry("dip_vae:DIPVAE1", beta=1.0, options="dip_vae:DIPVAE1Options"),
+    "dip_vae_2": ModelEntry("dip_vae:DIPVAE2", beta=1.0, options="dip_vae:DIPVAE2Options"),
     "annealed_vae": ModelEntry(
         "annealed_vae:AnnealedVAE",
         beta=0.0,
-        options={"gamma": 1000.0, "capacity": 25.0, "until": 1.0, "stairs": 0},
+        options="annealed_vae:AnnealedVAEOptions",
         rising=True,
     ),
-    "tvae": ModelEntry(
-        "tvae:TVAE",
-        beta=None,
-        options={"triplet": 10.0, "margin": 1.0, "distance": "euclidean", "mining": "semi_hard"},
-        choices={
-            "distance": ("euclidean", "squared", "cosine"),
-            "mining": ("semi_hard", "hardest"),
-        },
-    ),
-    "aae": ModelEntry(
-        "aae:AAE",
-        beta=0.0,
-        options={
-            "prior": "normal",
-            "components": 10,
-            "radius": 4.0,
-            "hidden": 1000,
-            "joint": True,
-            "regularisation": 50.0,
-            "penalty": 10.0,
-            "pace": 1.0,
-        },
-        choices={"prior": ("normal", "mixture")},
-        least={"components": 1, "hidden": 1},
-    ),
-    "acai": ModelEntry(
-        "acai:ACAI",
-        beta=0.0,
-        options={"interpolation": 0.5, "gamma": 0.2, "maps": 32},
-        shares=("gamma",),
-        least={"maps": 1},
-    ),
+    "tvae": ModelEntry("tvae:TVAE", beta=None, options="tvae:TVAEOptions"),
+    "aae": ModelEntry("aae:AAE", beta=0.0, options="aae:AAEOptions"),
+    "acai": ModelEntry("acai:ACAI", beta=0.0, options="acai:ACAIOptions"),
     "dense_ae": ModelEntry(
         "mixing:DenseAE",
         beta=0.0,
         weights=("mixing_reconstruction",),
-        options={"width": 1.0, "depth": 1.0, "halvings": MOST_HALVINGS},
-        least={"halvings": 1},
+        options="mixing:DenseAEOptions",
         **_DENSE,
     ),
     "mixing": ModelEntry(
         "mixing:Mixing",
         beta=0.0,
         weights=("mixing_reconstruction", "adversarial", "classifier"),
-        options={
-            "width": 1.0,
-            "depth": 1.0,
-            "halvings": MOST_HALVINGS,
-            "tau": 0.5,
-            "warm_up": 0.0,
-            "attention": False,
-            "tiles": 2,
-            "segments": False,
-        },
-        shares=("tau", "warm_up"),
-        least={"halvings": 1, "tiles": 2},
-        company=True,
+        options="mixing:MixingOptions",
+        partners=True,
         **_DENSE,
     ),
 }
@@ -169,7 +110,7 @@ NETWORKS = {
         multiple=16,
         size={"width": 0.25},
     ),
-    "mlp": NetworkEntry("networks.conv:MlpEncoder", "networks.conv:MlpDecoder"),
+    "mlp": NetworkEntry("networks.mlp:MlpEncoder", "networks.mlp:MlpDecoder"),
     "broadcast": NetworkEntry(
         "networks.broadcast:BroadcastEncoder", "networks.broadcast:BroadcastDecoder"
     ),
@@ -188,33 +129,20 @@ NETWORKS = {
 }
 
 
-def build(name: str, recipe: Recipe) -> Model:
-    """The untrained model `name`.
-
-    Raises:
-        KeyError: if there is no such model.
-    """
-    model: Model = _at(MODELS[name].place)(recipe)
-    return model
+def options_of(model: str) -> type[Options]:
+    """The options class of `model`."""
+    place = MODELS[model].options
+    return Options if place is None else resolve(f"options.{place}")
 
 
-def new_encoder(name: str, shape: Shape, latent_dim: int, heads: int, **size: float) -> nn.Module:
-    """The encoder of network `name`: B×C×H×W images to `heads` B×latent_dim tensors.
-
-    `size` scales the networks that can be scaled, e.g. ``width=0.5``.
-    """
-    entry = NETWORKS[name]
-    encoder: nn.Module = _at(entry.encoder)(shape, latent_dim, heads, **entry.size, **size)
-    return encoder
+def modules_of(model: str, network: str) -> list[str]:
+    """The modules that a model and its network are imported from, as dotted names, sorted."""
+    entry = NETWORKS[network]
+    places = (MODELS[model].place, entry.encoder, entry.decoder)
+    return sorted({f"latent_atlas.models.{place.partition(':')[0]}" for place in places})
 
 
-def new_decoder(name: str, shape: Shape, latent_dim: int, **size: float) -> Decoder:
-    """The decoder of network `name`: B×latent_dim codes to B×C×H×W outputs, unbounded."""
-    entry = NETWORKS[name]
-    decoder: Decoder = _at(entry.decoder)(shape, latent_dim, **entry.size, **size)
-    return decoder
-
-
-def _at(place: str) -> Any:
+def resolve(place: str) -> Any:
+    """Import the class that ``module:Class`` names in `latent_atlas.models`."""
     module, _, name = place.partition(":")
     return getattr(import_module(f"latent_atlas.models.{module}"), name)

@@ -1,16 +1,33 @@
-"""The runs of params.yaml: which model is trained on which data, and how."""
+"""The runs of params.yaml: the model, data and training of each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializeAsAny,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from latent_atlas.config.code_grid import MOST_HALVINGS, check_tiles, grid_of
-from latent_atlas.config.messages import did_you_mean, hint
-from latent_atlas.config.registry import MODELS, NETWORKS, ModelEntry, Option
-from latent_atlas.config.section import Likelihood, Name, Positive, Scaled, Section
+from latent_atlas.config.messages import did_you_mean
+from latent_atlas.config.registry import MODELS, NETWORKS, options_of
+from latent_atlas.config.section import (
+    Likelihood,
+    Name,
+    NonNegative,
+    Options,
+    Positive,
+    Scaled,
+    Section,
+)
+
+Spec = TypeVar("Spec", bound="ModelSpec")
 
 
 def _registered(names: Mapping[str, Any]) -> AfterValidator:
@@ -32,103 +49,129 @@ class LossWeights(Section):
     """Weights of the terms of a loss.
 
     Attributes:
-        reconstruction: of the autoencoders and VAEs.
-        mixing_reconstruction, adversarial, classifier: of the mixing model, at the published scale.
+        reconstruction: weight of the reconstruction loss of autoencoders and VAEs.
+        mixing_reconstruction: weight of reconstruction in the mixing model and its autoencoder.
+        adversarial: weight of the adversarial loss of the mixing model.
+        classifier: weight of the classification loss of the mixing model.
     """
 
     reconstruction: Annotated[float, Field(gt=0)]
-    mixing_reconstruction: Annotated[float, Field(ge=0)]
-    adversarial: Annotated[float, Field(ge=0)]
-    classifier: Annotated[float, Field(ge=0)]
+    mixing_reconstruction: NonNegative
+    adversarial: NonNegative
+    classifier: NonNegative
 
 
-class RunSpec(Section):
-    """One model to train, as written in params.yaml.
+class ModelSpec(Section):
+    """A model and the data that it is trained on.
 
     Attributes:
-        latent_dim, beta: of its own, in the families whose runs do not follow the top-level ones.
-        epochs, batch_size, learning_rate: in place of those under ``train``.
-        options: knobs of this model alone; those left out have the defaults of the registry.
+        data: name of a data set.
+        model: name of a model.
+        network: network of encoder and decoder.
+        likelihood: distribution of the pixels that the reconstruction loss assumes.
+        options: options of the model; those left out have the defaults of its options class.
     """
 
     data: Name
     model: ModelName
     network: NetworkName
     likelihood: Likelihood
+    options: Annotated[SerializeAsAny[Options], Field(default={}, validate_default=True)]
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _typed_options(cls, values: Any, fields: ValidationInfo) -> Any:
+        """Validate the options with the class of the model, which also fills in the defaults.
+
+        The options of a checkpoint may be older than the class; the defaults are what they were
+        trained with.
+        """
+        if "model" not in fields.data:
+            return Options()  # the wrong name of the model is reported
+        model, schema = fields.data["model"], options_of(fields.data["model"])
+        for key in values if isinstance(values, Mapping) else ():
+            if key not in schema.model_fields:
+                names = ", ".join(schema.model_fields) or "no options"
+                raise ValueError(
+                    f"model {model!r} has no option {key!r}"
+                    f"{did_you_mean(str(key), schema.model_fields)} (it has {names})"
+                )
+        return schema.model_validate(values)
+
+    @model_validator(mode="after")
+    def _suits_model(self: Spec) -> Spec:
+        entry = MODELS[self.model]
+        for key, value, allowed in (
+            ("network", self.network, entry.networks or tuple(NETWORKS)),
+            ("likelihood", self.likelihood, entry.likelihoods),
+        ):
+            if value not in allowed:
+                raise ValueError(
+                    f"{key}: found {value!r}, but model {self.model!r} takes {' or '.join(allowed)}"
+                )
+        return self
+
+    def check_size(self, height: int, width: int, latent_dim: int, where: str, data: str) -> None:
+        """Check that the network suits the sizes of images and codes.
+
+        Args:
+            height: of the images, in pixels.
+            width: of the images, in pixels.
+            latent_dim: numbers in a code.
+            where: key of this section, for the message.
+            data: key of the data set, for the message.
+
+        Raises:
+            ValueError: if the images do not fit the network, or a code cannot be divided among
+                its cells, or the cells among the tiles that the options ask for.
+        """
+        entry = NETWORKS[self.network]
+        if height % entry.multiple or width % entry.multiple:
+            free = ", ".join(name for name, other in NETWORKS.items() if other.multiple == 1)
+            raise ValueError(
+                f"{where}.network: {self.network} takes multiples of {entry.multiple}, but {data} "
+                f"is {height}×{width}; change height and width, or choose {free}"
+            )
+        if entry.cells is None:
+            return
+        halvings = getattr(self.options, "halvings", MOST_HALVINGS)
+        try:
+            cells = entry.cells(height, width, halvings)
+            check_tiles(grid_of(height, width, halvings), getattr(self.options, "tiles", 2))
+        except ValueError as error:
+            raise ValueError(f"{where}.options: {error}") from None
+        if latent_dim % cells:
+            raise ValueError(
+                f"{where}.latent_dim: found {latent_dim}, expected a multiple of the "
+                f"{cells} cells that {self.network} has for {height}×{width} images"
+            )
+
+
+class RunSpec(ModelSpec):
+    """One model to train, as written in params.yaml.
+
+    Attributes:
+        latent_dim: numbers in a code, in families that do not follow the top-level ``latent_dim``.
+        beta: β, in families that do not follow the top-level ``beta``.
+        epochs: replaces ``train.epochs``.
+        batch_size: replaces ``train.batch_size``.
+        learning_rate: replaces ``train.learning_rate``.
+    """
+
     latent_dim: Positive | None = None
-    beta: Annotated[float, Field(ge=0)] | None = None
+    beta: NonNegative | None = None
     epochs: Scaled | None = None
     batch_size: Positive | None = None
     learning_rate: Annotated[float, Field(gt=0)] | None = None
-    options: dict[str, Option] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _suits_model(self) -> RunSpec:
-        check_options(self.model, self.options)
-        check_suits(self.model, self.network, self.likelihood)
-        return self
-
-
-def check_suits(model: str, network: str, likelihood: str) -> None:
-    """Raise ValueError unless `model` can be built of this network, with this likelihood."""
-    entry = MODELS[model]
-    for key, found, allowed in (
-        ("network", network, entry.networks or tuple(NETWORKS)),
-        ("likelihood", likelihood, entry.likelihoods),
-    ):
-        if found not in allowed:
-            raise ValueError(
-                f"{key}: found {found!r}, but model {model!r} takes {' or '.join(allowed)}"
-            )
-
-
-_KINDS = {bool: "a boolean", int: "an integer", float: "a number", str: "text"}
-
-
-def check_options(model: str, options: Mapping[str, Option]) -> dict[str, Option]:
-    """All options of `model`, with the defaults of those left out.
-
-    Raises:
-        ValueError: for an option that the model does not have, or a value that it cannot have.
-    """
-    defaults = MODELS[model].options
-    for key, value in options.items():
-        if key not in defaults:
-            known = ", ".join(defaults) or "none"
-            raise ValueError(
-                f"options: model {model!r} has no option {key!r}"
-                f"{did_you_mean(key, defaults)} (it has {known})"
-            )
-        kinds = (int, float) if isinstance(defaults[key], float) else type(defaults[key])
-        if not isinstance(value, kinds) or isinstance(value, bool) != isinstance(
-            defaults[key], bool
-        ):
-            raise ValueError(
-                f"options.{key}: found {value!r}, expected {_KINDS[type(defaults[key])]} "
-                f"like {defaults[key]!r}{hint(value)}"
-            )
-        known_words = MODELS[model].choices.get(key)
-        if known_words is not None and value not in known_words:
-            raise ValueError(
-                f"options.{key}: found {value!r}, expected one of {', '.join(known_words)}"
-                f"{did_you_mean(str(value), known_words)}"
-            )
-        if isinstance(value, int | float):
-            _check_range(MODELS[model], key, value)
-    return {**defaults, **options}
-
-
-def _check_range(entry: ModelEntry, key: str, value: float) -> None:
-    """Raise ValueError for a number that the option `key` cannot be: none may be below 0."""
-    least = entry.least.get(key, 0)
-    if key in entry.shares and not 0 <= value <= 1:
-        raise ValueError(f"options.{key}: found {value!r}, expected a share from 0 to 1")
-    if value < least:
-        raise ValueError(f"options.{key}: found {value!r}, expected {least} or more")
 
 
 class Family(NamedTuple):
-    """What the runs of a family fix themselves, and what follows the top-level knobs."""
+    """The parameters that each run of a family sets itself.
+
+    Attributes:
+        own_latent_dim: the run sets ``latent_dim``; otherwise the top-level one counts.
+        own_beta: the run sets ``beta`` if its model takes any; otherwise the top-level one counts.
+    """
 
     own_latent_dim: bool
     own_beta: bool
@@ -147,14 +190,14 @@ MIXED = ("dense_ae", "mixing")
 
 
 class Runs(Section):
-    """All trainings by family, so that a knob retrains only the models that it turns.
+    """All trainings by family, so that a changed parameter retrains only the models that use it.
 
     Attributes:
         plain: models without a β.
         beta: models that follow the top-level ``beta``.
         plane: models with two latents, whose whole latent space fits on a page.
-        scenes: models of scenes that can be mixed, see docs/mixing.md.
-        paintings: models of paintings whose latent spaces are mapped, see docs/cartography.md.
+        scenes: models of scenes whose codes can be mixed.
+        paintings: models of paintings whose latent spaces are mapped.
     """
 
     plain: dict[Name, RunSpec]
@@ -174,61 +217,55 @@ class Runs(Section):
         names = [name for _, name, _ in self.items()]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"run {twice[0]!r} stands in two families; give it two names")
+            raise ValueError(f"run {twice[0]!r} is in two families; rename one of the two")
         for family, name, spec in self.items():
             _check_family(family, name, spec)
         return self
 
 
 def _check_family(family: str, name: str, spec: RunSpec) -> None:
-    """Raise ValueError unless the run sets just the knobs that its family leaves to it."""
+    """Raise ValueError unless the run sets exactly the parameters that its family leaves to it."""
     free_beta = MODELS[spec.model].beta is None
     if family in ("plain", "beta") and (family == "beta") != free_beta:
         raise ValueError(
-            f"run {name!r} with model {spec.model!r} stands under {family!r}; models with a β "
-            "of any size belong under 'beta', the others under 'plain'"
+            f"run {name!r} with model {spec.model!r} is under {family!r}; models that take any β "
+            "belong under 'beta', the others under 'plain'"
         )
     if (family == "scenes") != (spec.model in MIXED):
         raise ValueError(
-            f"run {name!r} with model {spec.model!r} stands under {family!r}; "
+            f"run {name!r} with model {spec.model!r} is under {family!r}; "
             f"{' and '.join(MIXED)} belong under 'scenes', the others elsewhere"
         )
     if family == "plane" and spec.latent_dim != 2:
         raise ValueError(f"run {name!r} under 'plane' needs latent_dim 2")
     rules = FAMILIES[family]
-    if rules.own_latent_dim != (spec.latent_dim is not None):
+    if rules.own_latent_dim and spec.latent_dim is None:
+        raise ValueError(f"run {name!r} under {family!r} needs a latent_dim of its own")
+    if spec.latent_dim is not None and not rules.own_latent_dim:
         raise ValueError(
-            f"run {name!r} under {family!r} "
-            + (
-                "needs a latent_dim of its own"
-                if rules.own_latent_dim
-                else "follows the top-level latent_dim; remove its own"
-            )
+            f"run {name!r} under {family!r} follows the top-level latent_dim; remove its own"
         )
-    if (rules.own_beta and free_beta) != (spec.beta is not None):
-        raise ValueError(
-            f"run {name!r} under {family!r} with model {spec.model!r} "
-            + (
-                "has no beta of its own; remove it"
-                if spec.beta is not None
-                else "needs a beta of its own"
-            )
-        )
+    needs_beta = rules.own_beta and free_beta
+    if needs_beta != (spec.beta is not None):
+        problem = "needs a beta of its own" if needs_beta else "has no beta of its own; remove it"
+        raise ValueError(f"run {name!r} under {family!r} with model {spec.model!r} {problem}")
 
 
 class Train(Section):
     """The training loop.
 
     Attributes:
-        batch_size: images a step, over all processes together.
-        learning_rate: of Adam.
+        epochs: passes over the training images.
+        batch_size: images per step, over all processes together.
+        learning_rate: learning rate of Adam.
         schedule: epoch → factor on the learning rate from that epoch on; empty for none.
-        patience: stop after so many epochs without a better validation loss; null never stops.
-        precision: ``32-true`` or ``bf16-mixed``.
-        accelerator: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        checkpoint_seconds: how much work an interruption may cost.
-        mean_start: the untrained decoder puts out the data's mean image; false leaves it at
-            PyTorch's small biases.
+        patience: stop after this number of epochs without a better validation loss; null never
+            stops early.
+        precision: number format of the forward and backward passes.
+        accelerator: device of the training; ``auto`` takes a GPU where there is one.
+        checkpoint_seconds: seconds between two saved states, which an interruption can cost.
+        mean_start: start the decoder at the mean image of the data; false keeps PyTorch's small
+            biases.
     """
 
     epochs: Scaled
@@ -238,75 +275,36 @@ class Train(Section):
     patience: Positive | None
     precision: Literal["32-true", "bf16-mixed"]
     accelerator: Literal["auto", "cpu", "cuda", "mps"]
-    checkpoint_seconds: Annotated[float, Field(ge=0)]
+    checkpoint_seconds: NonNegative
     mean_start: bool = True
 
 
-class Run(Section):
-    """A run with every knob resolved: all that its training depends on, beside the data."""
+class Run(ModelSpec):
+    """A run with every parameter resolved: all that its training depends on, beside the images.
+
+    Attributes:
+        name: of the run.
+        family: of the run, or ``study``.
+        latent_dim: numbers in a code.
+        beta: β.
+        loss_weights: term → weight, for the terms of the model's loss.
+        seed: of initial weights, order and noise.
+        epochs: passes over the training images, in place of ``train.epochs``.
+        train: the training loop.
+    """
 
     name: Name
     family: str
-    data: Name
-    model: ModelName
-    network: NetworkName
-    likelihood: Likelihood
     latent_dim: Positive
     beta: float
     loss_weights: dict[str, float]
-    options: Annotated[dict[str, Option], Field(default_factory=dict, validate_default=True)]
     seed: int
     epochs: Positive
     train: Train
 
-    @field_validator("options")
-    @classmethod
-    def _every_option(cls, options: dict[str, Option], run: ValidationInfo) -> dict[str, Option]:
-        """Give options that are younger than a checkpoint their defaults, which change nothing."""
-        return check_options(run.data["model"], options) if "model" in run.data else options
-
     def title(self) -> str:
-        """The run in a line, for figures and tables."""
+        """One line that describes the run, for figures and tables."""
         return (
             f"{self.name}: {self.model} ({self.network}, {self.likelihood}), "
             f"latent_dim {self.latent_dim}, β {self.beta:g}, {self.epochs} epochs, seed {self.seed}"
-        )
-
-
-def check_network(network: str, height: int, width: int, where: str, data: str) -> None:
-    """Raise ValueError if images of this size do not fit `network`, naming the key `where`."""
-    multiple = NETWORKS[network].multiple
-    if height % multiple or width % multiple:
-        free = ", ".join(name for name, entry in NETWORKS.items() if entry.multiple == 1)
-        raise ValueError(
-            f"{where}.network: {network} takes multiples of {multiple}, but {data} is "
-            f"{height}×{width}; change height and width, or choose {free}"
-        )
-
-
-def check_cells(
-    network: str,
-    height: int,
-    width: int,
-    latent_dim: int,
-    where: str,
-    options: Mapping[str, Option],
-) -> None:
-    """Raise ValueError if a code of this size cannot be shared out among the cells of `network`.
-
-    Or if the cells cannot be shared out among the tiles that the model's `options` ask for.
-    """
-    cells = NETWORKS[network].cells
-    if cells is None:
-        return
-    most = int(options.get("halvings", MOST_HALVINGS))
-    try:
-        count = cells(height, width, most)
-        check_tiles(grid_of(height, width, most), int(options.get("tiles", 2)))
-    except ValueError as error:
-        raise ValueError(f"{where}.options: {error}") from None
-    if latent_dim % count:
-        raise ValueError(
-            f"{where}.latent_dim: found {latent_dim}, expected a multiple of the "
-            f"{count} cells that {network} has for {height}×{width} images"
         )

@@ -1,36 +1,31 @@
 """The schema of params.yaml: every section but the runs, and the whole file.
 
 The file is validated as a whole before a stage does anything. An unknown key is refused with the
-did_you_mean known name.
+nearest known name.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from latent_atlas.config.messages import did_you_mean
+from latent_atlas.config.messages import RENAMED, did_you_mean
 from latent_atlas.config.registry import MODELS
-from latent_atlas.config.runs import (
-    LossWeights,
-    Run,
-    Runs,
-    Train,
-    check_cells,
-    check_network,
-    check_options,
-)
+from latent_atlas.config.runs import LossWeights, ModelSpec, Run, Runs, Train
 from latent_atlas.config.section import (
     PROXY,
     SHA256,
     Contact,
     Name,
+    NonNegative,
+    PerScale,
     Positive,
     Scale,
     Scaled,
     Section,
     Seed,
+    Share,
 )
 from latent_atlas.util.console import UserError
 
@@ -40,42 +35,51 @@ SHOP = "shop"
 _TAKEN = (SHOP, "products", "crawl")
 """Folders of `data/` that the stages `scrape` and `products` write."""
 
+_OLD_DATA = ("fashion", "art", "coco")
+"""Former names of data sets, which have new ones in `RENAMED`."""
+
 LICENCES = {
     "drawn:": "CC0-1.0",
     "sklearn:digits": "BSD-3-Clause (scikit-learn), UCI optical recognition of handwritten digits",
 }
-"""What a source begins with → the licence of its images, where that is known without asking."""
+"""Prefix of a source → the licence of its images, where it is known."""
 
 MIN_REFERENCE = 10
-"""Images that stand for the data: the distance from them is a mean over the did_you_mean five."""
+"""Smallest number of reference images; the distance to them is a mean over the nearest five."""
 
-MIN_JUDGED = 20
-"""Scenes of which a fifth is held out to tell how well a judge sees."""
+MIN_CLASSIFIER_IMAGES = 20
+"""Smallest number of scenes for the object classifier, of which a fifth is held out for testing."""
 
+Side = Annotated[int, Field(ge=16, le=4096)]
 
-def _enough_judged(scaled: Scaled) -> Scaled:
-    fewest = min(scaled.sample, scaled.full)
-    if fewest < MIN_JUDGED:
-        raise ValueError(f"found {fewest}, expected at least {MIN_JUDGED}")
-    return scaled
+ValidShare = Annotated[float, Field(ge=0, lt=1)]
 
+PositiveFloat = Annotated[float, Field(gt=0)]
 
-def _enough_reference(scaled: Scaled) -> Scaled:
-    fewest = min(scaled.sample, scaled.full)
-    if fewest < MIN_REFERENCE:
-        raise ValueError(f"found {fewest}, expected at least {MIN_REFERENCE}")
-    return scaled
+Text = Annotated[str, Field(min_length=1)]
 
 
 class TableSource(Section):
-    """How to read a CSV beside a folder of images."""
+    """Columns of a CSV beside a folder of images.
+
+    Attributes:
+        file: column with the names of the images.
+        label: column with their labels.
+    """
 
     file: str = "filename"
     label: str = "style"
 
 
 class CocoSource(Section):
-    """Which COCO images to take, and how many further rows to make of each."""
+    """Choice of COCO images, and further rows made of each.
+
+    Attributes:
+        min_boxes: smallest number of boxes in an image.
+        min_side: shorter side of an image in pixels, at least.
+        flips: add the mirrored image.
+        crops: number of random crops to add.
+    """
 
     min_boxes: Annotated[int, Field(ge=0)] = 4
     min_side: Annotated[int, Field(ge=0)] = 200
@@ -84,29 +88,33 @@ class CocoSource(Section):
 
 
 class DataSet(Section):
-    """One image store: what it is made from and how.
+    """One image store: its source and its form.
 
     Attributes:
         source: ``drawn:<name>``, ``sklearn:digits``, ``torchvision:<name>``, or a path or URL of a
             folder, archive, npz, CSV, COCO json or IDX file.
-        height, width: of the stored images, in pixels.
+        height: of the stored images, in pixels.
+        width: of the stored images, in pixels.
         channels: 1 (grey) or 3 (RGB).
-        fit: how another aspect ratio is made to fit.
+        fit: treatment of images with another aspect ratio.
         valid_share: share of images for validation, where the source has no splits of its own.
-        count: how many images to draw; for drawn sources only.
-        classes: keep these classes only, or the so many largest; null keeps all.
-        limit: keep at most so many images of a source that is not drawn; null keeps all.
-        licence: of the images, as far as known; goes into the card. Null: that of `LICENCES`.
-        sha256, size: checked after a download where given; size in bytes.
-        table, coco: options of the CSV and the COCO source.
+        count: number of images to draw; for drawn sources only.
+        classes: keep only these classes, or this number of the largest ones; null keeps all.
+        limit: keep at most this number of images of a source that is not drawn; null keeps all.
+        licence: of the images, for the data card. Null takes the known licence of a drawn or
+            bundled source, else ``unknown``.
+        sha256: checksum of a downloaded file; null does not check it.
+        size: size of a downloaded file in bytes; null does not check it.
+        table: columns of a CSV source.
+        coco: choice of images of a COCO source.
     """
 
-    source: Annotated[str, Field(min_length=1)]
-    height: Annotated[int, Field(ge=16, le=4096)]
-    width: Annotated[int, Field(ge=16, le=4096)]
+    source: Text
+    height: Side
+    width: Side
     channels: Literal[1, 3] = 3
     fit: Literal["crop", "pad", "stretch"] = "crop"
-    valid_share: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    valid_share: ValidShare = 0.1
     count: Scaled | None = None
     classes: list[str] | Positive | None = None
     limit: Positive | None = None
@@ -118,7 +126,7 @@ class DataSet(Section):
 
     @property
     def known_licence(self) -> str:
-        """`licence`, or what is known of one for this kind of source."""
+        """`licence`, or the known licence of this kind of source."""
         kinds = (kind for kind in LICENCES if self.source.startswith(kind))
         return self.licence or next((LICENCES[kind] for kind in kinds), "unknown")
 
@@ -130,27 +138,28 @@ class DataSet(Section):
 
 
 class Evaluate(Section):
-    """Numbers and pictures of a trained model.
+    """Metrics and pictures of a trained model.
 
     Attributes:
-        batch_size: images at once; changes no result.
-        active_threshold: a latent is active if its posterior mean varies by more over the
-            validation images (Burda et al. 2016, section 5.2).
-        examples: pairs in a strip, and images of a class.
+        batch_size: images per batch; changes no result.
+        active_threshold: a latent is active if the variance of its posterior mean over the
+            validation images is larger (Burda et al. 2016, section 5.2).
+        examples: pairs in a strip, and images per class.
         samples: random samples beside decoder(0).
-        traversal: a latent goes from −traversal to +traversal; at β = 0, deviations of its codes.
+        traversal: a latent is varied from −traversal to +traversal; at β = 0, in standard
+            deviations of its codes.
         steps: columns of a traversal.
-        mesh: rows and columns of the mesh of a two-latent model.
-        scatter: images of a class in the scatter of a two-latent model.
-        bins: of a latent or factor where mutual information is measured.
-        examine: measure all of `latent_atlas.metrics.disentanglement`, not its mig and modularity alone.
+        mesh: rows and columns of the mesh of a model with two latents.
+        scatter: images per class in the scatter plot of a model with two latents.
+        bins: bins of a latent or factor for mutual information.
+        examine: compute all disentanglement metrics, not MIG and modularity only.
     """
 
     batch_size: Positive
-    active_threshold: Annotated[float, Field(gt=0)]
+    active_threshold: PositiveFloat
     examples: Positive
     samples: Positive
-    traversal: Annotated[float, Field(gt=0)]
+    traversal: PositiveFloat
     steps: Annotated[int, Field(ge=3)]
     mesh: Annotated[int, Field(ge=2)]
     scatter: Positive
@@ -159,16 +168,17 @@ class Evaluate(Section):
 
 
 class CrawlLimits(Section):
-    """What one run of a crawl may take; a later run goes on where it ended.
+    """Limits of one run of a crawl; a later run continues where it ended.
 
     Attributes:
         pages: category and product pages.
-        bytes: received in all.
-        page_bytes, image_bytes: of one answer, unpacked.
-        pixels: of one image.
-        seconds: of the run.
-        answer_seconds: from a request to the end of its answer.
-        wait_seconds: the longest pause that a server may ask for before the run ends.
+        bytes: received bytes in all.
+        page_bytes: bytes of one page, unpacked.
+        image_bytes: bytes of one image file, unpacked.
+        pixels: pixels of one image.
+        seconds: duration of the run.
+        answer_seconds: time from a request to the end of its answer.
+        wait_seconds: longest pause that a server may ask for before the run ends.
     """
 
     pages: Positive
@@ -176,9 +186,9 @@ class CrawlLimits(Section):
     page_bytes: Positive
     image_bytes: Positive
     pixels: Positive
-    seconds: Annotated[float, Field(gt=0)]
-    answer_seconds: Annotated[float, Field(gt=0)]
-    wait_seconds: Annotated[float, Field(gt=0)]
+    seconds: PositiveFloat
+    answer_seconds: PositiveFloat
+    wait_seconds: PositiveFloat
 
 
 class Scrape(Section):
@@ -186,71 +196,76 @@ class Scrape(Section):
 
     Attributes:
         shop: ``drawn`` for the shop that the stage draws and serves itself, or a shop file.
-        contact: an address or URL under which the crawler's operator can be reached; required for
-            every shop but one on this machine.
-        products: how many the drawn shop offers.
-        retries: how often a failing request is repeated at once, before the second pass.
+        contact: mail address or URL of the crawler's operator; required for every shop that is
+            not on this machine.
+        products: number of products that the drawn shop offers.
+        retries: immediate repetitions of a failing request, before the second pass.
         retry_seconds: pause of a host after a failing answer; doubles with each retry.
         proxy: URL of a proxy; null uses none, whatever the environment says.
         shard_bytes: size of a shard of original images.
+        limits: limits of one run of the crawl.
     """
 
-    shop: Annotated[str, Field(min_length=1)]
+    shop: Text
     contact: Contact | None
     products: Scaled
     retries: Annotated[int, Field(ge=0, le=10)]
-    retry_seconds: Annotated[float, Field(gt=0)]
+    retry_seconds: PositiveFloat
     proxy: Annotated[str, Field(pattern=PROXY)] | None
     shard_bytes: Positive
     limits: CrawlLimits
 
 
 class PhotoRules(Section):
-    """What a product's photo must be like (thesis, section 3.1.1).
+    """Rules for the photo of a product (thesis, section 3.1.1).
 
     Attributes:
         min_side: shorter side in pixels.
-        min_ground: brightness of the border's median, 0 to 255: a white or bright background.
-        max_ground_spread: share of the border that is not of the background's colour.
-        min_area, max_area: share of the picture that is garment.
-        max_second: area of the second largest part, as a share of the largest: one garment only.
-        max_skin: share of skin in what is not background.
-        min_limbs: share of skin in an outer eighth of that: with more, a person is in the picture,
-        limbs_ratio: if it is also so many times the share of skin in all of it. A garment of that
-            colour has as much of it everywhere.
+        min_ground: brightness of the median colour of the border, for a bright background.
+        max_ground_spread: share of the border that does not have the colour of the background.
+        min_area: smallest share of the picture that is garment.
+        max_area: largest share of the picture that is garment.
+        max_second: area of the second largest part, as a share of the largest; rules out photos
+            of several garments.
+        max_skin: share of skin in the foreground.
+        min_limbs: share of skin in an outer eighth of the foreground. Above it, the photo shows a
+            person, unless the garment itself has the colour of skin, see ``limbs_ratio``.
+        limbs_ratio: how many times the share of skin in the whole foreground that share must be.
+            A garment with the colour of skin has it everywhere.
         near: mean difference in pixel values, 0 to 255, up to which two photos are the same.
     """
 
     min_side: Positive
     min_ground: Annotated[float, Field(ge=0, le=255)]
-    max_ground_spread: Annotated[float, Field(ge=0, le=1)]
-    min_area: Annotated[float, Field(ge=0, le=1)]
-    max_area: Annotated[float, Field(ge=0, le=1)]
-    max_second: Annotated[float, Field(ge=0, le=1)]
-    max_skin: Annotated[float, Field(ge=0, le=1)]
-    min_limbs: Annotated[float, Field(ge=0, le=1)]
+    max_ground_spread: Share
+    min_area: Share
+    max_area: Share
+    max_second: Share
+    max_skin: Share
+    min_limbs: Share
     limbs_ratio: Annotated[float, Field(ge=1)]
-    near: Annotated[float, Field(ge=0)]
+    near: NonNegative
 
 
 class Products(Section):
-    """From the crawl's table to the image store ``shop``.
+    """From the table of the crawl to the image store ``shop``.
 
     Attributes:
-        height, width: of the stored images, in pixels; photos are padded with their background.
+        height: of the stored images, in pixels; photos are padded with their background.
+        width: of the stored images, in pixels.
         valid_share: share of images for validation.
-        rules: what a product's photo must be like.
+        rules: rules for the photo of a product.
         backbone: name of the network whose features sort the model photos.
-        clusters: how many kinds of model photos there may be.
-        examples: SHA-256 of two or three photos that show what is wanted; with any, they choose the
-            cluster, otherwise a rule on skin, garment area and symmetry does.
+        clusters: number of kinds of model photos.
+        examples: SHA-256 of two or three wanted photos, which choose the cluster. Without any, a
+            rule on skin, garment area and symmetry chooses it.
     """
 
-    height: Annotated[int, Field(ge=16, le=4096)]
-    width: Annotated[int, Field(ge=16, le=4096)]
-    valid_share: Annotated[float, Field(ge=0, lt=1)]
+    height: Side
+    width: Side
+    valid_share: ValidShare
     rules: PhotoRules
-    backbone: Annotated[str, Field(min_length=1)]
+    backbone: Text
     clusters: Annotated[int, Field(ge=2, le=100)]
     examples: list[Annotated[str, Field(pattern=SHA256)]]
 
@@ -259,19 +274,21 @@ class DeepCluster(Section):
     """Features learnt from the clusters of the features (Caron et al. 2018).
 
     Attributes:
-        network: made for small images, see `latent_atlas.models.cluster_net`.
-        width: factor on the number of maps.
-        features: numbers in a feature.
+        network: network for small images, see `latent_atlas.models.cluster_net`.
+        width: factor on the number of feature maps.
+        features: numbers in a feature vector.
         sobel: learn from edges only.
-        quadrants: learn from quadrants rather than from whole images.
-        clusters: pseudo-labels.
-        components: of the whitened features that are clustered.
-        iterations: of k-means.
-        learning_rate: of stochastic gradient descent with momentum.
+        quadrants: learn from quadrants in place of whole images.
+        clusters: number of pseudo-labels.
+        components: principal components of the whitened features that are clustered.
+        iterations: iterations of k-means.
+        epochs: passes over the training images.
+        batch_size: images per step.
+        learning_rate: learning rate of stochastic gradient descent with momentum.
     """
 
     network: Literal["alexnet", "vgg"]
-    width: Annotated[float, Field(gt=0)]
+    width: PositiveFloat
     features: Annotated[int, Field(ge=8)]
     sobel: bool
     quadrants: bool
@@ -280,30 +297,29 @@ class DeepCluster(Section):
     iterations: Positive
     epochs: Scaled
     batch_size: Annotated[int, Field(ge=2)]
-    learning_rate: Annotated[float, Field(gt=0)]
+    learning_rate: PositiveFloat
 
 
 class QuadrantNeighbours(Section):
-    """The images whose quadrants are most like those of each image.
+    """Search for the images whose quadrants are most similar to those of each image.
 
     Attributes:
-        backbone: ``deepcluster`` for what the stage deepcluster learnt from the same images, or a
-            name that `latent_atlas.models.backbones.load` knows.
+        backbone: ``deepcluster`` for the features that the stage deepcluster learnt from the same
+            images, or a name that `latent_atlas.models.backbones.load` knows.
         tiles: 2 for quadrants, 3 for nine tiles.
-        size: side to which quadrants are stretched before they enter the network; null takes the
-            network's own.
-        search: ``clusters`` looks within the cluster of each quadrant, as in the thesis; ``exact``
-            among all, ``ivf`` among all, by an inverted file.
-        clusters: of k-means, and lists of the inverted file.
-        iterations: of k-means.
+        size: side to which quadrants are resized for the network; null takes the network's own.
+        search: ``clusters`` searches within the cluster of each quadrant, as in the thesis;
+            ``exact`` among all; ``ivf`` among all, with an inverted file.
+        clusters: clusters of k-means, and lists of the inverted file.
+        iterations: iterations of k-means.
         probes: lists that ``ivf`` visits.
-        distinct: pass over pictures made from the same photograph (flips, crops).
-        batch_size: images at once; changes no result but rounding.
+        distinct: leave out images made from the same photograph (flips, crops).
+        batch_size: images per batch; changes results by rounding only.
     """
 
-    backbone: Annotated[str, Field(min_length=1)]
+    backbone: Text
     tiles: Literal[2, 3] = 2
-    size: Annotated[int, Field(ge=16, le=4096)] | None
+    size: Side | None
     search: Literal["clusters", "exact", "ivf"]
     clusters: Scaled
     iterations: Positive
@@ -313,40 +329,40 @@ class QuadrantNeighbours(Section):
 
 
 class Mixing(Section):
-    """Measures and pictures of mixed scenes, for the runs of the family ``scenes``.
+    """Metrics and pictures of mixed scenes, for the runs of the family ``scenes``.
 
     Attributes:
-        mixes: how many validation images are mixed.
+        mixes: number of validation images that are mixed.
         tau: a neighbour is taken up to this quantile of the distances, as in training.
-        segments: exchange figures in place of whole quadrants.
-        judged: drawn scenes that the judge of objects is trained on.
-        backbone: name of the network whose features the judge and the distances use.
-        size: side to which pictures are stretched for it.
+        segments: exchange only the foreground of the quadrants.
+        classifier_images: drawn scenes that the object classifier is trained on.
+        backbone: network of the features for the object classifier and the distances.
+        size: side to which pictures are resized for it.
         examples: mixes on a sheet.
     """
 
     mixes: Scaled
-    tau: Annotated[float, Field(ge=0, le=1)]
+    tau: Share
     segments: bool = False
-    judged: Annotated[Scaled, AfterValidator(_enough_judged)]
-    backbone: Annotated[str, Field(min_length=1)]
-    size: Annotated[int, Field(ge=16, le=4096)]
+    classifier_images: Annotated[int, PerScale(MIN_CLASSIFIER_IMAGES)]
+    backbone: Text
+    size: Side
     examples: Positive
 
 
 class Cartography(Section):
-    """What is measured of the latent spaces of the family ``paintings``, see docs/cartography.md.
+    """Analysis of the latent spaces of the family ``paintings``.
 
     Attributes:
-        partitions: columns by which images are sorted beside their label, where there are any.
-        components: shares of variance in the tables.
+        partitions: columns that divide the images into groups, beside the label.
+        components: number of principal components in the tables.
         clusters: the smallest and the largest number of clusters; the silhouette chooses.
-        neighbours: training codes whose labels are asked.
+        neighbours: training codes whose labels predict that of an image.
         draws: random halves of the images, for the intervals of clusterings.
         resamples: bootstrap samples and permutations, for all other intervals and tests.
-        mapped: at most so many images on a map.
-        perplexity: of t-SNE.
-        thumbnails: a map shows at most so many squared.
+        mapped: largest number of images on a map.
+        perplexity: perplexity of t-SNE.
+        thumbnails: largest number of thumbnails along each side of a map.
     """
 
     partitions: list[str]
@@ -371,20 +387,21 @@ class Cartography(Section):
 
 
 class Interpolation(Section):
-    """Walks from one code to another, see docs/paths.md.
+    """Interpolation between codes.
 
     Attributes:
         pairs: random pairs of each style, and of each two styles.
-        compared: random pairs that every kind of path joins.
-        steps, long_steps: into which a path is cut; the longer for the farthest pairs alone.
-        iterations: of a geodesic.
-        reference: training images that stand for the data.
+        compared: random pairs that every kind of curve joins.
+        steps: steps of a curve.
+        long_steps: steps of a second curve between the farthest pairs.
+        iterations: iterations of a geodesic.
+        reference: training images that represent the data.
         neighbours: edges of a code in the graph of the data.
-        separated: images that tell whether the style loss separates styles.
-        backbone: name of the network whose maps style and content are measured on.
-        layers: its blocks → weight of their style loss.
-        size: side to which images are stretched for it; null takes the backbone's own.
-        examples: pairs that are drawn as strips.
+        auc_images: validation images for the AUC of the style loss.
+        backbone: name of the network whose feature maps measure style and content.
+        layers: block of the backbone → weight of its style loss.
+        size: side to which images are resized for it; null takes the network's own.
+        examples: number of pairs shown as strips of decoded images.
     """
 
     pairs: Scaled
@@ -392,12 +409,12 @@ class Interpolation(Section):
     steps: Annotated[int, Field(ge=4)]
     long_steps: Annotated[int, Field(ge=4)]
     iterations: Scaled
-    reference: Annotated[Scaled, AfterValidator(_enough_reference)]
+    reference: Annotated[int, PerScale(MIN_REFERENCE)]
     neighbours: Positive
-    separated: Scaled
-    backbone: Annotated[str, Field(min_length=1)]
-    layers: Annotated[dict[str, Annotated[float, Field(ge=0)]], Field(min_length=1)]
-    size: Annotated[int, Field(ge=16, le=4096)] | None
+    auc_images: Scaled
+    backbone: Text
+    layers: Annotated[dict[str, NonNegative], Field(min_length=1)]
+    size: Side | None
     examples: Positive
 
     @model_validator(mode="after")
@@ -410,31 +427,52 @@ class Interpolation(Section):
 
 
 class PipelineInterpolation(Interpolation):
-    """The walks of the pipeline.
+    """Interpolation in the pipeline.
 
     Attributes:
-        runs: names of runs; each is measured with its own data set.
+        runs: names of runs; each is measured on its own data set.
     """
 
     runs: list[Name]
 
 
-class Tolerance(Section):
-    """What `gate` and `verify` accept of a metric.
+class MetricOverride(Section):
+    """Another direction or tolerance of metrics than their modules declare.
 
     Attributes:
-        better: the direction that is an improvement.
-        relative: a change up to this share of the old value is noise.
+        better: the direction of an improvement; null keeps the declared one.
+        relative: changes up to this share of the old value are noise; null keeps the declared one.
     """
 
-    better: Literal["lower", "higher", "either"]
-    relative: Annotated[float, Field(ge=0)]
+    better: Literal["lower", "higher", "either"] | None = None
+    relative: NonNegative | None = None
 
 
 class Params(Section):
-    """The whole of params.yaml."""
+    """The whole of params.yaml.
 
-    beta: Annotated[float, Field(ge=0)]
+    Attributes:
+        beta: β, the weight of the KL, of every run under ``runs.beta``.
+        latent_dim: numbers in a code, of every run under ``runs.plain`` and ``runs.beta``.
+        loss_weights: weights of the terms of a loss.
+        seed: seed of all drawn data, trainings and analyses.
+        scale: chosen number of every pair {sample: …, full: …}. ``sample`` takes minutes on two
+            cores; ``full`` has more images and epochs.
+        data: name → image store.
+        runs: all trainings.
+        train: the training loop.
+        evaluate: metrics and pictures of a trained model.
+        scrape: the crawl of a shop.
+        products: from the table of the crawl to the image store ``shop``.
+        deepcluster: features learnt from clusters.
+        neighbours: search for similar quadrants.
+        mixing: metrics and pictures of mixed scenes.
+        cartography: analysis of latent spaces.
+        interpolation: interpolation between codes.
+        gate: name or pattern of metrics → override of their declared direction and tolerance.
+    """
+
+    beta: NonNegative
     latent_dim: Positive
     loss_weights: LossWeights
     seed: Seed
@@ -449,23 +487,25 @@ class Params(Section):
     neighbours: QuadrantNeighbours
     mixing: Mixing
     cartography: Cartography
-
     interpolation: PipelineInterpolation
-    gate: dict[str, Tolerance]
+    gate: dict[str, MetricOverride]
 
-    @field_validator("data")
+    @field_validator("data", mode="before")
     @classmethod
-    def _folders_are_free(cls, data: dict[str, DataSet]) -> dict[str, DataSet]:
-        for name in data:
+    def _names_of_data(cls, data: object) -> object:
+        """Refuse former names, and names of folders that other stages write."""
+        for name in data if isinstance(data, dict) else ():
+            if name in _OLD_DATA:
+                raise ValueError(f"the data set {name!r} was renamed to {RENAMED[name]!r}")
             if name in _TAKEN:
                 raise ValueError(
-                    f"found {name!r}, but the folder data/{name} is the crawl's; "
+                    f"found {name!r}, but the folder data/{name} belongs to the crawl; "
                     "choose another name"
                 )
         return data
 
     @model_validator(mode="after")
-    def _walks_have_runs(self) -> Params:
+    def _runs_of_interpolation(self) -> Params:
         names = self.run_names()
         for number, name in enumerate(self.interpolation.runs):
             if name not in names:
@@ -476,20 +516,18 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
-    def _runs_have_data(self) -> Params:
+    def _data_of_runs(self) -> Params:
         sizes = {name: (data.height, data.width) for name, data in self.data.items()}
         sizes[SHOP] = (self.products.height, self.products.width)
         for family, name, spec in self.runs.items():
+            where = f"runs.{family}.{name}"
             if spec.data not in sizes:
                 raise ValueError(
-                    f"runs.{family}.{name}.data: found {spec.data!r}, "
+                    f"{where}.data: found {spec.data!r}, "
                     f"expected one of {', '.join(sizes)}{did_you_mean(spec.data, sizes)}"
                 )
-            height, width = sizes[spec.data]
-            where = f"runs.{family}.{name}"
-            check_network(spec.network, height, width, where, spec.data)
-            latent_dim, options = spec.latent_dim or self.latent_dim, spec.options
-            check_cells(spec.network, height, width, latent_dim, where, options)
+            latent_dim = spec.latent_dim or self.latent_dim
+            spec.check_size(*sizes[spec.data], latent_dim, where, f"data {spec.data}")
             if self.train.patience is not None and MODELS[spec.model].rising:
                 raise ValueError(
                     f"train.patience: found {self.train.patience}, but the loss of {where} rises "
@@ -497,12 +535,8 @@ class Params(Section):
                 )
         return self
 
-    def number(self, scaled: Scaled) -> int:
-        """The value of `scaled` at the chosen scale."""
-        return int(getattr(scaled, self.scale))
-
     def data_set(self, name: str) -> DataSet:
-        """The data set `name`; raises UserError with the did_you_mean name if there is none."""
+        """Look up the data set `name`; raises UserError with the nearest name if there is none."""
         if name not in self.data:
             raise UserError(
                 f"no data set {name!r} in params.yaml{did_you_mean(name, self.data)} "
@@ -511,40 +545,36 @@ class Params(Section):
         return self.data[name]
 
     def run(self, name: str) -> Run:
-        """The run `name`, resolved; raises UserError with the did_you_mean name if there is none."""
+        """Resolve the run `name`; raises UserError with the nearest name if there is none."""
         runs = {key: (family, spec) for family, key, spec in self.runs.items()}
         if name not in runs:
             raise UserError(
-                f"no run {name!r} in params.yaml{did_you_mean(name, runs)} (there are {', '.join(runs)})"
+                f"no run {name!r} in params.yaml{did_you_mean(name, runs)} "
+                f"(there are {', '.join(runs)})"
             )
         family, spec = runs[name]
         entry = MODELS[spec.model]
         beta = self.beta if spec.beta is None else spec.beta
         own = {"batch_size": spec.batch_size, "learning_rate": spec.learning_rate}
+        train = {key: value for key, value in own.items() if value is not None}
         return Run.model_validate(
             {
+                **{key: getattr(spec, key) for key in ModelSpec.model_fields},
                 "name": name,
                 "family": family,
-                "data": spec.data,
-                "model": spec.model,
-                "network": spec.network,
-                "likelihood": spec.likelihood,
                 "latent_dim": spec.latent_dim or self.latent_dim,
                 "beta": beta if entry.beta is None else entry.beta,
                 "loss_weights": {term: getattr(self.loss_weights, term) for term in entry.weights},
-                "options": check_options(spec.model, spec.options),
                 "seed": self.seed,
-                "epochs": self.number(spec.epochs or self.train.epochs),
-                "train": self.train.model_copy(
-                    update={key: value for key, value in own.items() if value is not None}
-                ),
+                "epochs": spec.epochs or self.train.epochs,
+                "train": self.train.model_copy(update=train),
             }
         )
 
     def latent_run_names(self) -> list[str]:
-        """The runs that `evaluate` measures one by one, latent by latent."""
-        apart = ("scenes", "paintings")  # they have stages of their own
-        return [name for family, name, _ in self.runs.items() if family not in apart]
+        """The runs that the stage `evaluate` measures; other families have stages of their own."""
+        others = ("scenes", "paintings")
+        return [name for family, name, _ in self.runs.items() if family not in others]
 
     def run_names(self) -> list[str]:
         """All runs, in the order of the file."""

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+)
+from pydantic_core import PydanticCustomError, core_schema
 
 Scale = Literal["sample", "full"]
 
@@ -12,8 +21,12 @@ Likelihood = Literal["bernoulli", "gaussian", "laplace"]
 
 Positive = Annotated[int, Field(ge=1)]
 
+NonNegative = Annotated[float, Field(ge=0)]
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
 MOST_SEED = 2**31 - 1
-"""Of faiss; scikit-learn takes twice as many."""
+"""Largest seed that faiss accepts; scikit-learn accepts twice as much."""
 
 Seed = Annotated[int, Field(ge=0, le=MOST_SEED)]
 
@@ -31,7 +44,7 @@ IN_WORDS = {
     PROXY: "a URL http://…",
     SHA256: "64 hexadecimal digits",
 }
-"""What a pattern asks for, as an error says it."""
+"""Pattern → its description in error messages."""
 
 Contact = Annotated[str, Field(pattern=CONTACT)]
 
@@ -39,16 +52,66 @@ Name = Annotated[str, Field(pattern=NAME)]
 
 
 class Section(BaseModel):
-    """A part of params.yaml: typed strictly, immutable, without unknown keys."""
+    """A section of params.yaml: strictly typed, immutable, without unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 Checked = TypeVar("Checked", bound=Section)
 
+OptionsT = TypeVar("OptionsT", bound="Options")
 
-class Scaled(Section):
-    """A number for each scale, e.g. ``{sample: 2000, full: 10000}``."""
 
-    sample: Positive
-    full: Positive
+class Options(Section):
+    """Options of a model, beyond the parameters that every model has.
+
+    A model with options has a subclass in `latent_atlas.models.options`; this one is empty.
+    """
+
+    @classmethod
+    def of(cls: type[OptionsT], options: Options) -> OptionsT:
+        """Narrow the options of a run or a recipe to this class.
+
+        Raises:
+            TypeError: if they are of another model.
+        """
+        if not isinstance(options, cls):
+            raise TypeError(f"found {type(options).__name__}, expected {cls.__name__}")
+        return options
+
+
+class PerScale:
+    """Marks an integer that a file gives as a pair, e.g. ``{sample: 2000, full: 10000}``.
+
+    Both values of the pair are validated. The loaded object holds the one of the scale in
+    pydantic's validation context, so code never sees the pair. Without a scale in the context,
+    where a loaded object is read again from JSON or made in code, the value is a plain integer.
+
+    Args:
+        least: the smallest allowed value, at either scale.
+    """
+
+    def __init__(self, least: int = 1) -> None:
+        self.least = least
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        """Validate the pair, choose by scale, validate the chosen integer."""
+        number = core_schema.int_schema(ge=self.least, strict=True)
+        fields = {scale: core_schema.typed_dict_field(number) for scale in get_args(Scale)}
+        pair = core_schema.typed_dict_schema(fields, extra_behavior="forbid")
+        chosen = core_schema.with_info_wrap_validator_function(_choose, pair)
+        return core_schema.chain_schema([chosen, number])
+
+
+def _choose(value: Any, validate_pair: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    scale = (info.context or {}).get("scale")
+    if scale is None:
+        return value
+    if not isinstance(value, Mapping):
+        raise PydanticCustomError("pair_type", "Input should be a pair {sample: …, full: …}")
+    return validate_pair(value)[scale]
+
+
+Scaled = Annotated[int, PerScale()]

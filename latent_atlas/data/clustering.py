@@ -1,4 +1,4 @@
-"""Clusters of features: whitening, k-means, and how well two groupings agree."""
+"""Clusters of features: whitening, k-means, and purity."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ import numpy.typing as npt
 Points = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
 
-_SMALLEST = 1e-6  # of the largest variance: below it a direction holds rounding errors alone
+_MIN_VARIANCE = 1e-6  # of the largest variance; smaller ones are rounding errors
 
 
 def whiten(features: Points, components: int) -> Points:
-    """Principal components of unit variance, then of unit length (Caron et al. 2018, section 4).
+    """Project features to principal components of unit variance and scale each row to unit length.
+
+    Source: Caron et al. 2018, section 4.
 
     Args:
         features: N×D.
-        components: how many to keep; fewer where the features vary in fewer directions.
+        components: number of components to keep; fewer where the features vary in fewer directions.
 
     Returns:
         N×K, each row of length 1; K is 0 where the features do not vary.
@@ -25,38 +27,39 @@ def whiten(features: Points, components: int) -> Points:
     centred = features - features.mean(axis=0, dtype=np.float64).astype(np.float32)
     variances, directions = np.linalg.eigh((centred.T @ centred).astype(np.float64) / len(centred))
     order = np.argsort(-variances)[:components]
-    order = order[variances[order] > _SMALLEST * max(variances.max(), np.finfo(np.float32).tiny)]
+    largest = max(variances.max(), np.finfo(np.float32).tiny)
+    order = order[variances[order] > _MIN_VARIANCE * largest]
     points = centred @ (directions[:, order] / np.sqrt(variances[order])).astype(np.float32)
     return points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
 
 
 def kmeans(points: Points, clusters: int, iterations: int, seed: int) -> tuple[Labels, Points]:
-    """Cluster all points; an empty cluster takes half of a large one (faiss).
+    """Cluster all points with faiss, which refills an empty cluster from half of a large one.
 
     Args:
         points: N×D.
         clusters: K, at most N.
         iterations: of Lloyd's algorithm.
-        seed: of the first centroids.
+        seed: of the initial centroids.
 
     Returns:
         N cluster numbers, and the K×D centroids.
     """
-    found = faiss.Kmeans(
+    model = faiss.Kmeans(
         points.shape[1],
         clusters,
         niter=iterations,
         seed=seed % 2**31,
         min_points_per_centroid=1,
-        max_points_per_centroid=len(points),  # no subsample
+        max_points_per_centroid=len(points),  # faiss would train on a subsample
     )
-    found.train(points)
-    centroids = np.asarray(found.centroids)
+    model.train(points)
+    centroids = np.asarray(model.centroids)
     return assign(points, centroids), centroids
 
 
 def assign(points: Points, centroids: Points) -> Labels:
-    """The nearest of K×D centroids to each of N×D points."""
+    """The number of the nearest of K×D centroids, for each of N×D points."""
     index = faiss.IndexFlatL2(centroids.shape[1])
     index.add(centroids)
     labels: Labels = index.search(points, 1)[1][:, 0]
@@ -64,7 +67,7 @@ def assign(points: Points, centroids: Points) -> Labels:
 
 
 def purity(labels: Labels, truth: Labels) -> float:
-    """Share of points whose class is the most frequent one of their cluster."""
+    """The share of points whose class is the most frequent class of their cluster."""
     table = np.zeros((labels.max() + 1, truth.max() + 1), np.int64)
     np.add.at(table, (labels, truth), 1)
     return float(table.max(axis=1).sum() / len(labels))

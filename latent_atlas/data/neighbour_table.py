@@ -1,14 +1,13 @@
-"""Quadrant neighbours: for each quadrant of each image, the images whose quadrant is most like it.
+"""Neighbour table: for each tile of each image, the images with the most similar tile there.
 
-They are stored in ``data/<name>-neighbours/``, three files with deterministic bytes:
+A table is a folder ``data/<name>-neighbours/`` of three files with deterministic bytes:
 
 - ``ids.npy``: int32, N×T×K, rows of the image store, nearest first;
-- ``distances.npy``: float32, N×T×K, the L2 distance of the features of each;
-- ``card.json``: which features, which options, the sizes of all clusters, and what was found.
+- ``distances.npy``: float32, N×T×K, the L2 distances of the features;
+- ``card.json``: the provenance of the features, the options, and the sizes of all clusters.
 
-The T = 4 quadrants are top left, top right, bottom left and bottom right; nine tiles go row by row
-as well. An image is no neighbour of
-itself, and every list is full.
+The T = 4 quadrants are top left, top right, bottom left and bottom right; nine tiles are counted
+row by row. An image is never a neighbour of itself, and every list is full.
 """
 
 from __future__ import annotations
@@ -27,28 +26,30 @@ import numpy.typing as npt
 
 from latent_atlas.data.store import Store
 from latent_atlas.util.console import UserError
-from latent_atlas.util.files import folder, write_json
+from latent_atlas.util.files import write_folder, write_json
 
 NEIGHBOURS = 10
-"""Neighbours of a quadrant, as in the scene mixing thesis, section 3.4."""
+"""Neighbours of each tile (Zbinden 2019, section 3.4)."""
 
 Ids = npt.NDArray[np.int32]
 Distances = npt.NDArray[np.float32]
 
 
-def folder_of(name: str) -> Path:
-    """Where the neighbours of the data set `name` are."""
+def neighbours_folder(name: str) -> Path:
+    """The folder of the neighbour table of the data set `name`."""
     return Path("data") / f"{name}-neighbours"
 
 
 @dataclass(frozen=True)
-class Neighbours:
-    """Opened neighbours of a store; a `latent_atlas.training.loop.Company` for models that mix scenes.
+class NeighbourTable:
+    """The neighbours of the tiles of a store.
+
+    For models that mix scenes it is a `latent_atlas.training.loop.PartnerSource`.
 
     Attributes:
         path: the folder.
         ids: int32 N×T×K rows of the store, a read-only memory map.
-        distances: float32 N×T×K, ascending in K, likewise.
+        distances: float32 N×T×K, ascending in K, a read-only memory map.
         card: the contents of ``card.json``.
     """
 
@@ -65,14 +66,14 @@ class Neighbours:
     def draw(
         self, rows: npt.NDArray[np.int64], random: np.random.Generator
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """Draw one of its neighbours for each quadrant, each quadrant on its own.
+        """Draw one neighbour for each tile, independently for each tile.
 
         Args:
             rows: B rows of the store.
-            random: decides which; every neighbour is equally likely.
+            random: source of the draws; every neighbour is equally likely.
 
         Returns:
-            B×T rows of the store, and B×T `quantiles` of their distances.
+            B×T rows of the store, and the B×T `quantiles` of their distances.
         """
         _, tiles, number = self.ids.shape
         picks = random.integers(number, size=(len(rows), tiles))
@@ -80,10 +81,10 @@ class Neighbours:
         return self.ids[chosen].astype(np.int64), self.quantiles(self.distances[chosen])
 
     def quantiles(self, distances: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """The share of all stored distances that are no larger, in (0, 1] for a stored one.
+        """The share of all stored distances that are no larger, in (0, 1] for a stored distance.
 
-        One distribution for all quadrants, so that of two distances the larger has never the
-        smaller quantile: a threshold keeps its meaning whatever the scale of the features is.
+        All tiles share one distribution, so a larger distance never has a smaller quantile. A
+        threshold on quantiles does not depend on the scale of the features.
         """
         ranks = np.searchsorted(self._ascending, distances, side="right")
         return (ranks / len(self._ascending)).astype(np.float32)
@@ -94,15 +95,16 @@ class Neighbours:
         return math.isqrt(self.ids.shape[1])
 
     def check(self, store: Store, tiles: int | None = None) -> None:
-        """Raise UserError unless these are the neighbours of `tiles` of the images in `store`."""
+        """Raise UserError unless the table belongs to `store` and to tiles of this number."""
         if tiles is not None and tiles != self.tiles:
             raise UserError(
-                f"{self.path}: neighbours of {self.tiles}×{self.tiles} tiles, but the model mixes "
-                f"{tiles}×{tiles}; set neighbours.tiles to its options.tiles"
+                f"{self.path}: found neighbours of {self.tiles}×{self.tiles} tiles, expected "
+                f"{tiles}×{tiles} as the model mixes; make a table of as many tiles, or change the "
+                "option tiles of the model"
             )
         if store.digest != self.card["store"]["digest"]:
             raise UserError(
-                f"{self.path}: neighbours of other images than those in {store.path} "
+                f"{self.path}: found neighbours of other images than those in {store.path} "
                 f"(digest {self.card['store']['digest'][:8]}, expected {store.digest[:8]}); "
                 "run `dvc repro`"
             )
@@ -112,11 +114,11 @@ class Neighbours:
         return np.sort(self.distances, axis=None)
 
 
-def open_neighbours(path: Path) -> Neighbours:
-    """Open the neighbours in the folder `path`.
+def open_neighbours(path: Path) -> NeighbourTable:
+    """Open the neighbour table in the folder `path`.
 
     Raises:
-        UserError: if they are missing, damaged, or not what the card says.
+        UserError: if a file is missing or damaged, or does not match ``card.json``.
     """
     try:
         ids = np.load(path / "ids.npy", mmap_mode="r", allow_pickle=False)
@@ -124,39 +126,43 @@ def open_neighbours(path: Path) -> Neighbours:
         card = json.loads((path / "card.json").read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(
-            f"{error.filename}: missing; `python -m stages.neighbours <data set>` makes it"
+            f"{error.filename}: file is missing; make it with "
+            "`python -m stages.neighbours <data set>`"
         ) from None
     except (ValueError, EOFError, OSError) as error:
-        raise UserError(f"{path}: damaged neighbours ({error}); remove it and run again") from None
+        raise UserError(
+            f"{path}: damaged neighbour table ({error}); remove it and run again"
+        ) from None
     if ids.ndim != 3 or ids.shape != distances.shape or _digest(ids, distances) != card["digest"]:
         raise UserError(
-            f"{path}: ids {ids.shape} and distances {distances.shape} are not those of card.json; "
+            f"{path}: ids {ids.shape} and distances {distances.shape} do not match card.json; "
             "remove it and run again"
         )
-    return Neighbours(path, ids, distances, card)
+    return NeighbourTable(path, ids, distances, card)
 
 
 def write_neighbours(
     path: Path, ids: Ids, distances: Distances, card: Mapping[str, Any]
-) -> Neighbours:
-    """Write the folder `path`, whole or not at all.
+) -> NeighbourTable:
+    """Write the folder `path` completely, or leave it unchanged.
 
     Args:
-        path: replaced if it is there.
+        path: an existing table is replaced.
         ids: N×T×K rows of the store.
         distances: N×T×K.
-        card: provenance; its ``store`` holds the ``digest`` of the store. ``digest`` is added.
+        card: provenance; ``card["store"]["digest"]`` is the digest of the store. The ``digest``
+            of the table is added.
 
     Raises:
-        ValueError: if a list is not full, not ascending, or names its own image.
-        UserError: if the place cannot be written.
+        ValueError: if a list is not full or not ascending, or names its own image.
+        UserError: if the folder cannot be written.
     """
     rows = np.arange(len(ids), dtype=np.int32)[:, None, None]
     if ids.min() < 0 or ids.max() >= len(ids) or (ids == rows).any():
-        raise ValueError("every list must be full of other rows of the store")
+        raise ValueError("found an incomplete list or an image in its own list, expected neither")
     if not np.isfinite(distances).all() or (np.diff(distances, axis=2) < 0).any():
-        raise ValueError("distances must be finite and ascending")
-    with folder(path) as temporary:
+        raise ValueError("found distances that are infinite or not ascending, expected neither")
+    with write_folder(path) as temporary:
         np.save(temporary / "ids.npy", ids, allow_pickle=False)
         np.save(temporary / "distances.npy", distances, allow_pickle=False)
         write_json(temporary / "card.json", {**card, "digest": _digest(ids, distances)})

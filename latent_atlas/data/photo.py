@@ -1,4 +1,4 @@
-"""Bytes from outside to an RGB picture, within limits, or the reason why not."""
+"""Decoding of untrusted photos to RGB, within a limit, or the reason for their rejection."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from contextlib import suppress
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-# Formats that Pillow decodes itself: none that starts another program, as EPS does.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+"""Formats that Pillow decodes itself. Others, such as EPS, would start another program."""
 
 EXIF_ERRORS = (SyntaxError, ValueError, TypeError, LookupError, OSError, struct.error)
-"""What Pillow raises over a damaged EXIF; the picture beside it may be whole."""
+"""Errors of Pillow for a damaged EXIF; the image itself may be complete."""
 
 
 class PhotoError(Exception):
-    """The bytes are no usable picture; the text is the reason."""
+    """Bytes that are not a usable photo; the message is the reason."""
 
 
 def open_photo(content: bytes, max_pixels: int) -> Image.Image:
-    """Decode a picture whole: the first frame, upright, transparency laid on white.
+    """Decode a photo: the first frame, in its EXIF orientation, composited on white.
 
     Args:
         content: the bytes of a file.
-        max_pixels: larger pictures are refused before they are decoded.
+        max_pixels: larger photos are refused before they are decoded.
 
     Returns:
-        an RGB picture whose ``format`` names the file's format.
+        An RGB image; its ``format`` is the format of the file.
 
     Raises:
-        PhotoError: with the reason.
+        PhotoError: if the bytes are not a complete photo within the limit.
     """
     if not content:
         raise PhotoError("empty file")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what Pillow merely dislikes is no reason to refuse
+            warnings.simplefilter("ignore")  # a warning of Pillow is no reason to refuse
             return _open(content, max_pixels)
     except PhotoError:
         raise

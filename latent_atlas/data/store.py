@@ -1,13 +1,13 @@
-"""The image store: the one format in which every stage reads and writes images.
+"""Image store: the only format in which stages read and write images.
 
 A store is a folder of three files with deterministic bytes:
 
-- ``images.npy``: uint8, N×H×W×C, memory-mapped and never pickled, so an image costs a slice;
-- ``index.parquet``: a row an image, in the same order;
-- ``card.json``: where the images are from and what became of every file.
+- ``images.npy``: uint8, N×H×W×C, never pickled; it is memory-mapped, and an image is a slice of it;
+- ``index.parquet``: one row per image, in the same order;
+- ``card.json``: source, licence, counts, and every rejected file with the reason.
 
-The index always has the columns of `COLUMNS`; the further ones are attributes or true factors,
-and the card's ``factors`` and ``attributes`` name them.
+The index always has the columns of `COLUMNS`. Further columns are attributes or true factors; the
+card names them under ``factors`` and ``attributes``. See docs/reference/image-store.md.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ _HEADER_BYTES = 128
 
 @dataclass(frozen=True)
 class Store:
-    """An opened store.
+    """An opened image store.
 
     Attributes:
         path: the folder.
         images: uint8 N×H×W×C, a read-only memory map.
-        index: N rows, see `COLUMNS`; ``label`` is None where there is none.
-        card: the contents of ``card.json``.
+        index: N rows, see `COLUMNS`; ``label`` is None for an image without a label.
+        card: the content of ``card.json``.
     """
 
     path: Path
@@ -55,23 +55,23 @@ class Store:
 
     @property
     def name(self) -> str:
-        """The data set's name in params.yaml."""
+        """Name of the data set."""
         return str(self.card["name"])
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of every image."""
+        """Height, width and channels of each image."""
         height, width, channels = self.images.shape[1:]
         return height, width, channels
 
     @property
     def classes(self) -> list[str]:
-        """The labels that occur, sorted; empty where the images have none."""
+        """The labels that occur, sorted; empty if the images have none."""
         return list(self.card["classes"])
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all pixels and the index: what a checkpoint was trained on."""
+        """SHA-256 of all pixels and the index; a checkpoint records it."""
         return str(self.card["digest"])
 
     def rows(self, split: str) -> npt.NDArray[np.int64]:
@@ -79,7 +79,7 @@ class Store:
         return np.flatnonzero((self.index["split"] == split).to_numpy()).astype(np.int64)
 
     def labels(self) -> npt.NDArray[np.int64]:
-        """N class numbers (positions in `classes`); -1 where an image has no label."""
+        """N class numbers (positions in `classes`); -1 for an image without a label."""
         codes = pd.Categorical(self.index["label"], categories=self.classes).codes
         return np.asarray(codes, dtype=np.int64)
 
@@ -88,7 +88,7 @@ def open_store(path: Path) -> Store:
     """Open the store in the folder `path`.
 
     Raises:
-        UserError: if the folder is no complete store.
+        UserError: if the folder is not a complete store.
     """
     missing = [
         file for file in ("images.npy", "index.parquet", "card.json") if not (path / file).is_file()
@@ -98,7 +98,7 @@ def open_store(path: Path) -> Store:
             f"{path}: not an image store ({missing[0]} is missing); run `dvc repro` to make it"
         )
     try:
-        # A plain view: rows are read as lazily, and faster than through the memmap class.
+        # A plain view: reading rows is as lazy as with the memmap class, and faster.
         images = np.asarray(np.lib.format.open_memmap(path / "images.npy", mode="r"))
         index = pd.read_parquet(path / "index.parquet")
         card = json.loads((path / "card.json").read_text(encoding="utf-8"))
@@ -109,31 +109,43 @@ def open_store(path: Path) -> Store:
     if images.ndim != 4 or images.dtype != np.uint8 or len(images) != len(index):
         raise UserError(
             f"{path}: images.npy has {images.dtype} {images.shape} but the index {len(index)} "
-            "rows, expected uint8 N×H×W×C with a row an image; remove it and run `dvc repro`"
+            "rows, expected uint8 N×H×W×C and one row per image; remove it and run `dvc repro`"
         )
     return Store(path, images, index, card)
 
 
 def split_of(sha256: str, valid_share: float) -> str:
-    """Choose the split from the content alone, so that adding an image never moves another.
+    """The split of an image by its content alone, so that a new image never moves another one.
 
     Args:
-        sha256: hex digest of the source bytes.
+        sha256: of the source bytes, as hexadecimal digits.
         valid_share: share of all images in ``valid``, in [0, 1).
+
+    Returns:
+        ``train`` or ``valid``.
     """
     return "valid" if int(sha256[:8], 16) / 2**32 < valid_share else "train"
 
 
 class StoreWriter:
-    """Writes a store block by block in constant memory; the folder appears only when complete.
+    """Writer of a store, block by block in constant memory.
 
-    ::
+    The folder appears only when it is complete::
 
         with StoreWriter(Path("data/clothes"), height=96, width=64, channels=3) as writer:
             writer.append(images, rows)
             writer.finish(name="clothes", source=..., licence=...)
 
     Leaving the block without `finish` leaves nothing behind.
+
+    Args:
+        path: folder of the store.
+        height: of the images, in pixels.
+        width: of the images, in pixels.
+        channels: 1 or 3.
+
+    Raises:
+        UserError: if `path` is a file or a link, or cannot be written.
     """
 
     def __init__(self, path: Path, height: int, width: int, channels: int) -> None:
@@ -143,7 +155,7 @@ class StoreWriter:
         self._blocks: list[pd.DataFrame] = []
         self._digest = hashlib.sha256()
         self._temporary = path.with_name(f".{path.name}.part")
-        if path.is_symlink() or path.is_file():  # told before hours of work, not after
+        if path.is_symlink() or path.is_file():  # checked before hours of work
             raise UserError(f"{path}: found a file or a link, expected a folder; move it away")
         try:
             shutil.rmtree(self._temporary, ignore_errors=True)
@@ -162,21 +174,24 @@ class StoreWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with suppress(OSError):  # a full disk: what could not be written is removed anyway
+        with suppress(OSError):  # a full disk: the file is removed anyway
             self._file.close()
         shutil.rmtree(self._temporary, ignore_errors=True)
 
     @property
     def count(self) -> int:
-        """Images written so far."""
+        """Number of images written so far."""
         return self._count
 
     def append(self, images: Images, rows: pd.DataFrame) -> None:
-        """Add a block; raises UserError if the disk is full.
+        """Add a block of images.
 
         Args:
             images: uint8 B×H×W×C.
             rows: B rows with at least `COLUMNS`; every block has the same columns.
+
+        Raises:
+            UserError: if the disk is full.
         """
         if images.dtype != np.uint8 or images.shape[1:] != self._shape:
             raise ValueError(f"expected uint8 B×{self._shape}, found {images.dtype} {images.shape}")
@@ -202,24 +217,26 @@ class StoreWriter:
         rejected: Sequence[Mapping[str, str]] = (),
         notes: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write index and card, then rename the finished folder into place.
+        """Write index and card, then rename the finished folder to its final name.
 
         Args:
-            name: the data set's name in params.yaml.
-            source: where the images are from, as the user wrote it.
-            licence: what is known of it; ``"unknown"`` if nothing is.
+            name: of the data set.
+            source: of the images, without secrets.
+            licence: of the images; ``"unknown"`` if it is not known.
             factors: index columns that are true generative factors.
-            attributes: index columns that describe the images otherwise.
-            rejected: ``{"origin": ..., "reason": ...}`` for each file that was left out.
-            notes: more facts for the card.
+            attributes: index columns with other descriptions of the images.
+            rejected: ``{"origin": ..., "reason": ...}`` for each rejected file.
+            notes: further entries of the card.
 
         Raises:
-            UserError: if the store would be empty.
+            UserError: if no image was written, or the folder cannot be written.
         """
         if self._count == 0:
             reasons = sorted({row["reason"] for row in rejected})
             detail = f" ({len(rejected)} rejected: {reasons[0]})" if reasons else ""
-            raise UserError(f"data.{name}.source: no usable image in {source}{detail}")
+            raise UserError(
+                f"{self._path}: no usable image in {source}{detail}; expected at least one"
+            )
         index = pd.concat(self._blocks, ignore_index=True)
         try:
             self._write_header()

@@ -1,9 +1,7 @@
-"""What each latent knows of each true factor, where the images have true factors."""
+"""Disentanglement metrics of a run whose images have true factors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,15 +10,11 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from latent_atlas.data.store import Store
-from latent_atlas.metrics import disentanglement
-from latent_atlas.metrics.disentanglement import (
-    Examination,
-    Kind,
-    Settings,
-    held_share,
-    mig,
-    modularity,
-)
+from latent_atlas.metrics.disentanglement import Kind, Sample, Settings, Summary, summarise
+from latent_atlas.metrics.disentanglement.mig import mig
+from latent_atlas.metrics.disentanglement.modularity_explicitness import modularity
+from latent_atlas.metrics.disentanglement.mutual_information import normalised_mutual_information
+from latent_atlas.metrics.disentanglement.summary import latent_factor_table
 from latent_atlas.util.console import UserError
 
 
@@ -57,48 +51,38 @@ def factors_of(store: Store) -> Factors | None:
     return Factors(list(varying), kinds, np.stack(values, axis=1))
 
 
-def measure(codes: npt.NDArray[np.float32], factors: Factors, bins: int) -> dict[str, float]:
-    """``mig`` and ``modularity`` of N×D posterior means over the N images, both from 0 to 1.
+def evaluate_disentanglement(
+    codes: npt.NDArray[np.float32],
+    factors: Factors,
+    settings: Settings,
+    seed: int,
+    *,
+    complete: bool,
+) -> Summary:
+    """The disentanglement metrics of N×D posterior means.
+
+    Args:
+        codes: of all images of the store.
+        factors: of the same images.
+        settings: if there are fewer images than these need, the parts shrink in proportion.
+        seed: of splits, draws and resamples.
+        complete: compute everything that `summarise` does. Otherwise the summary has ``mig`` and
+            ``modularity`` of all images, and ``normalised_mutual_information`` in its table.
 
     Raises:
-        UserError: if there are too few images or latents to tell.
+        UserError: if there are too few images or latents.
     """
-    with _said_of(factors, "raise the number of images, or latent_dim"):
-        return {
-            "mig": mig(codes, factors.values, factors.kinds, bins=bins),
-            "modularity": modularity(codes, factors.values, factors.kinds, bins=bins),
-        }
-
-
-def examine(
-    codes: npt.NDArray[np.float32], factors: Factors, seed: int, settings: Settings
-) -> Examination:
-    """All metrics of disentanglement, and how each latent relates to each factor.
-
-    Fewer images than the settings ask for are parted in their proportion.
-
-    Raises:
-        UserError: if the images are too few to see every factor vary.
-    """
-    with _said_of(factors, "or set `examine` to false"):
-        return disentanglement.examine(
-            codes, factors.values, factors.kinds, factors.names, seed, settings, quiet=True
-        )
-
-
-def shares(codes: npt.NDArray[np.float32], factors: Factors, bins: int) -> pd.DataFrame:
-    """A row for each latent (from 0) and factor: its ``share`` of information beyond chance."""
-    cells = held_share(codes, factors.values, factors.kinds, bins=bins)
-    places = pd.MultiIndex.from_product([range(len(cells)), factors.names])
-    table = pd.DataFrame({"share": cells.ravel()}, index=places)
-    return table.rename_axis(["latent", "factor"]).reset_index()
-
-
-@contextmanager
-def _said_of(factors: Factors, advice: str) -> Iterator[None]:
-    """Make a ValueError of the metrics in this block a UserError."""
     try:
-        yield
+        sample = Sample.of(codes, factors.values, factors.kinds, factors.names)
+        if complete:
+            return summarise(sample, settings, seed)
+        metrics = {"mig": mig(sample, settings), "modularity": modularity(sample, settings)}
+        information = normalised_mutual_information(sample, settings.bins)
+        matrices = {"normalised_mutual_information": information}
+        return Summary(metrics, latent_factor_table(matrices, sample.names))
     except ValueError as error:
+        advice = "use more images or more latents"
+        if complete:
+            advice += ", or evaluate MIG and modularity only"
         names = ", ".join(factors.names)
         raise UserError(f"disentanglement of {names}: {error}; {advice}") from None

@@ -1,62 +1,81 @@
-"""How alike two sets of images are, by their features: Fréchet distance, KID, and the four shares.
+"""Fréchet distance, KID, inception score, and precision, recall, density and coverage.
 
-All take float N×D features of real and of generated images, from any network; a Fréchet distance is
-called FID only with the one Inception network that defines it, so here each is named after its
-features. Nothing depends on a batch size.
-And the inception score, of outputs of that same network.
+They compare a set of real with a set of generated images by float N×D features of any network. A
+Fréchet distance may be called FID only with the Inception network that defines it, so callers name
+each distance after its features. No result depends on a batch size.
+
+The arithmetic of the first three is torch-fidelity's. It is imported where it is used, because it
+imports torchvision, which takes two seconds.
 """
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import numpy.typing as npt
-from scipy.special import log_softmax, logsumexp
+import torch
 from sklearn.metrics import pairwise_distances_chunked
+
+from latent_atlas.metrics.tolerance import Metric
+
+METRICS = {
+    "frechet_*": Metric("lower", 0.05),
+    "kid_*": Metric("lower", 0.1),
+    "fid": Metric("lower", 0.05),
+    "kid": Metric("lower", 0.1),
+    "inception_score": Metric("higher", 0.05),
+    "precision": Metric("higher", 0.2),
+    "recall": Metric("higher", 0.2),
+    "density": Metric("higher", 0.2),
+    "coverage": Metric("higher", 0.2),
+}
+"""A caller puts the kind of the generated images before the name."""
 
 Features = npt.NDArray[np.floating]
 Matrix = npt.NDArray[np.float64]
 
 KID_SUBSETS, KID_SIZE = 100, 1000
-"""As in Bińkowski et al. 2018; smaller sets are compared whole, once."""
+"""As in Bińkowski et al. 2018. Sets that are not larger are compared once, with all images."""
 
 NEIGHBOURS = 5
-"""Up to which of its neighbours a ball reaches; a set needs more images than that."""
+"""A ball reaches to this neighbour of its image. A set needs more images than that."""
+
+_LEAST_LOGIT = -700.0
+"""Smaller log probabilities would become a probability of 0, and its logarithm times 0 is NaN."""
 
 
-def frechet(real: Features, fake: Features) -> float:
+def frechet_distance(real: Features, fake: Features) -> float:
     """‖μ − ν‖² + tr(Σ + T − 2 (Σ T)^½) of two Gaussians (Heusel et al. 2017, equation 6).
 
-    Biased upwards by few images, and more so by fewer than features: compare equal numbers only.
+    Its bias is positive with few images, and larger with fewer images than features: compare values
+    of equal numbers of images only.
     """
-    mean, other_mean = real.mean(0, dtype=np.float64), fake.mean(0, dtype=np.float64)
-    covariance = np.atleast_2d(np.cov(real.astype(np.float64), rowvar=False))
-    other = np.atleast_2d(np.cov(fake.astype(np.float64), rowvar=False))
-    # tr (Σ T)^½ = tr (Σ^½ T Σ^½)^½, and the latter is symmetric.
-    root = _square_root(covariance)
-    shared = np.sqrt(np.linalg.eigvalsh(root @ other @ root).clip(0)).sum()
-    apart = np.square(mean - other_mean).sum()
-    return float(apart + np.trace(covariance) + np.trace(other) - 2 * shared)
+    from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_statistics_to_metric
+
+    statistics = [
+        {"mu": part.mean(0), "sigma": np.atleast_2d(np.cov(part, rowvar=False))}
+        for part in (real.astype(np.float64), fake.astype(np.float64))
+    ]
+    return float(fid_statistics_to_metric(*statistics, verbose=False)[KEY_METRIC_FID])
 
 
 def kid(real: Features, fake: Features, seed: int) -> float:
     """Kernel distance: unbiased squared MMD with the kernel (x·y / D + 1)³, mean over subsets.
 
-    Bińkowski et al. 2018, equation 4 and section 4. Near 0, and possibly below, for equal sets.
+    Bińkowski et al. 2018, equation 4 and section 4. It is near 0 for equal distributions, possibly
+    below. The subsets follow from `seed`.
     """
-    size = min(len(real), len(fake), KID_SIZE)
     if max(len(real), len(fake)) <= KID_SIZE:
-        return _squared_mmd(real.astype(np.float64), fake.astype(np.float64))
+        return _squared_mmd(real, fake)
+    size = min(len(real), len(fake), KID_SIZE)
     random = np.random.default_rng(seed)
-    found = [
+    values = [
         _squared_mmd(
-            real[random.choice(len(real), size, replace=False)].astype(np.float64),
-            fake[random.choice(len(fake), size, replace=False)].astype(np.float64),
+            real[random.choice(len(real), size, replace=False)],
+            fake[random.choice(len(fake), size, replace=False)],
         )
         for _ in range(KID_SUBSETS)
     ]
-    return float(np.mean(found))
+    return float(np.mean(values))
 
 
 def inception_score(logits: Features, splits: int = 10) -> tuple[float, float]:
@@ -68,27 +87,35 @@ def inception_score(logits: Features, splits: int = 10) -> tuple[float, float]:
         logits: N×C, before the softmax, in random order; N at least `splits`.
         splits: parts of about equal size.
     """
-    scores = []
-    for start, end in pairwise(len(logits) * part // splits for part in range(splits + 1)):
-        logs = log_softmax(logits[start:end].astype(np.float64), axis=1)
-        marginal = logsumexp(logs, axis=0) - np.log(len(logs))
-        divergence = (np.exp(logs) * (logs - marginal)).sum(1)
-        scores.append(np.exp(divergence.mean()))
-    return float(np.mean(scores)), float(np.std(scores))
+    from torch_fidelity.metric_isc import (
+        KEY_METRIC_ISC_MEAN,
+        KEY_METRIC_ISC_STD,
+        isc_features_to_metric,
+    )
+
+    values = logits.astype(np.float64)
+    values = (values - values.max(1, keepdims=True)).clip(_LEAST_LOGIT)
+    scores = isc_features_to_metric(torch.from_numpy(values), splits, shuffle=False)
+    return float(scores[KEY_METRIC_ISC_MEAN]), float(scores[KEY_METRIC_ISC_STD])
 
 
-def shares(real: Features, fake: Features, neighbours: int = NEIGHBOURS) -> dict[str, float]:
-    """Precision, recall, density and coverage, by balls around images up to a neighbour.
+def precision_recall_density_coverage(
+    real: Features, fake: Features, neighbours: int = NEIGHBOURS
+) -> dict[str, float]:
+    """Precision, recall, density and coverage, from balls around images up to a neighbour.
+
+    Not torch-fidelity's: its precision and recall are swapped (version 0.4).
 
     Args:
         real, fake: N×D and M×D, both with more images than `neighbours`.
-        neighbours: a ball reaches to the so many-th nearest image of its own set.
+        neighbours: a ball reaches to this nearest image, counted from 1, of its own set.
 
     Returns:
         ``precision``: share of generated images in a ball of a real one; ``recall``: share of real
         images in a ball of a generated one (Kynkäänniemi et al. 2019, equations 1 and 2).
-        ``density``: how many real balls a generated image is in, by `neighbours`; ``coverage``:
-        share of real balls with a generated image (Naeem et al. 2020, equations 7 and 9).
+        ``density``: number of real balls around a generated image, divided by `neighbours`;
+        ``coverage``: share of real balls with a generated image (Naeem et al. 2020, equations 7
+        and 9).
     """
     real_radii, fake_radii = _radii(real, neighbours), _radii(fake, neighbours)
     in_real = np.zeros(len(fake), np.int64)
@@ -110,26 +137,20 @@ def shares(real: Features, fake: Features, neighbours: int = NEIGHBOURS) -> dict
     }
 
 
-def _square_root(matrix: Matrix) -> Matrix:
-    values, vectors = np.linalg.eigh(matrix)
-    root: Matrix = (vectors * np.sqrt(values.clip(0))) @ vectors.T
-    return root
+def _squared_mmd(real: Features, fake: Features) -> float:
+    """The unbiased estimate; torch-fidelity's `mmd2` requires sets of equal size."""
+    from torch_fidelity.metric_kid import kernel_poly
 
-
-def _squared_mmd(real: Matrix, fake: Matrix) -> float:
-    def kernel(a: Matrix, b: Matrix) -> Matrix:
-        values: Matrix = (a @ b.T / a.shape[1] + 1) ** 3
-        return values
-
-    def within(features: Matrix) -> float:
-        values, count = kernel(features, features), len(features)
-        return float((values.sum() - np.trace(values)) / (count * (count - 1)))
-
-    return within(real) + within(fake) - 2 * float(kernel(real, fake).mean())
+    x, y = real.astype(np.float64), fake.astype(np.float64)
+    within = 0.0
+    for part in (x, y):
+        kernel, count = kernel_poly(part, part), len(part)
+        within += float((kernel.sum() - np.trace(kernel)) / (count * (count - 1)))
+    return within - 2 * float(kernel_poly(x, y).mean())
 
 
 def _radii(features: Features, neighbours: int) -> Matrix:
-    """The distance of each row to its so many-th nearest other row."""
+    """The distance of each row to its nearest other row of rank `neighbours`."""
     radii = [
         np.partition(block, neighbours, axis=1)[:, neighbours]  # the nearest is the row itself
         for block in pairwise_distances_chunked(features)

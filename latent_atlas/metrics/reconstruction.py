@@ -1,4 +1,4 @@
-"""How well a model gives its images back, at which price, and which latents it uses."""
+"""Reconstruction quality, losses and active latents of a trained model."""
 
 from __future__ import annotations
 
@@ -9,37 +9,61 @@ import torch
 from skimage.metrics import structural_similarity
 
 from latent_atlas.data.store import Images, Store
+from latent_atlas.metrics.tolerance import Metric
 from latent_atlas.models.vae import kl_to_standard_normal
 from latent_atlas.training.checkpoint import TrainedRun
+
+SPLITS = ("train", "valid")
+
+METRICS = {
+    **dict.fromkeys(
+        (f"{split}_reconstruction{suffix}" for split in SPLITS for suffix in ("", "_last5")),
+        Metric("lower", 0.02, "nats per image"),
+    ),
+    **dict.fromkeys(
+        (
+            f"{split}_kl{suffix}"
+            for split in SPLITS
+            for suffix in ("", "_last5", "_without_half_last5")
+        ),
+        Metric("either", 0.05, "nats per image"),
+    ),
+    "valid_reconstruction_per_pixel": Metric("lower", 0.02, "per pixel"),
+    "psnr": Metric("higher", 0.02, "dB"),
+    "ssim": Metric("higher", 0.02),
+    "active_latents": Metric("either", 0.3),
+    "unused_latents": Metric("either", 0.3),
+}
 
 LAST_EPOCHS = 5
 """The published tables are means over the last five epochs."""
 
 
-def measure(trained: TrainedRun, store: Store, active_threshold: float) -> dict[str, float]:
-    """All numbers of a run.
+def evaluate_reconstruction(
+    trained: TrainedRun, store: Store, active_threshold: float
+) -> dict[str, float]:
+    """All metrics of this module.
 
     Returns:
-        ``<split>_reconstruction`` and ``<split>_kl``: the last epoch's losses in nats an image,
-        and with the suffix ``_last5`` the mean of the last five epochs; train figures are means
-        over the epoch while the weights moved, valid figures were taken at its end.
-        ``…_kl_without_half_last5``: the KL without its factor ½, to lay beside
-        published figures that seem to lack it.
+        ``<split>_reconstruction`` and ``<split>_kl``: the last epoch's losses in nats per image,
+        and with the suffix ``_last5`` the mean of the last five epochs. Training losses are means
+        over the epoch while the weights changed; validation losses were computed at its end.
+        ``…_kl_without_half_last5``: the KL without its factor ½, for comparison with published
+        values that seem to omit it.
         ``psnr`` (dB) and ``ssim`` of validation images against the decoded posterior means.
         ``active_latents`` and ``unused_latents``: counts.
     """
-    values = losses(trained.history)
-    values |= quality(trained, store)
-    table = latents(trained, store, active_threshold)
+    values = final_losses(trained.history) | mean_psnr_and_ssim(trained, store)
+    table = latent_activity(trained, store, active_threshold)
     values["active_latents"] = float(table["active"].sum())
     values["unused_latents"] = float((~table["active"]).sum())
     return values
 
 
-def losses(history: pd.DataFrame) -> dict[str, float]:
-    """The losses of a history (a row an epoch), as `measure` names them."""
+def final_losses(history: pd.DataFrame) -> dict[str, float]:
+    """The losses at the end of a history (a row per epoch), see `evaluate_reconstruction`."""
     values: dict[str, float] = {}
-    for split in ("train", "valid"):
+    for split in SPLITS:
         for term in ("reconstruction", "kl"):
             column = f"{split}_{term}"
             if column not in history:
@@ -52,11 +76,8 @@ def losses(history: pd.DataFrame) -> dict[str, float]:
     return values
 
 
-def quality(trained: TrainedRun, store: Store) -> dict[str, float]:
-    """``psnr`` in dB and ``ssim`` over the validation images, means over images.
-
-    Wang et al. 2004 for SSIM: Gaussian window of 11 pixels, σ 1.5, values in [0, 1].
-    """
+def mean_psnr_and_ssim(trained: TrainedRun, store: Store) -> dict[str, float]:
+    """``psnr`` in dB and ``ssim`` of the reconstructions, means over validation images."""
     rows = store.rows("valid")
     scores: list[npt.NDArray[np.float64]] = []
     for start in range(0, len(rows), trained.batch_size):
@@ -67,7 +88,10 @@ def quality(trained: TrainedRun, store: Store) -> dict[str, float]:
 
 
 def psnr_and_ssim(images: Images, reconstructions: Images) -> npt.NDArray[np.float64]:
-    """B×2: PSNR in dB and SSIM of an image each."""
+    """B×2: PSNR in dB and SSIM of each image.
+
+    SSIM as Wang et al. 2004: Gaussian window of 11 pixels, σ 1.5, values in [0, 1].
+    """
     ssim = [
         structural_similarity(
             image,
@@ -90,13 +114,13 @@ def psnr(images: Images, reconstructions: Images) -> npt.NDArray[np.float64]:
     return -10 * np.log10(np.maximum(squared, 1e-10))
 
 
-def latents(trained: TrainedRun, store: Store, active_threshold: float) -> pd.DataFrame:
-    """A row a latent: how much of it the model uses, over the validation images.
+def latent_activity(trained: TrainedRun, store: Store, active_threshold: float) -> pd.DataFrame:
+    """Activity and KL of each latent over the validation images.
 
     Returns:
-        ``latent`` (from 1), ``active`` (activity above the threshold; Burda et al. 2016, section
-        5.2), ``kl`` (mean nats, NaN for a deterministic model), ``activity`` (variance of the
-        posterior mean over images).
+        A row per latent: ``latent`` (from 1), ``active`` (activity above the threshold; Burda et
+        al. 2016, section 5.2), ``kl`` (mean nats per image, NaN for a deterministic model) and
+        ``activity`` (variance of the posterior mean over images).
     """
     images = store.images[store.rows("valid")]
     means = trained.encode(images)
@@ -104,13 +128,8 @@ def latents(trained: TrainedRun, store: Store, active_threshold: float) -> pd.Da
     activity = means.astype(np.float64).var(0)
     kl = np.full(len(activity), np.nan)
     if log_variance is not None:
-        kl = (
-            kl_to_standard_normal(
-                torch.from_numpy(means).double(), torch.from_numpy(log_variance).double()
-            )
-            .mean(0)
-            .numpy()
-        )
+        posterior = (torch.from_numpy(array).double() for array in (means, log_variance))
+        kl = kl_to_standard_normal(*posterior).mean(0).numpy()
     return pd.DataFrame(
         {
             "latent": np.arange(1, len(activity) + 1),

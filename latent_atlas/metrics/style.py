@@ -1,13 +1,13 @@
-"""How alike two images are in style and in content, as a network's maps see it.
+"""Style loss and content distance between images, from the feature maps of a network.
 
 *Style loss* (Gatys et al. 2016, equations 3 to 5): with the Gram matrices G and A of the N maps of
 M positions of a layer, E = ‖G − A‖² / (4 N² M²), summed over layers with weights. Since G is
-symmetric, its upper triangle, scaled, is a vector whose squared distance to another one *is* E: an
-image passes the network once, and what is kept of it is that vector instead of its maps.
+symmetric, the squared distance of two scaled upper triangles *is* E. So an image passes the network
+once, and this vector is kept in place of its maps.
 
 *Content distance*: squared differences of maps normalised at each position, means over positions,
 summed over the same layers. It is LPIPS (Zhang et al. 2018, equation 1) with unit weights in place
-of the learnt ones, and is no LPIPS.
+of the learnt ones, and must not be reported as LPIPS.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch import Tensor
 from latent_atlas.data.pixels import to_images
 from latent_atlas.data.store import Images
 from latent_atlas.models.backbones import Backbone
-from latent_atlas.util.console import UserError
+from latent_atlas.util.console import FieldError
 
 Floats = npt.NDArray[np.float32]
 
@@ -32,15 +32,14 @@ _COLUMNS = 2**14
 
 
 @dataclass(frozen=True)
-class Along:
-    """How style and content change along P paths of K images.
+class StyleChanges:
+    """Changes of style and content along P sequences of K images.
 
     Attributes:
         style: P×(K−1), style loss between consecutive images.
         content: P×(K−1), content distance between them.
-        smoothness: P; how straight the way is in style: the distance √E of the end points by the
-            sum of the distances of all steps, 1 where each step brings nothing but what is needed.
-            NaN where the style never changes.
+        smoothness: P; the style distance √E of the two ends, divided by the sum of the distances of
+            all steps. 1 if the sequence is straight in style; NaN if the style never changes.
     """
 
     style: Floats
@@ -48,17 +47,17 @@ class Along:
     smoothness: Floats
 
 
-class Measure:
-    """Style and content by the maps of one backbone.
+class StyleMeasure:
+    """Style loss and content distance from the maps of one backbone.
 
     Args:
         backbone: see `latent_atlas.models.backbones`.
-        layers: name of a block → weight of its style loss, ≥ 0; content takes them all alike.
+        layers: name of a block → weight of its style loss, ≥ 0; all count alike for content.
         size: side to which images are stretched; the backbone's own by default.
-        batch_size: images at once; changes no result but rounding.
+        batch_size: images at once; it changes results by rounding only.
 
     Raises:
-        UserError: if the backbone has no such block.
+        FieldError: of ``layers``, if there are none or the backbone has no such block.
     """
 
     def __init__(
@@ -70,15 +69,14 @@ class Measure:
     ) -> None:
         unknown = [name for name in layers if name not in backbone.map_names]
         if unknown or not layers:
-            found = f"{backbone.name} has no {unknown[0]!r}" if unknown else "found none"
-            raise UserError(
-                f"paths.layers: {found}; expected some of {', '.join(backbone.map_names)}"
-            )
+            expected = f"expected some of {', '.join(backbone.map_names)}"
+            problem = f"{backbone.name} has no {unknown[0]!r}" if unknown else "found none"
+            raise FieldError("layers", f"{problem}; {expected}")
         self.backbone, self.layers = backbone, dict(layers)
         self.size, self.batch_size = size, batch_size
 
     def title(self) -> str:
-        """The measure in a line, for figures."""
+        """Backbone, size and layers in one line, for pictures."""
         layers = ", ".join(f"{weight:g} {name}" for name, weight in self.layers.items())
         return f"{self.backbone.name} at {self.size or self.backbone.input_size} px: {layers}"
 
@@ -106,34 +104,41 @@ class Measure:
         )
 
     @torch.no_grad()
-    def along(self, paths: Images) -> Along:
-        """The changes along `paths`, uint8 P×K×H×W×C with K ≥ 2; each image is seen once."""
-        count, points = paths.shape[:2]
-        images = paths.reshape(-1, *paths.shape[2:])
-        # All points stand in one row; a step from one path to the next is taken too, and dropped.
-        style, content = np.zeros((2, count * points), np.float32)
-        ends = np.zeros(count, np.float32)
-        last: tuple[Tensor, ...] = ()
+    def changes(self, sequences: Images) -> StyleChanges:
+        """The changes along uint8 P×K×H×W×C `sequences` with K ≥ 2.
+
+        Each image passes the backbone once.
+        """
+        count, length = sequences.shape[:2]
+        images = sequences.reshape(-1, *sequences.shape[2:])
+        # All images form one row. The step from one sequence to the next is computed and dropped.
+        style, content = np.zeros((2, count * length), np.float32)
+        end_distances = np.zeros(count, np.float32)
+        previous: tuple[Tensor, ...] = ()
         first: Tensor | None = None
         done = 0
         for maps in self._maps(images):
-            codes = self._weighted(maps)
-            seen = (codes, *(content_code(maps[name]) for name in self.layers))
-            row = tuple(torch.cat(pair) for pair in zip(last, seen, strict=True)) if last else seen
+            style_codes = self._weighted(maps)
+            batch = (style_codes, *(content_code(maps[name]) for name in self.layers))
+            row = batch
+            if previous:
+                row = tuple(torch.cat(pair) for pair in zip(previous, batch, strict=True))
             steps = [part.diff(dim=0).square().sum(1).numpy() for part in row]
-            here = slice(done + len(codes) - len(steps[0]) - 1, done + len(codes) - 1)
-            style[here], content[here] = steps[0], sum(steps[1:])
-            for at, code in enumerate(codes, done):
-                if at % points == 0:
+            places = slice(done + len(style_codes) - len(steps[0]) - 1, done + len(style_codes) - 1)
+            style[places], content[places] = steps[0], sum(steps[1:])
+            for position, code in enumerate(style_codes, done):
+                if position % length == 0:
                     first = code
-                elif at % points == points - 1 and first is not None:
-                    ends[at // points] = (code - first).norm()
-            last = tuple(part[-1:].clone() for part in seen)
-            done += len(codes)
-        losses = style.reshape(count, points)[:, :-1]
-        way = np.sqrt(losses).sum(1)
-        smoothness = np.divide(ends, way, out=np.full(count, np.nan, np.float32), where=way > 0)
-        return Along(losses, content.reshape(count, points)[:, :-1], smoothness)
+                elif position % length == length - 1 and first is not None:
+                    end_distances[position // length] = (code - first).norm()
+            previous = tuple(part[-1:].clone() for part in batch)
+            done += len(style_codes)
+        losses = style.reshape(count, length)[:, :-1]
+        total = np.sqrt(losses).sum(1)
+        smoothness = np.divide(
+            end_distances, total, out=np.full(count, np.nan, np.float32), where=total > 0
+        )
+        return StyleChanges(losses, content.reshape(count, length)[:, :-1], smoothness)
 
     def _weighted(self, maps: Mapping[str, Tensor]) -> Tensor:
         """B×D, whose squared distances are the weighted style loss."""
@@ -168,35 +173,35 @@ def content_code(maps: Tensor) -> Tensor:
 def squared_distances(codes: Floats) -> npt.NDArray[np.float64]:
     """N×D to N×N squared Euclidean distances, exact 0 on the diagonal."""
     products = np.zeros((len(codes), len(codes)))
-    for start in range(0, codes.shape[1], _COLUMNS):  # content codes are too long to be copied
+    for start in range(0, codes.shape[1], _COLUMNS):  # whole content codes do not fit
         block = codes[:, start : start + _COLUMNS].astype(np.float64)
         block -= block.mean(0)
         products += block @ block.T
     squares = np.diag(products)
-    found: npt.NDArray[np.float64] = squares[:, None] + squares - 2 * products
-    np.fill_diagonal(found, 0)
-    return found.clip(0)
+    distances: npt.NDArray[np.float64] = squares[:, None] + squares - 2 * products
+    np.fill_diagonal(distances, 0)
+    return distances.clip(0)
 
 
-def separation(
+def pair_auc(
     distances: npt.NDArray[np.float64],
     labels: npt.NDArray[np.int64],
     counted: npt.NDArray[np.bool_],
     seed: int,
     draws: int = 200,
 ) -> tuple[float, float, float]:
-    """AUC of pairs of one label against pairs of two, ranked by how near they are.
+    """AUC of pairs of images with equal labels against pairs with different ones, by distance.
 
-    0.5 says that the distance knows nothing of the label, 1 that any two images of one label are
-    nearer than any two of different ones.
+    0.5 is chance. 1 means that any two images of one label are nearer than any two of different
+    labels.
 
     Args:
         distances: N×N, symmetric.
         labels: N.
-        counted: N×N, symmetric; which pairs count at all.
+        counted: N×N, symmetric; the pairs to include.
         seed: of the bootstrap.
-        draws: bootstrap samples. Images are drawn, not pairs: pairs that share an image depend on
-            each other. An image that was drawn twice makes no pair with itself.
+        draws: bootstrap samples. Images are drawn, not pairs, because pairs that share an image are
+            dependent. An image that was drawn twice makes no pair with itself.
 
     Returns:
         The AUC, and its 95 % interval.
@@ -209,19 +214,19 @@ def separation(
     first, second = first[keep], second[keep]
     same = labels[first] == labels[second]
     if same.all() or not same.any():
-        raise ValueError("no pairs of one label, or none of two")
+        raise ValueError("expected pairs of equal and of different labels; found only one kind")
     _, rank = np.unique(distances[first, second], return_inverse=True)
 
     def auc(weights: npt.NDArray[np.float64]) -> float:
         pairs = weights[first] * weights[second]
         near = np.bincount(rank, pairs * same)
         far = np.bincount(rank, pairs * ~same)
-        above = far.sum() - far.cumsum()  # pairs of two labels that are farther apart
-        whole = near.sum() * far.sum()
-        return float((near * (above + far / 2)).sum() / whole) if whole else np.nan
+        above = far.sum() - far.cumsum()  # pairs of different labels at a larger distance
+        total = near.sum() * far.sum()
+        return float((near * (above + far / 2)).sum() / total) if total else np.nan
 
     random = np.random.default_rng(seed)
     chance = np.full(len(labels), 1 / len(labels))
-    drawn = random.multinomial(len(labels), chance, draws).astype(np.float64)
-    low, high = np.nanpercentile([auc(weights) for weights in drawn], [2.5, 97.5])
+    resamples = random.multinomial(len(labels), chance, draws).astype(np.float64)
+    low, high = np.nanpercentile([auc(weights) for weights in resamples], [2.5, 97.5])
     return auc(np.ones(len(labels))), float(low), float(high)

@@ -1,17 +1,60 @@
-"""Judge a metric that changed: within its tolerance, better, or worse."""
+"""Direction, tolerance and unit of every metric, and comparison of two values.
+
+A module that defines metrics declares them in a dictionary ``METRICS``: name, or fnmatch pattern of
+names, → `Metric`. `MODULES` lists these modules. They are imported only when a metric is looked up.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatch
-from typing import Any, Literal
+from fnmatch import fnmatchcase
+from importlib import import_module
+from typing import Any, Literal, NamedTuple
 
-from latent_atlas.config.schema import Tolerance
+from latent_atlas.config.schema import MetricOverride
 from latent_atlas.util.console import UserError
 
 Verdict = Literal["same", "better", "worse", "new", "missing"]
+
+MODULES = (
+    "latent_atlas.metrics.reconstruction",
+    "latent_atlas.metrics.disentanglement.beta_vae_score",
+    "latent_atlas.metrics.disentanglement.dci",
+    "latent_atlas.metrics.disentanglement.factor_vae_score",
+    "latent_atlas.metrics.disentanglement.mig",
+    "latent_atlas.metrics.disentanglement.modularity_explicitness",
+    "latent_atlas.metrics.disentanglement.sap",
+    "latent_atlas.metrics.disentanglement.total_correlation",
+    "latent_atlas.analysis.latent_space.clusters",
+    "latent_atlas.analysis.latent_space.prior",
+    "latent_atlas.analysis.latent_space.projections",
+    "latent_atlas.analysis.latent_space.spread",
+    "latent_atlas.analysis.interpolation.style_auc",
+    "latent_atlas.analysis.interpolation.tables",
+    "latent_atlas.analysis.neighbours.agreement",
+    "latent_atlas.analysis.scene_mixing.evaluator",
+    "latent_atlas.analysis.scene_mixing.object_classifier",
+    "latent_atlas.analysis.scene_mixing.object_probe",
+    "latent_atlas.shop.products.ground_truth",
+    "latent_atlas.shop.products.metrics",
+)
+"""Modules with a dictionary ``METRICS``."""
+
+
+class Metric(NamedTuple):
+    """Definition of a metric.
+
+    Attributes:
+        better: the direction of an improvement; ``either`` where no direction is one.
+        relative: changes up to this share of the old value are noise.
+        unit: e.g. ``"dB"``; empty for shares, scores and counts.
+    """
+
+    better: Literal["lower", "higher", "either"]
+    relative: float
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,6 +73,32 @@ class Change:
         return f"{self.verdict:8} {self.metric}: {old} → {new}"
 
 
+def definitions_of(name: str) -> Iterator[Metric]:
+    """Yield the definitions of the metric `name`; a test checks that there is exactly one."""
+    for module in MODULES:
+        for pattern, metric in import_module(module).METRICS.items():
+            if fnmatchcase(name, pattern):
+                yield metric
+
+
+def metric_of(name: str, overrides: Mapping[str, MetricOverride]) -> Metric:
+    """Look up the metric `name`; the first override whose pattern fits replaces its values.
+
+    Raises:
+        UserError: if the metric is defined nowhere.
+    """
+    metric = next(definitions_of(name), None)
+    if metric is None:
+        raise UserError(
+            f"metric {name!r}: found no definition; add its direction and tolerance to METRICS of "
+            "the module that computes it"
+        )
+    for pattern, override in overrides.items():
+        if fnmatchcase(name, pattern):
+            return metric._replace(**override.model_dump(exclude_none=True))
+    return metric
+
+
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
     """Nested metrics as ``{"run.metric": number}``."""
     flat: dict[str, float] = {}
@@ -41,28 +110,31 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
     return flat
 
 
-def judge(
-    metric: str, old: float | None, new: float | None, gate: Mapping[str, Tolerance]
+def compare(
+    key: str,
+    old: float | None,
+    new: float | None,
+    overrides: Mapping[str, MetricOverride],
 ) -> Change:
-    """Compare two values of `metric` (``run.metric``) under the first pattern that fits it.
+    """Compare two values of a metric.
 
-    A change within ``relative`` of the old value is noise. A metric that appears is new; one that
-    disappears is missing; not-a-number is always worse, and a number in its place better.
+    A change within the tolerance is noise. A metric that appears is new; one that disappears is
+    missing. A value that is not finite is always worse, and a finite one in its place better.
+
+    Args:
+        key: run and name of the metric, as ``run.metric``.
+        old: value before; None if there was none.
+        new: value after; None if there is none.
+        overrides: the section ``gate`` of params.yaml.
 
     Raises:
-        UserError: if no pattern of `gate` fits the metric.
+        UserError: if the metric is defined nowhere.
     """
-    name = metric.rpartition(".")[2]
-    tolerance = next((value for pattern, value in gate.items() if fnmatch(name, pattern)), None)
-    if tolerance is None:
-        raise UserError(
-            f"gate: no pattern in params.yaml fits the metric {name!r}; add one with its "
-            "direction and tolerance"
-        )
-    return Change(metric, old, new, _verdict(old, new, tolerance))
+    metric = metric_of(key.rpartition(".")[2], overrides)
+    return Change(key, old, new, _verdict(old, new, metric))
 
 
-def _verdict(old: float | None, new: float | None, tolerance: Tolerance) -> Verdict:
+def _verdict(old: float | None, new: float | None, metric: Metric) -> Verdict:
     if new is None:
         return "missing"
     if not math.isfinite(new):
@@ -71,8 +143,8 @@ def _verdict(old: float | None, new: float | None, tolerance: Tolerance) -> Verd
         return "new"
     if not math.isfinite(old):
         return "better"
-    if abs(new - old) <= tolerance.relative * abs(old):
+    if abs(new - old) <= metric.relative * abs(old):
         return "same"
-    if tolerance.better == "either":
+    if metric.better == "either":
         return "worse"
-    return "better" if (new < old) == (tolerance.better == "lower") else "worse"
+    return "better" if (new < old) == (metric.better == "lower") else "worse"

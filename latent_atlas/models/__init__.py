@@ -1,1 +1,1 @@
-"""The models: a file each, from its networks' use to its loss, and `registry` with their names."""
+"""Models: one file per model, from its networks to its loss."""

@@ -1,16 +1,17 @@
-"""The adversarially constrained autoencoder interpolation: a critic judges mixtures of codes.
+"""The adversarially constrained autoencoder interpolation (ACAI): a critic of decoded mixtures.
 
 Source: Berthelot et al. 2019, "Understanding and improving interpolation in autoencoders via an
 adversarial regularizer", section 3. With α between 0 and ½ and codes z₁, z₂ of two images, the
-critic d estimates α from the decoded mixture x̂ = g(α z₁ + (1 − α) z₂), and 0 from images that are
-blended with their own reconstruction; the autoencoder makes the critic say 0, as of a picture that
-is no mixture:
+critic d learns to estimate α from the decoded mixture x̂ = g(α z₁ + (1 − α) z₂), and 0 from images
+blended with their own reconstruction. The autoencoder learns to make the critic's estimate 0, the
+value of an image that is no mixture:
 
     critic:      (d(x̂) − α)² + d(γ x + (1 − γ) g(f(x)))²
     autoencoder: mean (x − g(f(x)))² + λ d(x̂)²
 
-The mean is over pixels. Here reconstruction is reported as every model does, summed, and ``loss`` is
-that objective times half the number of pixels: the same minimum, and for Adam the same steps.
+The mean is over pixels. Here ``reconstruction`` is summed over pixels, as in every model, and
+``loss`` is that objective times half the number of pixels: the minimum is the same and, for Adam,
+the steps are the same.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from torch import Tensor, nn
 
 from latent_atlas.models.ae import AE
 from latent_atlas.models.base import Batch, Phase, Recipe, Shape
+from latent_atlas.models.options.acai import ACAIOptions
 from latent_atlas.models.sampling import of_all_processes, own_rows
 
 
 class ACAI(AE):
-    """An autoencoder, and a critic of decoded mixtures of two codes.
+    """An autoencoder with a critic of decoded mixtures of two codes.
 
-    Options: ``interpolation`` (λ), ``gamma`` (γ, the share of the image in what the critic shall
-    call 0), ``maps`` (of the critic's first layer).
+    Its options are `ACAIOptions`.
     """
 
     compares = True
@@ -40,9 +41,10 @@ class ACAI(AE):
         super().__init__(recipe)
         self.noise_dim = 1
         pixels = recipe.shape[0] * recipe.shape[1] * recipe.shape[2]
-        self.weight = pixels / 2 * float(recipe.options["interpolation"])
-        self.gamma = float(recipe.options["gamma"])
-        self.critic = MixtureCritic(recipe.shape, int(recipe.options["maps"]))
+        options = ACAIOptions.of(recipe.options)
+        self.weight = pixels / 2 * options.interpolation
+        self.gamma = options.gamma
+        self.critic = MixtureCritic(recipe.shape, options.maps)
 
     def phases(self) -> dict[str, Phase]:
         """The autoencoder, then the critic."""
@@ -54,9 +56,9 @@ class ACAI(AE):
     def forward(self, batch: Batch, phase: str = "autoencoder") -> dict[str, Tensor]:
         """The terms of a phase.
 
-        ``autoencoder``: ``loss``, ``reconstruction``, and ``mixture``, the square of what the critic
-        says of the mixture. ``criticism``: ``critic_loss``, and ``alpha_error``, by how much the
-        critic is wrong about α; 0.125 on average for one that always says ¼.
+        ``autoencoder``: ``loss``, ``reconstruction``, and ``mixture``, the square of the critic's
+        estimate for the mixture. ``criticism``: ``critic_loss``, and ``alpha_error``, the absolute
+        error of the critic's estimate of α; 0.125 on average for a constant ¼.
         """
         shares = alphas(batch.noise[:, 0])
         if phase == "autoencoder":
@@ -64,21 +66,21 @@ class ACAI(AE):
             outputs = self.decoder(torch.cat([codes, blend(codes, shares)])).float()
             reconstructed, mixed = outputs.chunk(2)
             reconstruction = self.likelihood.loss(reconstructed, batch.images)
-            mixture = self._judge(self.likelihood.mean(mixed)).square()
+            mixture = self._estimate(self.likelihood.mean(mixed)).square()
             loss = self.reconstruction_weight * reconstruction + self.weight * mixture
             return {"loss": loss, "reconstruction": reconstruction, "mixture": mixture}
         with torch.no_grad():
             codes = self.encode(batch.images)
             own, mixed = self.decode(torch.cat([codes, blend(codes, shares)])).chunk(2)
             real = self.gamma * batch.images + (1 - self.gamma) * own
-        said_of_mixed, said_of_real = self._judge(torch.cat([mixed, real])).chunk(2)
+        of_mixed, of_real = self._estimate(torch.cat([mixed, real])).chunk(2)
         return {
-            "critic_loss": (said_of_mixed - shares).square() + said_of_real.square(),
-            "alpha_error": (said_of_mixed - shares).abs().detach(),
+            "critic_loss": (of_mixed - shares).square() + of_real.square(),
+            "alpha_error": (of_mixed - shares).abs().detach(),
         }
 
-    def _judge(self, images: Tensor) -> Tensor:
-        """What the critic takes α for, B numbers."""
+    def _estimate(self, images: Tensor) -> Tensor:
+        """The critic's B estimates of α."""
         shares: Tensor = self.critic(images)
         return shares.float()
 
@@ -89,18 +91,18 @@ def alphas(noise: Tensor) -> Tensor:
 
 
 def blend(codes: Tensor, shares: Tensor) -> Tensor:
-    """α zᵢ + (1 − α) zᵢ₋₁ of B×D codes and B shares: each with the one before it in the batch.
+    """α zᵢ + (1 − α) zᵢ₋₁ of B×D codes and B shares α: each with the one before it in the batch.
 
-    That may be an image of another process.
+    The one before it may be in another process.
     """
     before = of_all_processes(codes).roll(1, 0)[own_rows()]
     return torch.lerp(before, codes, shares[:, None])
 
 
 class MixtureCritic(nn.Module):
-    """3×3 convolutions of stride 2 with leaky ReLU; the mean of the last maps is the answer.
+    """3×3 convolutions of stride 2 with leaky ReLU; the output is the mean of the last maps.
 
-    As in the authors' code, the critic is built like the encoder, and has no last linear layer.
+    As in the authors' code, the critic is built like the encoder, without a last linear layer.
 
     Args:
         shape: of the images.
@@ -119,5 +121,5 @@ class MixtureCritic(nn.Module):
         """B×C×H×W images to B estimates of α."""
         for convolution in self.convolutions:
             images = F.leaky_relu(convolution(images), 0.2)
-        answers: Tensor = self.last(images)
-        return answers.mean((1, 2, 3))
+        estimates: Tensor = self.last(images)
+        return estimates.mean((1, 2, 3))

@@ -1,16 +1,16 @@
-"""The deterministic autoencoder: a code is a point, and the loss is the reconstruction loss alone."""
+"""The deterministic autoencoder: a code is a point, the loss is the reconstruction loss."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
-from latent_atlas.config.registry import new_decoder, new_encoder
 from latent_atlas.models.base import Batch, Model, Recipe
-from latent_atlas.models.networks.conv import LIKELIHOODS
+from latent_atlas.models.build import new_decoder, new_encoder
+from latent_atlas.models.likelihoods import LIKELIHOODS
 
 
 class AE(Model):
-    """Encoder, decoder, nothing between them."""
+    """An encoder and a decoder."""
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class AE(Model):
         self.decoder.start_at(self.likelihood.inverse(mean_image))
 
     def forward(self, batch: Batch, phase: str = "model") -> dict[str, Tensor]:
-        """The reconstruction loss, an image each."""
+        """The reconstruction loss per image."""
         (codes,) = self.encoder(batch.images)
         reconstruction = self.likelihood.loss(self.decoder(codes), batch.images)
         return {
@@ -43,5 +43,5 @@ class AE(Model):
         return self.likelihood.mean(self.decoder(codes).float())
 
     def log_variance(self, images: Tensor) -> None:
-        """None: a code of this model is a point."""
+        """None: the codes of this model are points."""
         return

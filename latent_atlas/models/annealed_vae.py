@@ -1,8 +1,8 @@
-"""The VAE whose latents may hold more and more: a capacity in nats that grows with the training.
+"""The annealed VAE: a VAE whose KL follows a capacity in nats that grows during the training.
 
-The objective is reconstruction + γ · |kl − C|, with C from 0 to its end (Burgess et al. 2018,
-equation 8). `kl` is the mean over images, so an image may take more nats than another. Early on
-only what pays most is worth encoding, so factors are to be learnt one after the other.
+The objective is reconstruction + γ · |kl − C|, where C grows from 0 to its final value (Burgess et
+al. 2018, equation 8). `kl` is the mean over images, so images may differ in their KL. The authors
+expect factors to be learnt one after the other, the most useful first.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ import math
 from torch import Tensor
 
 from latent_atlas.models.base import Batch, Recipe
+from latent_atlas.models.options.annealed_vae import AnnealedVAEOptions
 from latent_atlas.models.sampling import SamplingVAE, of_all_processes
 
 
 class AnnealedVAE(SamplingVAE):
-    """A VAE that is held to a capacity; there is no β."""
+    """A VAE with a target capacity in place of β."""
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
-        self.gamma = float(recipe.options["gamma"])
-        self.capacity = float(recipe.options["capacity"])
-        self.until = float(recipe.options["until"])
-        self.stairs = int(recipe.options["stairs"])
+        options = AnnealedVAEOptions.of(recipe.options)
+        self.gamma, self.capacity = options.gamma, options.capacity
+        self.until, self.stairs = options.until, options.stairs
 
     def forward(self, batch: Batch, phase: str = "model") -> dict[str, Tensor]:
-        """The loss and its terms, an image each; ``excess`` |kl − C| is the batch's own."""
+        """The loss and its terms, per image; ``excess``, |kl − C|, is one number per batch."""
         run = self.run_through(batch)
         kl = run.kl.sum(1)
         allowed = capacity(batch.progress, self.capacity, self.until, self.stairs)
@@ -36,14 +36,14 @@ class AnnealedVAE(SamplingVAE):
 
 
 def capacity(progress: float, most: float, until: float, stairs: int) -> float:
-    """The nats that the latents may hold.
+    """The capacity C in nats.
 
     Args:
         progress: share of the training that is done, from 0 to 1.
         most: nats at the end.
-        until: share of the training after which C stays.
-        stairs: C grows evenly for 0; otherwise it stands on so many stairs of equal width, the
-            first at most/stairs from the start and the last at `most`.
+        until: share of the training after which C is constant.
+        stairs: number of equal steps in which C grows, from most/stairs at the start to `most`; 0
+            for linear growth.
     """
     share = min(1.0, progress / until) if until > 0 else 1.0
     if stairs:

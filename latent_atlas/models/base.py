@@ -1,12 +1,14 @@
-"""What a model owes the training loop, and what the loop gives it."""
+"""The interface between models and the training loop."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from torch import Tensor, nn
+
+from latent_atlas.config.section import Options
 
 Shape = tuple[int, int, int]
 """Height, width and channels of an image."""
@@ -14,16 +16,16 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a model is built from; each takes what it needs.
+    """The parameters from which a model is built.
 
     Attributes:
         shape: of the images.
         latent_dim: numbers in a code.
         network: a name in `latent_atlas.config.registry.NETWORKS`.
         likelihood: ``bernoulli`` or ``gaussian``.
-        beta: weight of the latent loss, ≥ 0.
-        weights: weight of each term of the loss that the model's registry line names.
-        options: the model's further knobs, as its registry line names them.
+        beta: weight of the KL, ≥ 0.
+        weights: weight of each loss term that the registry names for the model.
+        options: of the class that the registry names for the model.
     """
 
     shape: Shape
@@ -32,20 +34,20 @@ class Recipe:
     likelihood: str
     beta: float
     weights: Mapping[str, float]
-    options: Mapping[str, bool | int | float | str]
+    options: Options = field(default_factory=Options)
 
 
 class Batch(NamedTuple):
-    """What a model sees of B images.
+    """B images with all that a model computes its loss from.
 
     Attributes:
         images: B×C×H×W in [0, 1], float32.
         noise: B×`Model.noise_dim`, standard normal. The loop draws it for the global batch from
-            (seed, step), so results do not depend on processes, interruptions or batch size.
+            (seed, step), so results do not depend on processes or interruptions.
         labels: B class numbers, −1 where unknown.
         progress: share of the training that is done, in [0, 1], for losses that change with it.
-        others: B×K×C×H×W further images of each sample, for models that compare or mix images.
-        distances: B×K, how far each of them is, as a quantile of all distances.
+        others: B×K×C×H×W partner images of each image, for models that mix images.
+        distances: B×K distances of the partners, as quantiles of all distances.
     """
 
     images: Tensor
@@ -62,15 +64,15 @@ def _constant(step: int) -> float:
 
 @dataclass(frozen=True)
 class Phase:
-    """One update within a training step: which parts move, down which loss.
+    """One update within a training step.
 
     Attributes:
-        parts: names of the model's submodules whose weights move; empty for all.
+        parts: names of the submodules whose weights are updated; empty for all.
         loss: the term of `Model.forward` that is minimised.
-        betas: of Adam.
-        repeat: how many updates in a row.
+        betas: β₁ and β₂ of Adam.
+        repeat: number of updates in a row.
         rate: step, counted over the whole training from 0 → factor on the learning rate.
-        begin, end: the share of the training's epochs from which and up to which it takes part.
+        begin, end: the shares of the epochs between which the phase is active.
     """
 
     parts: tuple[str, ...] = ()
@@ -82,7 +84,7 @@ class Phase:
     end: float = 1.0
 
     def acts(self, epoch: int, epochs: int) -> bool:
-        """Whether it takes part in `epoch` (from 1) of `epochs`."""
+        """Whether the phase is active in `epoch` (from 1) of `epochs`."""
         return self.begin <= (epoch - 1) / epochs < self.end
 
 
@@ -90,44 +92,45 @@ class Model(nn.Module):
     """An encoder and a decoder with a loss.
 
     A subclass is built from a `Recipe`, sets `latent_dim` and `noise_dim`, and defines the methods.
-    `forward` returns every term of the loss as B numbers, one an image and summed over its pixels
-    or latents; the term that the phase names is minimised, ``loss`` unless it says otherwise. Means
-    over images are the loop's business, which keeps them exact for any batch size and number of
-    processes. A term that compares images of a batch stands in each of its B numbers.
+    `forward` returns every loss term as B numbers, one per image, summed over its pixels or
+    latents. The training minimises the term that the phase names, by default ``loss``. The loop
+    computes the means over images, so that they are exact for any batch size and number of
+    processes. A term that compares the images of a batch has the same value in all B numbers.
     """
 
     compares: bool = False
-    """Whether a term compares images of a batch, so that it depends on which ones come together."""
+    """Whether a term compares the images of a batch, and so depends on their composition."""
 
     latent_dim: int
     noise_dim: int
 
     def start_from(self, mean_image: Tensor) -> None:
-        """Begin where the decoder puts out the data's mean image, C×H×W in [0, 1].
+        """Set biases so that the untrained decoder's output is the mean image, C×H×W in [0, 1].
 
-        Burda et al. 2016 set the biases of the visible units so. Without it a mostly black image
-        first drives every unit down, and the rest of the picture waits for a bias to climb.
+        Burda et al. 2016 initialise the biases of the visible units in this way. Without it,
+        mostly black images first lower all outputs, and learning the rest of the image is delayed.
         """
         raise NotImplementedError
 
     def check_labels(self, labels: Tensor) -> None:
-        """Refuse training images that the model cannot learn from.
+        """Check that the model can learn from images with these labels.
 
         Args:
-            labels: their class numbers, −1 where unknown.
+            labels: class numbers of the training images, −1 where unknown.
 
         Raises:
-            ValueError: with the rest of a sentence that begins with the model's name.
+            ValueError: if it cannot; the message continues a sentence that starts with the model's
+                name.
         """
 
     def phases(self) -> dict[str, Phase]:
-        """The updates of a training step by name, in order: by default one, of all weights."""
+        """Name → update of a training step, in order; by default one, of all weights."""
         return {"model": Phase()}
 
     def forward(self, batch: Batch, phase: str = "model") -> dict[str, Tensor]:
-        """The terms of a phase's loss, B float32 numbers each.
+        """The loss terms of a phase, B float32 numbers each.
 
-        No two phases of the same epoch share a name.
+        The names of the terms differ between the phases of an epoch.
         """
         raise NotImplementedError
 

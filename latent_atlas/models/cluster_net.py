@@ -1,15 +1,13 @@
-"""Convolutional networks that learn from clusters of their own features (Caron et al. 2018).
+"""Convolutional networks of DeepCluster (Caron et al. 2018), for images from 32 pixels on.
 
-Both are made for images from 32 pixels on: AlexNet starts with a 5×5 convolution of stride 2 in
-place of 11×11 and stride 4, and its two fully connected layers are as wide as the features. Batch
-normalisation stands in for dropout.
+AlexNet starts with a 5×5 convolution of stride 2 in place of 11×11 and stride 4, and its two fully
+connected layers are as wide as the features. Batch normalisation takes the place of dropout.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -21,28 +19,11 @@ Name = Literal["alexnet", "vgg"]
 SMALLEST = 32
 """Shortest side of an image, in pixels."""
 
-_GRID = 2  # of the last maps, whatever the image's size is
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What a `ClusterNet` is built from.
-
-    Attributes:
-        network: ``alexnet`` or ``vgg``.
-        width: factor on the number of maps in every layer.
-        features: numbers in a feature.
-        sobel: see edges only, not colours.
-    """
-
-    network: Name
-    width: float
-    features: int
-    sobel: bool
+_GRID = 2  # sides of the last maps, for every size of the images
 
 
 class Sobel(nn.Module):
-    """Grey, then the horizontal and the vertical gradient: B×3×H×W to B×2×H×W; not learnt."""
+    """Horizontal and vertical gradient of the grey image, not learnt: B×3×H×W to B×2×H×W."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,31 +32,36 @@ class Sobel(nn.Module):
         self.register_buffer("kernels", torch.stack([across, across.T])[:, None])
 
     def forward(self, images: Tensor) -> Tensor:
-        """Borders are repeated, so that a flat picture has no edges."""
+        """Pad with the border's values, so that a flat image has no edges."""
         grey = F.pad(images.mean(1, keepdim=True), (1, 1, 1, 1), mode="replicate")
         return F.conv2d(grey, self.kernels)
 
 
 class ClusterNet(nn.Module):
-    """Blocks of convolutions, and an embedding whose last ReLU is left to the classifier.
+    """Blocks of convolutions, and an embedding without its last ReLU, which the classifier applies.
+
+    Args:
+        network: a key of `NETWORKS`.
+        width: factor on the number of maps in every layer.
+        features: numbers per feature vector.
+        sobel: use edges only, not colours.
 
     Attributes:
         blocks: name → part of the network; each takes the maps of the one before.
         embed: from the last maps to B×features, before the last ReLU.
     """
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, network: Name, width: float, features: int, sobel: bool) -> None:
         super().__init__()
-        self.shape = shape
-        layers, maps = NETWORKS[shape.network](2 if shape.sobel else 3, shape.width)
-        blocks: dict[str, nn.Module] = {"sobel": Sobel()} if shape.sobel else {}
+        layers, maps = NETWORKS[network](2 if sobel else 3, width)
+        blocks: dict[str, nn.Module] = {"sobel": Sobel()} if sobel else {}
         self.blocks = nn.ModuleDict(blocks | layers)
         self.embed = nn.Sequential(
             nn.AdaptiveAvgPool2d(_GRID),
             nn.Flatten(),
-            nn.Linear(maps * _GRID**2, shape.features),
+            nn.Linear(maps * _GRID**2, features),
             nn.ReLU(),
-            nn.Linear(shape.features, shape.features),
+            nn.Linear(features, features),
         )
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
@@ -90,7 +76,7 @@ class ClusterNet(nn.Module):
 
 
 def new_head(features: int, clusters: int) -> nn.Linear:
-    """An untrained classifier of pseudo-labels; it takes the features after their ReLU."""
+    """An untrained linear classifier of pseudo-labels, for features after their ReLU."""
     head = nn.Linear(features, clusters)
     nn.init.normal_(head.weight, std=0.01)
     nn.init.zeros_(head.bias)
@@ -98,20 +84,20 @@ def new_head(features: int, clusters: int) -> nn.Linear:
 
 
 def augment(images: Tensor, generator: torch.Generator) -> Tensor:
-    """A random part of each image, of half its sides or more, mirrored half of the time.
+    """Crop each image at random to half of its sides or more; mirror it with probability ½.
 
     Args:
-        images: B×C×H×W.
-        generator: on the CPU, whatever the device of the images is.
+        images: B×C×H×W; the crops are resized to H×W.
+        generator: on the CPU, for images on any device.
     """
     scale, x, y, mirror = torch.rand(4, len(images), generator=generator)
     scale = 0.5 + 0.5 * scale
-    room = 1 - scale
+    margin = 1 - scale
     theta = torch.zeros(len(images), 2, 3)
     theta[:, 0, 0] = torch.where(mirror < 0.5, -scale, scale)
     theta[:, 1, 1] = scale
-    theta[:, 0, 2] = room * (2 * x - 1)
-    theta[:, 1, 2] = room * (2 * y - 1)
+    theta[:, 0, 2] = margin * (2 * x - 1)
+    theta[:, 1, 2] = margin * (2 * y - 1)
     grid = F.affine_grid(theta.to(images), list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 

@@ -1,12 +1,12 @@
-"""The DIP-VAEs: the covariance of the latents is drawn to the identity.
+"""The DIP-VAEs: VAEs with a penalty that pulls the covariance of the latents to the identity.
 
 The objective is reconstruction + kl + λ_od Σ_{i≠j} C_ij² + λ_d Σ_i (C_ii − 1)², where C is
 
 - I: the covariance of the posteriors' means over images (Kumar et al. 2018, equation 6);
 - II: the covariance of q(z), which adds the mean variance of the posteriors (equation 7).
 
-Both are estimated from a batch. Uncorrelated latents need not be independent: of two factors of
-equal variance, any rotation has the same penalty.
+Both are estimated from a batch. Uncorrelated latents need not be independent: every rotation of two
+factors of equal variance has the same penalty.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from latent_atlas.models.base import Batch, Recipe
+from latent_atlas.models.options.dip_vae import DIPVAE1Options
 from latent_atlas.models.sampling import Pass, SamplingVAE, of_all_processes
 
 
@@ -23,22 +24,23 @@ class DIPVAE1(SamplingVAE):
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
-        self.off_diagonal = float(recipe.options["off_diagonal"])
-        self.diagonal = float(recipe.options["diagonal"])
+        options = DIPVAE1Options.of(recipe.options)
+        self.off_diagonal, self.diagonal = options.off_diagonal, options.diagonal
 
     def forward(self, batch: Batch, phase: str = "model") -> dict[str, Tensor]:
-        """The loss and its three terms, an image each; ``penalty`` is one number of the batch."""
+        """The loss and its three terms, per image; ``penalty`` is the same for all of a batch."""
         run = self.run_through(batch)
         kl = run.kl.sum(1)
-        penalty = self._penalty(self.covariance(run)).expand_as(kl)
+        penalty = self.penalty(self.covariance(run)).expand_as(kl)
         loss = self.reconstruction_weight * run.reconstruction + kl + penalty
         return {"loss": loss, "reconstruction": run.reconstruction, "kl": kl, "penalty": penalty}
 
     def covariance(self, run: Pass) -> Tensor:
-        """latent_dim×latent_dim."""
+        """The penalised covariance matrix, latent_dim×latent_dim."""
         return covariance(of_all_processes(run.mean))
 
-    def _penalty(self, matrix: Tensor) -> Tensor:
+    def penalty(self, matrix: Tensor) -> Tensor:
+        """The weighted squared distance of a covariance matrix from the identity, a scalar."""
         diagonal = matrix.diagonal()
         others = matrix.square().sum() - diagonal.square().sum()
         return self.off_diagonal * others + self.diagonal * (diagonal - 1).square().sum()
@@ -48,13 +50,13 @@ class DIPVAE2(DIPVAE1):
     """A VAE with a penalty on the covariance of its codes."""
 
     def covariance(self, run: Pass) -> Tensor:
-        """latent_dim×latent_dim, with the noise of the codes in closed form."""
+        """The covariance of the codes, latent_dim×latent_dim, with their noise in closed form."""
         variance = of_all_processes(run.log_variance).exp().mean(0)
         return covariance(of_all_processes(run.mean)) + torch.diag(variance)
 
 
 def covariance(rows: Tensor) -> Tensor:
-    """The covariance of the columns of B×D float32 `rows`, as a mean over B: D×D, float32."""
+    """The covariance of the columns of B×D float32 `rows`, normalised by B: D×D, float32."""
     centred = rows - rows.mean(0)
     with torch.autocast(rows.device.type, enabled=False):  # a product in bfloat16 has two digits
         return centred.T @ centred / len(rows)

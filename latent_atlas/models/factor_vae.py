@@ -1,13 +1,14 @@
-"""The FactorVAE: a discriminator estimates the total correlation, and γ weighs it.
+"""The FactorVAE: a VAE with a weight γ on the total correlation, which a discriminator estimates.
 
 The objective is reconstruction + kl + γ · total correlation (Kim & Mnih 2018, equation 2). The
-total correlation compares q(z) with Π_j q(z_j); a sample of the latter is a batch of codes of which
-each latent is shuffled among the images on its own (algorithm 1). A discriminator learns to tell
-the two apart; its logit is then the logarithm of their ratio of densities, and the mean logit of
-codes estimates the total correlation (equation 3), with a bias as long as it has more to learn.
+total correlation compares q(z) with Π_j q(z_j). A sample of the latter is a batch of codes with
+each latent shuffled among the images independently (algorithm 1). A discriminator is trained to
+separate the two. Its logit then estimates the logarithm of the density ratio, and the mean logit of
+the codes estimates the total correlation (equation 3), with a bias until the discriminator has
+converged.
 
-Here a step takes one batch for both updates where the paper takes two, and the discriminator has
-one logit in place of two, of which only the difference matters.
+Here a step uses one batch for both updates, where the paper uses two. The discriminator has one
+logit in place of two, of which only the difference matters.
 """
 
 from __future__ import annotations
@@ -19,36 +20,36 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latent_atlas.models.base import Batch, Phase, Recipe
+from latent_atlas.models.options.factor_vae import FactorVAEOptions
 from latent_atlas.models.sampling import SamplingVAE, of_all_processes, own_rows
 
 
 class FactorVAE(SamplingVAE):
-    """A VAE and a discriminator; a step updates first the one and then the other.
+    """A VAE and a discriminator; a step updates the VAE, then the discriminator.
 
-    Half of the noise makes the codes, the other half the order in which latents are shuffled.
+    The first half of the noise samples the codes; the second half decides how latents are shuffled.
     """
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
         self.noise_dim = 2 * recipe.latent_dim
-        self.gamma = float(recipe.options["gamma"])
-        self.discriminator = Discriminator(
-            recipe.latent_dim, int(recipe.options["units"]), int(recipe.options["layers"])
-        )
+        options = FactorVAEOptions.of(recipe.options)
+        self.gamma = options.gamma
+        self.discriminator = Discriminator(recipe.latent_dim, options.units, options.layers)
 
     def phases(self) -> dict[str, Phase]:
-        """The VAE, then the discriminator, with the paper's moments of Adam."""
+        """The VAE, then the discriminator with the paper's β₁ and β₂ of Adam."""
         return {
             "model": Phase(("encoder", "decoder")),
             "discriminator": Phase(("discriminator",), "discriminator_loss", (0.5, 0.9)),
         }
 
     def forward(self, batch: Batch, phase: str = "model") -> dict[str, Tensor]:
-        """The terms of a phase, an image each.
+        """The terms of a phase, per image.
 
         ``model``: ``loss``, ``reconstruction``, ``kl``, ``total_correlation``.
-        ``discriminator``: ``discriminator_loss``, and ``told``, the share of codes and shuffled
-        codes that it recognises (a half where it cannot).
+        ``discriminator``: ``discriminator_loss``, and ``discriminator_accuracy``, the share of
+        codes and shuffled codes that it classifies correctly; ½ by chance.
         """
         if phase == "discriminator":
             return self._discriminator_losses(batch)
@@ -70,7 +71,7 @@ class FactorVAE(SamplingVAE):
         together, apart = self.discriminator(codes), self.discriminator(shuffled)
         return {
             "discriminator_loss": (F.softplus(-together) + F.softplus(apart)) / 2,
-            "told": ((together > 0).float() + (apart < 0).float()) / 2,
+            "discriminator_accuracy": ((together > 0).float() + (apart < 0).float()) / 2,
         }
 
 

@@ -1,81 +1,68 @@
 """The Inception network of 2015-12-05 that defines FID and the inception score.
 
-Heusel et al. 2017 and Salimans et al. 2016 measured with one network: TensorFlow's InceptionV3 of
-that date with 1,008 outputs, images stretched to 299 pixels by TensorFlow 1's bilinear rule, and
-values (x − 128) / 128. It is torchvision's InceptionV3 but for the pooling branches: means leave
-the padding out, and the last block takes the maximum.
+Heusel et al. 2017 and Salimans et al. 2016 measured with the same network: TensorFlow's InceptionV3
+of that date with 1,008 outputs, images stretched to 299 pixels by TensorFlow 1's bilinear rule, and
+values (x − 128) / 128. torch-fidelity reimplements it in PyTorch and publishes the weights.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import io
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models.inception import Inception3, InceptionE
+from torch_fidelity.feature_extractor_inceptionv3 import (
+    URL_INCEPTION_V3,
+    FeatureExtractorInceptionV3,
+)
+from torch_fidelity.interpolate_compat_tensorflow import (
+    interpolate_bilinear_2d_like_tensorflow1x as stretch,
+)
 
-OUTPUTS = 1008
-SIDE = 299
+from latent_atlas.models.backbones import Backbone, Weights
 
-
-class _MaxPooled(InceptionE):  # type: ignore[misc]
-    """The last block, with the maximum in its pooling branch."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """B×2048×8×8 to the same."""
-        three = self.branch3x3_1(x)
-        double = self.branch3x3dbl_2(self.branch3x3dbl_1(x))
-        parts = [
-            self.branch1x1(x),
-            self.branch3x3_2a(three),
-            self.branch3x3_2b(three),
-            self.branch3x3dbl_3a(double),
-            self.branch3x3dbl_3b(double),
-            self.branch_pool(F.max_pool2d(x, 3, 1, 1)),
-        ]
-        return torch.cat(parts, 1)
+URL = URL_INCEPTION_V3
+SIDE = FeatureExtractorInceptionV3.INPUT_IMAGE_SIZE
 
 
-def network(weights: dict[str, Tensor] | None = None) -> Inception3:
-    """The network in evaluation mode, with these weights or, for tests, at random.
+class InceptionBackbone(Backbone):
+    """torch-fidelity's feature extractor, cut into blocks.
 
-    Raises:
-        RuntimeError: if the weights are of another network.
+    Args:
+        name: in full, as in params.yaml.
+        weights: in the names of torch-fidelity's file.
     """
-    net = Inception3(num_classes=OUTPUTS, aux_logits=False, init_weights=False)
-    net.Mixed_7c = _MaxPooled(2048)
-    for name, block in net.named_children():
-        if name.startswith("Mixed") and name != "Mixed_7c" and hasattr(block, "branch_pool"):
-            block.branch_pool.register_forward_pre_hook(_without_padding)
-    if weights is not None:
-        net.load_state_dict(weights)
-    return net.eval()
+
+    def __init__(self, name: str, weights: Weights) -> None:
+        network = _network(weights)
+        parts = dict(network.named_children())
+        first = (parts.pop(key) for key in ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3"))
+        stem = nn.Sequential(*first, parts.pop("MaxPool_1"))
+        second = nn.Sequential(*(parts.pop(key) for key in ("Conv2d_3b_1x1", "Conv2d_4a_3x3")))
+        second.append(parts.pop("MaxPool_2"))
+        embed, last = nn.Sequential(parts.pop("AvgPool"), nn.Flatten()), parts.pop("fc")
+        middle = (128 / 255,) * 3  # (x − 128) / 128 of values up to 255, for values up to 1
+        blocks = [("first", stem), ("second", second), *parts.items()]
+        super().__init__(name, blocks, embed, middle, middle, SIDE, fixed_size=True)
+        self.last = last
+
+    def stretch(self, images: Tensor, side: int) -> Tensor:
+        """Resize B×3×H×W by TensorFlow 1's bilinear rule."""
+        stretched: Tensor = stretch(images, size=(side, side), align_corners=False)
+        return stretched
+
+    def logits(self, features: Tensor) -> Tensor:
+        """B×1008 of B×2048 features, without the bias, as the inception score uses them."""
+        return features @ self.last.get_parameter("weight").T
 
 
-def blocks_of(net: Inception3) -> list[tuple[str, nn.Module]]:
-    """The network up to its mean over places, cut into named parts."""
-    parts = [(name, part) for name, part in net.named_children() if name.startswith("Mixed")]
-    first = nn.Sequential(net.Conv2d_1a_3x3, net.Conv2d_2a_3x3, net.Conv2d_2b_3x3, net.maxpool1)
-    second = nn.Sequential(net.Conv2d_3b_1x1, net.Conv2d_4a_3x3, net.maxpool2)
-    return [("first", first), ("second", second), *parts]
+def _network(weights: Weights) -> FeatureExtractorInceptionV3:
+    """torch-fidelity's network with these weights.
 
-
-def stretched(images: Tensor) -> Tensor:
-    """B×C×H×W to B×C×299×299 by TensorFlow 1's rule: pixel i looks at i · H / 299, rounded down."""
-    for axis in (2, 3):
-        size = images.shape[axis]
-        place = torch.arange(SIDE, device=images.device) * (size / SIDE)
-        low = place.long()
-        high = (low + 1).clamp(max=size - 1)
-        share = (place - low).to(images.dtype).view(-1, *[1] * (3 - axis))
-        before, after = images.index_select(axis, low), images.index_select(axis, high)
-        images = before + (after - before) * share
-    return images
-
-
-def _without_padding(module: nn.Module, given: tuple[Any, ...]) -> tuple[Tensor]:
-    """Means over 3×3 places of which those in the padding counted as 0: over the others alone."""
-    (means,) = given
-    there = torch.ones_like(means[:1, :1])
-    return (means / F.avg_pool2d(there, 3, 1, 1),)
+    Its constructor downloads weights without a check, or unpickles a file with any code in it. It
+    gets a file in memory here, made of tensors that were read without running code.
+    """
+    file = io.BytesIO()
+    torch.save(weights, file)
+    file.seek(0)
+    return FeatureExtractorInceptionV3("inception", ["2048"], feature_extractor_weights_path=file)

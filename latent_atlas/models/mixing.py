@@ -1,24 +1,24 @@
-"""The mixing autoencoder: objects are learnt by exchanging the quadrants of codes.
+"""The mixing autoencoder: it learns objects by exchanging the quadrants of codes.
 
 Source: Zbinden 2019, "Learning object representations by mixing scenes", sections 3.2 to 3.6, and
-the author's code where the two part. A sample is a reference and four other images, the k-th of
-which resembles it in quadrant k. Some quadrants of the reference's code are replaced by those of
-the others (`choose`), and the mixed code is decoded. Four losses train encoder and decoder:
+the author's code where the two differ. A sample is a reference and four partner images; the k-th
+resembles the reference in quadrant k. Some quadrants of the reference's code are replaced by those
+of the partners (`choose`), and the mixed code is decoded. Four losses train encoder and decoder:
 
 - reconstruction: |x − Dec(Enc(x))| of the reference x;
-- cycle: |x − x″|, where x″ decodes the code of x after its kept quadrants went through
-  decoder and encoder in the mixed scene;
-- adversarial: a discriminator shall take the mixed scene for a real one;
-- classification: a classifier that sees the mixed scene and one of the four others shall tell
-  which quadrants, if any, come from it.
+- cycle: |x − x″|, where x″ decodes the code of x after its kept quadrants passed through decoder
+  and encoder as parts of the mixed scene;
+- adversarial: a discriminator should classify the mixed scene as real;
+- classification: a classifier of the mixed scene and one of the partners should recognise the
+  quadrants, if any, that come from this partner.
 
-The published objective is of *means*: over pixels with values from −1 to 1, patches and outputs,
+The published objective consists of *means*: over pixels with values from −1 to 1, patches, outputs,
 
     λ_rec · (reconstruction + cycle) + λ_adv · adversarial + λ_cls · classification.
 
-Here reconstruction and cycle are reported as every model does, summed over pixels with values from 0 to
-1, and ``loss`` is that objective times the number of pixels: the same minimum and, for Adam, the
-same steps.
+Here ``reconstruction`` and ``cycle`` are summed over pixels with values from 0 to 1, as in every
+model, and ``loss`` is that objective times the number of pixels: the minimum is the same and, for
+Adam, the steps are the same.
 """
 
 from __future__ import annotations
@@ -31,19 +31,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from latent_atlas.config.code_grid import check_tiles, grid_of
-from latent_atlas.config.registry import new_decoder, new_encoder
-from latent_atlas.models import segments
+from latent_atlas.models import foreground
 from latent_atlas.models.base import Batch, Model, Phase, Recipe
+from latent_atlas.models.build import new_decoder, new_encoder
 from latent_atlas.models.networks.critics import OriginClassifier, PatchDiscriminator
+from latent_atlas.models.options.mixing import DenseAEOptions, MixingOptions
 
 BETAS = (0.5, 0.999)
+"""β₁ and β₂ of Adam."""
 
 
 class DenseAE(Model):
     """The mixing model's encoder and decoder on their own, trained to reconstruct.
 
-    Codes are grids of cells, see `latent_atlas.models.networks.dense`. The networks work on values from −1
-    to 1; the last activation is the published tanh.
+    Codes are grids of cells, see `latent_atlas.models.networks.dense`. The networks use values from
+    −1 to 1; the last activation is the published tanh.
 
     Attributes:
         grid: rows and columns of cells in a code.
@@ -52,9 +54,9 @@ class DenseAE(Model):
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
         self.latent_dim, self.noise_dim = recipe.latent_dim, 0
-        size = {key: float(recipe.options[key]) for key in ("width", "depth")}
-        size["halvings"] = halvings = int(recipe.options["halvings"])
-        self.grid = grid_of(*recipe.shape[:2], halvings)
+        options = DenseAEOptions.of(recipe.options)
+        size = {"width": options.width, "depth": options.depth, "halvings": options.halvings}
+        self.grid = grid_of(*recipe.shape[:2], options.halvings)
         self.encoder = new_encoder(recipe.network, recipe.shape, recipe.latent_dim, 1, **size)
         self.decoder = new_decoder(recipe.network, recipe.shape, recipe.latent_dim, **size)
         self.pixels = recipe.shape[0] * recipe.shape[1] * recipe.shape[2]
@@ -65,7 +67,7 @@ class DenseAE(Model):
         self.decoder.start_at(torch.logit(mean_image, eps=1 / 256) / 2)
 
     def forward(self, batch: Batch, phase: str = "model") -> dict[str, Tensor]:
-        """The reconstruction loss, an image each."""
+        """The reconstruction loss per image."""
         reconstruction = absolute(self.decode(self.encode(batch.images)), batch.images)
         return {
             "loss": self.reconstruction_weight * reconstruction,
@@ -82,41 +84,40 @@ class DenseAE(Model):
         return (torch.tanh(self.decoder(codes).float()) + 1) / 2
 
     def log_variance(self, images: Tensor) -> None:
-        """None: a code of this model is a point."""
+        """None: the codes of this model are points."""
         return
 
 
 class Mixing(DenseAE):
-    """Encoder and decoder against a discriminator and with a classifier, on mixed codes.
+    """Encoder and decoder with a discriminator and a classifier, trained on mixed codes.
 
-    A step updates the generator twice, then the classifier, then the discriminator. Spectral norms
-    and the classifier's running statistics follow every image that a network sees, its own phase or
-    not; its weights move in its own phase only.
+    A step updates the generator (encoder and decoder) twice, then the classifier, then the
+    discriminator. Spectral norms and the classifier's running statistics change with every image
+    that a network processes, in every phase; its weights change in its own phase only.
 
     With `warm_up`, encoder and decoder begin as an autoencoder: in that share of the epochs they
-    only reconstruct, a dozen times as many images a second as a whole step takes, and the critics
-    wait until there is something to criticise. The thesis trains everything from the first step.
+    only reconstruct, at about twelve times the speed of a whole step, and the other two networks
+    are not trained. The thesis trains all networks from the first step.
 
-    The author's open ends are options: `tiles` × `tiles` tiles take the place of quadrants, with as
-    many others; with `segments` not the whole tile is exchanged, but the cells in which the tile of
-    the reference or of the other shows a figure.
+    Extensions that the author left open are options. `tiles` × `tiles` tiles take the place of
+    quadrants, with as many partners. With `segments`, only the cells are exchanged that contain
+    foreground of the reference's or of the partner's tile.
 
     Attributes:
-        tau: quantile of the distances above which only the nearest of the others is taken.
+        tau: quantile of the distances above which only the nearest partner is used.
     """
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
         height, width, channels = recipe.shape
-        factor = float(recipe.options["width"])
-        self.tau, self.warm_up = float(recipe.options["tau"]), float(recipe.options["warm_up"])
-        self.tiles, self.segments = int(recipe.options["tiles"]), bool(recipe.options["segments"])
+        options = MixingOptions.of(recipe.options)
+        factor = options.width
+        self.tau, self.warm_up = options.tau, options.warm_up
+        self.tiles, self.segments = options.tiles, options.segments
         check_tiles(self.grid, self.tiles)
         self.adversarial = self.pixels * recipe.weights["adversarial"]
         self.classification = self.pixels * recipe.weights["classifier"]
-        self.discriminator = PatchDiscriminator(
-            channels, factor, attention=bool(recipe.options["attention"])
-        )
+        self.discriminator = PatchDiscriminator(channels, factor, attention=options.attention)
         self.classifier = OriginClassifier(height, width, channels, factor, self.tiles**2)
 
     def phases(self) -> dict[str, Phase]:
@@ -136,26 +137,25 @@ class Mixing(DenseAE):
     def forward(self, batch: Batch, phase: str = "generator") -> dict[str, Tensor]:
         """The terms of a phase.
 
-        ``warm_up``: those of `DenseAE`. ``generator``: ``loss``, ``reconstruction``, ``cycle`` (summed
-        over pixels), ``adversarial``, ``classification`` (means). ``classifier``:
-        ``classifier_loss`` and ``origins_found``, the share of the others of which it is right
-        about their own quadrant.
-        ``discriminator``: ``discriminator_loss``, and ``real`` and ``fake``, the share of patches
-        of real and mixed images that it takes for real.
+        ``warm_up``: those of `DenseAE`. ``generator``: ``loss``, ``reconstruction`` and ``cycle``
+        (summed over pixels), ``adversarial`` and ``classification`` (means). ``classifier``:
+        ``classifier_loss``, and ``origin_accuracy``, the share of the partners whose own quadrant
+        it classifies correctly. ``discriminator``: ``discriminator_loss``, and ``real`` and
+        ``fake``, the shares of patches of real and mixed images that it classifies as real.
         """
         if phase == "warm_up":
             return super().forward(batch)
         if phase == "generator":
             return self._generator_losses(batch)
         with torch.no_grad():
-            scene = self._mix(batch)
+            scene = self.mix_batch(batch)
             mixed = self.decode(scene.mixed)
         if phase == "classifier":
             logits, origins = self._origins(mixed, batch, scene.replaced)
             own = logits.diagonal(dim1=1, dim2=2) > 0
             return {
                 "classifier_loss": _cross_entropy(logits, origins),
-                "origins_found": (own == scene.replaced).float().mean(1),
+                "origin_accuracy": (own == scene.replaced).float().mean(1),
             }
         real, fake = (self.discriminator(signed(x)).float() for x in (batch.images, mixed))
         return {
@@ -166,7 +166,7 @@ class Mixing(DenseAE):
         }
 
     def _generator_losses(self, batch: Batch) -> dict[str, Tensor]:
-        scene = self._mix(batch)
+        scene = self.mix_batch(batch)
         reconstructed, mixed = self.decode(torch.cat([scene.codes, scene.mixed])).chunk(2)
         again = mix(self.encode(mixed), scene.codes, scene.where)
         cycle = absolute(self.decode(again), batch.images)
@@ -187,31 +187,35 @@ class Mixing(DenseAE):
             "classification": classification,
         }
 
-    def _mix(self, batch: Batch) -> Scene:
-        others, distances = self._company(batch)
+    def mix_batch(self, batch: Batch) -> Scene:
+        """Encode references and partners, and mix their codes."""
+        others, distances = self._partners(batch)
         codes = self.encode(torch.cat([batch.images, others.flatten(0, 1)]))
         codes, rest = codes[: len(others)], codes[len(others) :]
         replaced = choose(distances, self.tau)
         where = replaced[:, cells(self.grid, self.tiles, codes.device)]
         if self.segments:
-            donors = segments.own_tiles(others, self.tiles)
-            masks = segments.exchanged(batch.images, donors, self.tiles)
-            where = where & segments.in_cells(masks, self.grid, self.tiles)
+            donors = foreground.own_tiles(others, self.tiles)
+            masks = foreground.exchange_mask(batch.images, donors, self.tiles)
+            where = where & foreground.mask_to_cells(masks, self.grid, self.tiles)
         given = gather(rest.view(*others.shape[:2], self.latent_dim), self.grid)
         return Scene(codes, mix(codes, given, where), where, replaced)
 
     def _origins(self, mixed: Tensor, batch: Batch, replaced: Tensor) -> tuple[Tensor, Tensor]:
-        """The classifier's logits for each of the K others, B×K×K, and the truth."""
-        others, _ = self._company(batch)
+        """The classifier's logits for each of the K partners, B×K×K, and the true labels."""
+        others, _ = self._partners(batch)
         count, number = others.shape[:2]
         pairs = signed(mixed).repeat_interleave(number, 0)
         logits = self.classifier(pairs, signed(others.flatten(0, 1)))
         return logits.float().view(count, number, number), torch.diag_embed(replaced.float())
 
-    def _company(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _partners(self, batch: Batch) -> tuple[Tensor, Tensor]:
         others, distances = batch.others, batch.distances
         if others is None or distances is None or others.shape[1] != self.tiles**2:
-            raise ValueError(f"a sample is a reference and {self.tiles**2} others, one for a tile")
+            raise ValueError(
+                f"expected {self.tiles**2} partner images per sample, one per tile; found "
+                f"{0 if others is None else others.shape[1]}"
+            )
         return others, distances
 
 
@@ -220,8 +224,8 @@ class Scene(NamedTuple):
 
     Attributes:
         codes, mixed: B×latent_dim of the references and of the mixed scenes.
-        where: B×cells, the cells that come from others.
-        replaced: B×K, the quadrants, or other tiles, that do.
+        where: B×cells booleans, the cells that come from partners.
+        replaced: B×K booleans, the quadrants, or other tiles, that come from partners.
     """
 
     codes: Tensor
@@ -231,13 +235,13 @@ class Scene(NamedTuple):
 
 
 def choose(distances: Tensor, tau: float) -> Tensor:
-    """Which quadrants are replaced: always the nearest, never the farthest, else up to τ.
+    """Choose the quadrants to replace: always the nearest, never the farthest, others up to τ.
 
-    So one to three of the four change. Equal distances count in the order of the quadrants.
+    So one to three of the four change. Equal distances rank in the order of the quadrants.
 
     Args:
-        distances: B×K quantiles of the distances of the K others, four for quadrants.
-        tau: in [0, 1].
+        distances: B×K quantiles of the distances of the K partners, four for quadrants.
+        tau: the largest quantile at which a quadrant is replaced, in [0, 1].
 
     Returns:
         B×K booleans.
@@ -248,7 +252,7 @@ def choose(distances: Tensor, tau: float) -> Tensor:
 
 
 def cells(grid: tuple[int, int], tiles: int = 2, device: torch.device | None = None) -> Tensor:
-    """The quadrant, or other tile (from 0, row by row), of each cell of a code."""
+    """The number of the quadrant, or other tile, of each cell of a code: from 0, row by row."""
     rows, columns = grid
     down = torch.arange(rows, device=device) * tiles // rows
     right = torch.arange(columns, device=device) * tiles // columns
@@ -256,7 +260,7 @@ def cells(grid: tuple[int, int], tiles: int = 2, device: torch.device | None = N
 
 
 def gather(codes: Tensor, grid: tuple[int, int]) -> Tensor:
-    """One code of K = 4 or other squares, B×K×latent_dim to B×latent_dim: tile k of the k-th."""
+    """Compose codes of tile k of the k-th code: B×K×latent_dim to B×latent_dim, K a square."""
     count, number, size = codes.shape
     tile = cells(grid, math.isqrt(number), codes.device)
     parts = codes.view(count, number, len(tile), size // len(tile))
@@ -270,7 +274,7 @@ def mix(codes: Tensor, donors: Tensor, where: Tensor) -> Tensor:
 
 
 def absolute(outputs: Tensor, images: Tensor) -> Tensor:
-    """Σ |o − x| over the pixels of an image each: B numbers."""
+    """Σ |o − x| over the pixels, per image: B numbers."""
     return (outputs - images).abs().flatten(1).sum(1)
 
 
@@ -280,16 +284,16 @@ def signed(images: Tensor) -> Tensor:
 
 
 def decaying(step: int) -> float:
-    """The classifier's factor on the learning rate: 0.9 every 20,000 steps."""
+    """The classifier's factor on the learning rate: times 0.9 every 20,000 steps."""
     return float(0.9 ** (step // 20_000))
 
 
 def doubled(step: int) -> float:
-    """The discriminator's factor on the learning rate, as Heusel et al. 2017 found useful."""
+    """The discriminator's factor on the learning rate (Heusel et al. 2017, two time scales)."""
     return 2.0
 
 
 def _cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
-    """Binary cross-entropy, the mean over all outputs of a sample: B numbers."""
+    """Binary cross-entropy, the mean over the outputs of each sample: B numbers."""
     losses = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
     return losses.flatten(1).mean(1)

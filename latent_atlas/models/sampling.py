@@ -1,7 +1,7 @@
-"""One pass of images through a VAE, with all that the objectives against entanglement look at.
+"""Base of the VAEs whose objectives depend on q(z), the distribution of the codes of all images.
 
-They differ from the VAE by terms of q(z), the codes of *all* images, of which a batch is the only
-sample at hand: so they compare the images of a batch, over all processes that share it.
+A batch is their only sample of q(z), so they compare the images of a batch over all processes that
+share it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from latent_atlas.models.vae import VAE, kl_to_standard_normal
 
 
 class Pass(NamedTuple):
-    """What became of B images.
+    """The result of encoding, sampling and decoding B images.
 
     Attributes:
         mean, log_variance: of q(z|x), B×latent_dim each.
@@ -35,7 +35,7 @@ class Pass(NamedTuple):
 
 
 class SamplingVAE(VAE):
-    """A VAE whose subclasses say what becomes of a `Pass`."""
+    """A VAE whose subclasses compute their loss from a `Pass`."""
 
     compares = True
 
@@ -54,14 +54,14 @@ class SamplingVAE(VAE):
 
 
 def own_rows() -> slice:
-    """Which rows of the global batch this process holds: every W-th, as the loop shares them."""
+    """The rows of the global batch in this process: every W-th, as the loop shares them."""
     if not _shared():
         return slice(None)
     return slice(processes.get_rank(), None, processes.get_world_size())
 
 
 def of_all_processes(rows: Tensor) -> Tensor:
-    """The rows of the global batch, in its order; of a single process its own.
+    """The rows of the global batch, in its order; a single process returns its own.
 
     Gradients flow back to the process that a row came from.
     """
@@ -71,7 +71,7 @@ def of_all_processes(rows: Tensor) -> Tensor:
     count = torch.tensor([len(rows)], device=rows.device)
     processes.all_reduce(count)
     total = int(count)
-    # The first processes hold one row more where the batch is not shared evenly.
+    # The first processes have one row more where the batch does not divide evenly.
     missing = -(-total // world) - len(rows)
     padded = torch.cat([rows, rows.new_zeros(missing, *rows.shape[1:])])
     shares: tuple[Tensor, ...] = all_gather(padded)  # type: ignore[no-untyped-call]

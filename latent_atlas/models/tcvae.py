@@ -1,13 +1,13 @@
-"""The β-TCVAE: β weighs the total correlation of the latents, and nothing else.
+"""The β-TCVAE: a VAE with a weight β on the total correlation of the latents.
 
-The KL of a VAE, averaged over images, falls into three parts,
+The KL of a VAE, averaged over images, has three parts,
 
     KL(q(z|x) ‖ p(z)) = I(z; x) + KL(q(z) ‖ Π_j q(z_j)) + Σ_j KL(q(z_j) ‖ p(z_j))
                         information  total correlation      dimension-wise KL
 
 (Chen et al. 2018, equation 2), and the objective is reconstruction + information + β · total
-correlation + dimension-wise KL (equation 4 with α = γ = 1). With the first sum in closed form, that
-is reconstruction + KL + (β − 1) · total correlation: the same in expectation, with less noise.
+correlation + dimension-wise KL (equation 4 with α = γ = 1). With the KL in closed form, that is
+reconstruction + KL + (β − 1) · total correlation: the same in expectation, with less noise.
 
 q(z) averages the posteriors of all N training images. `log_weights` estimates it from a batch.
 """
@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from latent_atlas.models.base import Batch, Recipe
+from latent_atlas.models.options.tcvae import TCVAEOptions
 from latent_atlas.models.sampling import SamplingVAE, of_all_processes, own_rows
 
 
@@ -37,10 +38,10 @@ class TCVAE(SamplingVAE):
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
-        self.images = int(recipe.options["images"])
+        self.images = TCVAEOptions.of(recipe.options).images
 
     def forward(self, batch: Batch, phase: str = "model") -> dict[str, Tensor]:
-        """The loss, reconstruction and KL, and the three parts of the latter, an image each.
+        """The loss, reconstruction, KL, and the three parts of the KL, per image.
 
         The parts are estimates from this batch, and depend on its size.
         """
@@ -61,7 +62,7 @@ def decompose(
         codes: B×D samples of the posteriors, mean + deviation · noise.
         mean, log_variance: of the posteriors, B×D each.
         noise: B×D.
-        images: N, how many there are to train on; at least those of the batch are assumed.
+        images: N, the number of training images; taken as at least the size of the batch.
     """
     means, log_variances = of_all_processes(mean), of_all_processes(log_variance)
     densities = log_normal(codes[:, None], means[None], log_variances[None])
@@ -74,12 +75,12 @@ def decompose(
 
 
 def log_weights(batch: int, images: int) -> Tensor:
-    """Logarithms of the weights with which the j-th posterior counts in q(z_i), batch×batch.
+    """Logarithms of the weights of the j-th posterior in the estimate of q(z_i), batch×batch.
 
-    Minibatch stratified sampling (Chen et al. 2018, appendix C.2): the posterior that z_i came from
-    is one of N, so it has the weight 1/N, on the diagonal; all others are represented by the rest
-    of the batch, which shares (N − 1)/N evenly. The authors give one of the rest a little less than
-    the others; this is the mean over which one that is. The rows sum to 1, and the mean over all
+    Minibatch stratified sampling (Chen et al. 2018, appendix C.2). The posterior that z_i was
+    sampled from is one of N, so its weight, on the diagonal, is 1/N. The rest of the batch stands
+    for all others and shares (N − 1)/N evenly. The authors give one of the rest a slightly smaller
+    weight; this is the mean over the choice of that one. The rows sum to 1, and the mean over all
     batches is q(z).
     """
     images = max(images, batch)

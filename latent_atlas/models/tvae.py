@@ -1,13 +1,13 @@
-"""The triplet VAE: a β-VAE whose posterior means are drawn together by label.
+"""The triplet VAE: a β-VAE with a loss that groups posterior means by label.
 
-The loss of an image is that of `latent_atlas.models.vae` plus the triplet loss of its mean as anchor a,
+The loss per image is that of the VAE plus the triplet loss with the image's mean as anchor a,
 
     weight · mean over positives p of max(d(a, p) − d(a, n) + margin, 0),
 
 where p are the batch's other images of the same label and n is an image of another label, chosen
 for each pair (a, p) by `mining` (Ishfaq et al. 2018, "TVAE: triplet-based variational autoencoder
-using metric learning"; Schroff et al. 2015, section 3.2, for semi-hard negatives). Triplets are of
-means, not of samples, so that the noise of the posterior decides nothing.
+using metric learning"; Schroff et al. 2015, section 3.2, for semi-hard negatives). Triplets consist
+of means, not of samples, so that they do not depend on the noise of the posterior.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from latent_atlas.models.base import Batch, Recipe
+from latent_atlas.models.options.tvae import TVAEOptions
 from latent_atlas.models.sampling import of_all_processes, own_rows
 from latent_atlas.models.vae import VAE
 
@@ -26,18 +27,16 @@ from latent_atlas.models.vae import VAE
 class TVAE(VAE):
     """A β-VAE with a triplet loss.
 
-    Options: ``triplet`` (the weight of the triplet loss), ``margin``, ``distance`` (a key of
-    `DISTANCES`), ``mining`` (a key of `MINING`).
+    Its options are `TVAEOptions`.
     """
 
     compares = True
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
-        self.weight = float(recipe.options["triplet"])
-        self.margin = float(recipe.options["margin"])
-        self.distance = DISTANCES[str(recipe.options["distance"])]
-        self.mining = MINING[str(recipe.options["mining"])]
+        options = TVAEOptions.of(recipe.options)
+        self.weight, self.margin = options.triplet, options.margin
+        self.distance, self.mining = DISTANCES[options.distance], MINING[options.mining]
 
     def check_labels(self, labels: Tensor) -> None:
         """Raise ValueError unless there is a triplet: two of a label and one of another."""
@@ -51,7 +50,7 @@ class TVAE(VAE):
             raise ValueError("compares images of a label, and no two of these share one")
 
     def forward(self, batch: Batch, phase: str = "model") -> dict[str, Tensor]:
-        """The loss and its terms; ``triplet`` is of the image as anchor, before its weight."""
+        """The loss and its terms, per image; ``triplet``, with it as anchor, is unweighted."""
         mean, log_variance = self.posterior(batch.images)
         losses = self.losses(mean, log_variance, batch)
         distances, labels = self.distance(of_all_processes(mean)), of_all_processes(batch.labels)
@@ -64,35 +63,35 @@ class TVAE(VAE):
 
 
 def triplet_loss(distances: Tensor, labels: Tensor, margin: float, mining: Mining) -> Tensor:
-    """The mean hinge of each anchor over its positives, B numbers; 0 where it has no triplet.
+    """The mean hinge of each anchor over its positives, B numbers; 0 without a triplet.
 
     Args:
         distances: B×B between codes.
         labels: B class numbers; images with −1 are in no triplet.
-        margin: by how much a negative shall be farther than the positive.
-        mining: the negative of each pair, see `MINING`.
+        margin: the distance by which a negative should be farther than the positive.
+        mining: chooses the negative of each pair, see `MINING`.
     """
-    known = labels >= 0
+    labelled = labels >= 0
     same = labels[:, None] == labels[None, :]
-    both = known[:, None] & known[None, :]
+    both = labelled[:, None] & labelled[None, :]
     itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
     positive, negative = both & same & ~itself, both & ~same
-    chosen, there = mining(distances, negative)
+    chosen, exists = mining(distances, negative)
     hinges = (distances - chosen + margin).clamp_min(0)
-    counted = positive & there
+    counted = positive & exists
     total = torch.where(counted, hinges, torch.zeros_like(hinges)).sum(1)
     return total / counted.sum(1).clamp_min(1)
 
 
 Mining = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """(B×B distances, B×B negatives of each anchor) → the distance of the negative chosen for each
-pair of anchor and positive, B×B, and whether there is one."""
+pair of anchor and positive, B×B, and whether one exists, B×B booleans."""
 
 
 def semi_hard(distances: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
-    """The nearest negative that is farther than the positive; if none is, the farthest of all.
+    """The nearest negative that is farther than the positive; without one, the farthest of all.
 
-    So a pair whose negatives are all nearer still learns, from the least wrong of them. A negative
+    So a pair whose negatives are all nearer still has a loss, from the farthest of them. A negative
     beyond the margin has a hinge of 0.
     """
     # Pairs (a, p) along the first two axes, negatives n along the third.
@@ -105,21 +104,21 @@ def semi_hard(distances: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def hardest(distances: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
-    """The nearest negative of the anchor, whatever the positive (Hermans et al. 2017)."""
+    """The nearest negative of the anchor, for every positive (Hermans et al. 2017)."""
     nearest = distances.masked_fill(~negative, torch.inf).amin(1, keepdim=True)
     return _where_any(nearest.expand_as(distances), negative)
 
 
 def _where_any(chosen: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
-    there = negative.any(1, keepdim=True).expand_as(chosen)
-    # An infinity that is masked later would still make its gradient not a number.
-    return torch.where(there, chosen, torch.zeros_like(chosen)), there
+    exists = negative.any(1, keepdim=True).expand_as(chosen)
+    # An infinity that is masked later would still make the gradient NaN.
+    return torch.where(exists, chosen, torch.zeros_like(chosen)), exists
 
 
 def euclidean(codes: Tensor) -> Tensor:
     """The distance between all pairs of B×D codes: B×B, without the rounding of a matrix product.
 
-    Two codes that are the same have the gradient 0.
+    The gradient of two equal codes is 0.
     """
     return torch.cdist(codes, codes, compute_mode="donot_use_mm_for_euclid_dist")
 
@@ -132,7 +131,7 @@ def squared_euclidean(codes: Tensor) -> Tensor:
 def cosine(codes: Tensor) -> Tensor:
     """1 − the cosine of the angle between all pairs of B×D codes: B×B, from 0 to 2."""
     directions = F.normalize(codes, dim=1)
-    # In bfloat16 a cosine near 1 has the steps of 1/256, in which small angles are lost.
+    # In bfloat16 the resolution of a cosine near 1 is 1/256, too coarse for small angles.
     with torch.autocast(codes.device.type, enabled=False):
         return 1 - directions @ directions.T
 

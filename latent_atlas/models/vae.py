@@ -1,4 +1,4 @@
-"""The variational autoencoder, and its relatives that differ by one number, β.
+"""The variational autoencoder and its variants that differ in β.
 
 The loss of an image x with the posterior q(z|x) = N(μ, σ²) is
 
@@ -9,7 +9,7 @@ The loss of an image x with the posterior q(z|x) = N(μ, σ²) is
 pixels and over latents: a mean over pixels would change the effective β by orders of magnitude.
 
 - β > 1: the β-VAE; β = 1: the VAE;
-- β = 0: the "AE" of the fashion VAE thesis, which samples its codes without a price on them.
+- β = 0: the "AE" of the fashion VAE thesis, which samples its codes without a KL term.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from latent_atlas.config.registry import new_decoder, new_encoder
 from latent_atlas.models.base import Batch, Model, Recipe
-from latent_atlas.models.networks.conv import LIKELIHOODS
+from latent_atlas.models.build import new_decoder, new_encoder
+from latent_atlas.models.likelihoods import LIKELIHOODS
 
 
 class VAE(Model):
-    """A Gaussian posterior, a standard normal prior, and β."""
+    """A VAE with a Gaussian posterior, a standard normal prior, and a weight β of the KL."""
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
@@ -38,11 +38,11 @@ class VAE(Model):
         self.decoder.start_at(self.likelihood.inverse(mean_image))
 
     def forward(self, batch: Batch, phase: str = "model") -> dict[str, Tensor]:
-        """The loss and its two terms, an image each."""
+        """The loss and its two terms, per image."""
         return self.losses(*self.posterior(batch.images), batch)
 
     def losses(self, mean: Tensor, log_variance: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """The loss and its two terms, given the posteriors of the batch's images."""
+        """The loss and its two terms, per image, from the posteriors of the batch."""
         codes = mean + torch.exp(log_variance / 2) * batch.noise
         reconstruction = self.likelihood.loss(self.decoder(codes), batch.images)
         kl = kl_to_standard_normal(mean, log_variance).sum(1)

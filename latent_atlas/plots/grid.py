@@ -1,4 +1,4 @@
-"""Pictures of images: grids with labels, pixels enlarged whole, the same bytes each time."""
+"""Image grids with labels and whole enlarged pixels, saved with deterministic bytes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -17,10 +18,16 @@ from latent_atlas.data.store import Images
 from latent_atlas.util.files import write_bytes
 
 matplotlib.use("Agg")
-# What stands between two $ in a path or in the name of a class is no formula.
+# Paths and class names may contain $; matplotlib must not read them as formulas.
 matplotlib.rcParams["text.parse_math"] = False
 
+Rows = npt.NDArray[np.int64]
+
 DPI = 100
+
+MAX_ROWS = 40
+"""Rows of one picture. Of more latents the most active are shown, of more classes the largest."""
+
 _GAP = 2
 _LINE_PIXELS = 17
 _CHARACTER_PIXELS = 6.6
@@ -36,15 +43,15 @@ def save_grid(
     enlarge: int = 1,
     gap: int = _GAP,
 ) -> None:
-    """Save images as a titled grid, filled row by row.
+    """Save images as a grid with a title, filled row by row.
 
     Args:
         path: the PNG to write.
         images: uint8 N×H×W×C with C 1 or 3.
         columns: images in a row.
-        title: says which run, data source and parameters; wrapped to the width.
-        column_labels, row_labels: one a column or row; none by default.
-        enlarge: each pixel becomes so many squared.
+        title: names run, data source and parameters; wrapped to the width.
+        column_labels, row_labels: one per column or row; none by default.
+        enlarge: each pixel becomes a square of this side.
         gap: white pixels between two images, before enlarging.
     """
     canvas = np.kron(tile(images, columns, gap), np.ones((enlarge, enlarge, 1), dtype=np.uint8))
@@ -76,33 +83,38 @@ def save_grid(
 
 
 def set_wrapped(text: Text, words: str) -> None:
-    r"""Let `text` say `words` in as many lines as they need; to wrap, a $ must be a \$."""
+    r"""Set the words of `text`, wrapped to the figure; matplotlib wraps a $ only as \$."""
     text.set(text=words.replace("$", r"\$"), wrap=True, parse_math=True)
 
 
-def formulas() -> AbstractContextManager[None]:
-    """Where matplotlib writes formulas itself: on the ticks of a logarithmic axis."""
+def math_text() -> AbstractContextManager[None]:
+    """Allow formulas in this block; matplotlib needs them for ticks of a logarithmic axis."""
     return matplotlib.rc_context({"text.parse_math": True})
 
 
 def save_figure(path: Path, figure: Figure) -> None:
-    """Save a figure as PNG, atomically and without anything that differs between runs."""
+    """Save a figure as PNG, atomically and without metadata that differs between runs."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     write_bytes(path, buffer.getvalue())
 
 
 def tile(images: Images, columns: int, gap: int = _GAP) -> Images:
-    """Lay N×H×W×C images on a white H'×W'×3 canvas, row by row, `gap` pixels apart."""
+    """Arrange N×H×W×C images on a white H'×W'×3 canvas, row by row, `gap` pixels apart."""
     count, height, width, channels = images.shape
     rows = -(-count // columns)
     cells = np.full((rows * columns, height + gap, width + gap, 3), 255, dtype=np.uint8)
     cells[:count, :height, :width] = images if channels == 3 else np.repeat(images, 3, axis=3)
     canvas = cells.reshape(rows, columns, height + gap, width + gap, 3).swapaxes(1, 2)
-    whole = canvas.reshape(rows * (height + gap), columns * (width + gap), 3)
-    return whole[: whole.shape[0] - gap, : whole.shape[1] - gap] if gap else whole
+    grid = canvas.reshape(rows * (height + gap), columns * (width + gap), 3)
+    return grid[: grid.shape[0] - gap, : grid.shape[1] - gap] if gap else grid
 
 
 def enlargement(height: int, width: int, target: int = 96) -> int:
     """The whole factor that brings the longer side closest to `target` pixels."""
     return max(1, round(target / max(height, width)))
+
+
+def sample_rows(rows: Rows, count: int, seed: int) -> Rows:
+    """`count` of `rows` at random, fixed by `seed`; with fewer rows they repeat in order."""
+    return np.resize(np.random.default_rng([seed, 0]).permutation(rows), count)

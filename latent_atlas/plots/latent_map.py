@@ -1,4 +1,4 @@
-"""A run's latents on one page: what each draws, and what it knows of each true factor."""
+"""Map of a run's latents: the traversal of each, and its information about each true factor."""
 
 from __future__ import annotations
 
@@ -12,23 +12,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from latent_atlas.data.store import Store
-from latent_atlas.metrics.disentanglement import holdings
+from latent_atlas.metrics.disentanglement import dominant_factors
 from latent_atlas.plots.grid import save_figure, set_wrapped, tile
-from latent_atlas.plots.traversal import Frame, frame
+from latent_atlas.plots.traversal import TraversalFrame, most_active, traversal_frame
 from latent_atlas.training.checkpoint import TrainedRun
 
-MAPS = {
-    "share": "share of information",
-    "trees": "importance (trees)",
-    "lasso": "importance (lasso)",
+HEAT_MAPS = {
+    "normalised_mutual_information": "normalised mutual information",
+    "dci_trees": "DCI importance (trees)",
+    "dci_lasso": "DCI importance (lasso)",
 }
-"""The columns of `disentanglement.matrices` that are drawn where they are there, from 0 to 1."""
+"""Columns of `disentanglement.Summary.table` that are drawn if present, from 0 to 1."""
 
-HOLDS = 0.1
-"""A latent holds nothing if it has a smaller share of every factor."""
-
-MOST_ROWS = 40
-"""Latents on a page; of more, the most active are shown."""
+LEAST_INFORMATION = 0.1
+"""A latent with less normalised mutual information about every factor has no dominant factor."""
 
 _CELL, _SMALL_CELL = 0.62, 0.42
 """Inches of a cell of a heat map; the small one for more than `_FEW` factors or latents."""
@@ -37,76 +34,75 @@ _FEW = 6
 _GAP = 1
 
 
-def draw(
+def plot_latent_map(
     trained: TrainedRun,
     store: Store,
-    matrices: pd.DataFrame,
+    relations: pd.DataFrame,
     latents: pd.DataFrame,
-    traversal: float,
+    limit: float,
     steps: int,
     path: Path,
 ) -> None:
-    """Draw a row a latent: its traversal, and beside it the heat maps of `MAPS`.
+    """A row per latent: its traversal, and beside it the `HEAT_MAPS`.
 
     Args:
         trained: the run.
         store: the images that it was trained on.
-        matrices: as of `disentanglement.matrices`, of the run's codes; at least its column
-            ``share``.
-        latents: as of `measure.latents`.
-        traversal: a latent goes from −traversal to +traversal units of `traversal.frame`.
+        relations: as of `disentanglement.Summary.table`; at least the column
+            ``normalised_mutual_information``.
+        latents: as of `latent_atlas.metrics.reconstruction.latent_activity`.
+        limit: a latent changes from −limit to +limit units of `traversal.traversal_frame`.
         steps: images in a row.
         path: the PNG to write.
     """
-    shown = latents.nlargest(MOST_ROWS, "activity").sort_values("latent")
-    names = list(dict.fromkeys(matrices["factor"]))
-    maps = {column: title for column, title in MAPS.items() if column in matrices}
+    shown, note = most_active(latents)
+    names = list(dict.fromkeys(relations["factor"]))
+    titles = {column: title for column, title in HEAT_MAPS.items() if column in relations}
     height, width, _ = trained.config["shape"]
     cell = _CELL if max(len(names), len(shown)) <= _FEW else _SMALL_CELL
     picture = 1.35 * cell * steps * width / height
     table = max(cell * len(names), 1.2)
     figure = Figure(
-        figsize=(picture + (table + 0.35) * len(maps) + 1.3, 1.35 * cell * len(shown) + 1.35),
+        figsize=(picture + (table + 0.35) * len(titles) + 1.3, 1.35 * cell * len(shown) + 1.35),
         layout="constrained",
     )
-    widths = [picture, *[table] * len(maps)]
-    first, *others = figure.subplots(1, 1 + len(maps), width_ratios=widths)
-    values = np.linspace(-traversal, traversal, steps)
-    around, labels = frame(trained, store), _labels(shown, matrices)
-    _traverse(first, trained, around, shown["latent"].to_list(), values, labels)
-    for axes, (column, title) in zip(others, maps.items(), strict=True):
-        cells = matrices.pivot(index="latent", columns="factor", values=column)[names]
+    widths = [picture, *[table] * len(titles)]
+    first, *others = figure.subplots(1, 1 + len(titles), width_ratios=widths)
+    values = np.linspace(-limit, limit, steps)
+    frame, labels = traversal_frame(trained, store), _labels(shown, relations)
+    _plot_traversals(first, trained, frame, shown["latent"].to_list(), values, labels)
+    for axes, (column, title) in zip(others, titles.items(), strict=True):
+        cells = relations.pivot(index="latent", columns="factor", values=column)[names]
         rows = cells.to_numpy(np.float64)[shown["latent"].to_numpy() - 1]
-        _heat(axes, rows, names, title)
-    some = "" if len(shown) == len(latents) else f", the {len(shown)} most active of {len(latents)}"
-    title = f"Latents and true factors{some}\n{trained.title()}"
+        _plot_heat_map(axes, rows, names, title)
+    title = f"Latents and true factors{note}\n{trained.title()}"
     set_wrapped(figure.suptitle("", fontsize=7), title)
-    _undistort(figure, first)
+    _keep_aspect(figure, first)
     save_figure(path, figure)
 
 
-def _undistort(figure: Figure, axes: Axes) -> None:
-    """Make the figure as high as its picture in `axes` needs to keep its shape."""
+def _keep_aspect(figure: Figure, axes: Axes) -> None:
+    """Change the figure's height so that the picture in `axes` keeps its aspect ratio."""
     figure.draw_without_rendering()
     box = axes.get_window_extent()
     height, width = axes.images[0].get_size()
-    lack = box.width * height / width - box.height
-    figure.set_figheight(figure.get_figheight() + lack / figure.dpi)
+    missing = box.width * height / width - box.height
+    figure.set_figheight(figure.get_figheight() + missing / figure.dpi)
 
 
-def _labels(latents: pd.DataFrame, matrices: pd.DataFrame) -> list[str]:
-    """Number, what it holds, and nats, of each latent."""
-    held = holdings(matrices, least=HOLDS)["factor"].to_list()
+def _labels(latents: pd.DataFrame, relations: pd.DataFrame) -> list[str]:
+    """Number, dominant factor and KL of each latent."""
+    factors = dominant_factors(relations, least=LEAST_INFORMATION)["factor"].to_list()
     return [
-        f"z{number}: {held[number - 1]}" + ("" if np.isnan(kl) else f"\n{kl:.1f} nats")
+        f"z{number}: {factors[number - 1]}" + ("" if np.isnan(kl) else f"\n{kl:.1f} nats")
         for number, kl in zip(latents["latent"].to_list(), latents["kl"].to_list(), strict=True)
     ]
 
 
-def _traverse(
+def _plot_traversals(
     axes: Axes,
     trained: TrainedRun,
-    frame: Frame,
+    frame: TraversalFrame,
     latents: Sequence[int],
     values: npt.NDArray[np.float64],
     labels: Sequence[str],
@@ -120,10 +116,12 @@ def _traverse(
     columns = np.arange(steps) * (width + _GAP) + width / 2 - 0.5
     axes.set_xticks(columns, frame.labels(values), fontsize=6)
     axes.tick_params(length=0)
-    axes.set_title(f"traversal, the other latents {frame.rest}", fontsize=7)
+    axes.set_title(f"traversal, the other latents {frame.constant}", fontsize=7)
 
 
-def _heat(axes: Axes, cells: npt.NDArray[np.float64], names: Sequence[str], title: str) -> None:
+def _plot_heat_map(
+    axes: Axes, cells: npt.NDArray[np.float64], names: Sequence[str], title: str
+) -> None:
     axes.imshow(cells, cmap="viridis", vmin=0, vmax=1, aspect="auto")
     for (row, column), value in np.ndenumerate(cells):
         if value >= 0.005:

@@ -1,7 +1,7 @@
-"""`python -m latent_atlas.report.offline`: let `dvc plots` write pages that open without a network.
+"""Template for the pages of `dvc plots`, which then open without a network.
 
-DVC's pages load Vega from a content delivery network; the template made here, which `.dvc/config`
-names, carries it.
+DVC's pages load Vega from a content delivery network. The template, which `.dvc/config` names,
+contains it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from pathlib import Path
 
 import vl_convert
 
-from latent_atlas.util.console import run_command
 from latent_atlas.util.files import write_bytes
 
 TEMPLATE = Path(".dvc/offline.html")
@@ -33,13 +32,9 @@ _PAGE = """<!DOCTYPE html>
 """
 
 
-def main() -> None:
-    """Write the template; DVC's specifications are of Vega-Lite 5."""
+def write_template() -> None:
+    """Write the template for Vega-Lite 5, the version of DVC's specifications."""
     versions = [v for v in vl_convert.get_vegalite_versions() if v.startswith("5.")]
     version = max(versions, key=lambda v: [int(part) for part in v.split(".")])
     vega = vl_convert.javascript_bundle(_SNIPPET, version).replace("</script", "<\\/script")
     write_bytes(TEMPLATE, _PAGE.format(vega=vega).encode())
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -1,2 +1,1 @@
-"""Run a document's experiments (`plan`), side by side and resumable (`crew`, `cell`), and set what
-came out beside what was published (`results`, `figures`)."""
+"""Studies: the experiments of a document, run again and compared with the published values."""

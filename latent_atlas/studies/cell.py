@@ -1,54 +1,39 @@
-"""``python -m latent_atlas.studies.cell``: a worker that trains and measures the cells it is told to.
-
-It reads an `Order` a line from its standard input, and answers on its standard output with lines
-``skipped <images>``, ``done <images>``, and at the end ``finished`` or ``failed <reason>``. When
-the input closes, because the study has ended or was killed, it ends at once: everything that it
-writes is written whole, and an unfinished training goes on from its last state.
-"""
+"""A cell of a study: one training and its measurements, kept in a folder and resumed from it."""
 
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
-import os
-import queue
 import shutil
-import sys
-import threading
-import time
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TextIO
 
-import torch
 from safetensors import SafetensorError, safe_open
 
 from latent_atlas.analysis.interpolation import experiments
-from latent_atlas.analysis.interpolation.experiments import Asked
 from latent_atlas.analysis.scene_mixing import evaluator
 from latent_atlas.config.registry import MODELS
 from latent_atlas.config.runs import Run
-from latent_atlas.data.neighbour_table import Neighbours, open_neighbours
+from latent_atlas.config.schema import Interpolation, Mixing
+from latent_atlas.data.neighbour_table import NeighbourTable, open_neighbours
 from latent_atlas.data.store import Store, open_store
 from latent_atlas.metrics import disentanglement, factors, reconstruction
 from latent_atlas.models.mixing import DenseAE
-from latent_atlas.studies import digests
-from latent_atlas.training import loop
+from latent_atlas.studies.stores import weights_digest
+from latent_atlas.training import checkpoint, loop
 from latent_atlas.training.checkpoint import TrainedRun, open_run
-from latent_atlas.util.console import Progress, UserError
+from latent_atlas.util.console import Progress, UserError, fields_of
 from latent_atlas.util.files import write_bytes, write_json
-
-TELL_SECONDS = 0.5
-"""At most so often a worker tells of its progress."""
+from latent_atlas.util.imports import code_digest
 
 MATRICES = "matrices.csv"
-"""How each latent relates to each factor, as of `disentanglement.matrices`."""
+"""Relation of each latent to each factor, see `latent_atlas.metrics.disentanglement.Summary`."""
 
-WALKS = "walks.npz"
-"""Paths between codes, as of `experiments.save`."""
+INTERPOLATION = "interpolation.npz"
+"""Curves between codes, see `experiments.save_interpolations`."""
 
 _RESULT = "result.json"
 _WEIGHTS = "weights.safetensors"
@@ -56,32 +41,36 @@ _CHECKPOINT = (_WEIGHTS, "config.json", "environment.json", "history.csv")
 
 
 @dataclass(frozen=True)
-class Order:
-    """A cell to finish.
+class CellJob:
+    """A cell to finish; picklable, so that a worker process can do it.
 
     Attributes:
         run: all parameters of the training.
+        images: training images times epochs, for the progress bar.
         store: folder of the images.
-        folder: for everything that becomes of the cell; its name ends with `fingerprint`.
-        fingerprint: of what the weights depend on.
-        active_threshold: as in `measure.measure`.
-        bins: as in `factors.measure`.
-        examine: whether all metrics of disentanglement are wanted.
-        walks: paths between codes, if they are wanted.
+        folder: all files of the cell; its name ends with `fingerprint`.
+        fingerprint: of all that the weights depend on.
+        active_threshold: see `latent_atlas.metrics.reconstruction`.
+        bins: see `latent_atlas.metrics.factors`.
+        examine: measure all disentanglement metrics.
+        seed: of the study, for interpolation and mixing.
+        interpolation: settings of the curves between codes to measure, if any.
         neighbours: folder of the neighbours of the images, if there are any.
-        mixes: measures of mixed scenes, if they are wanted.
+        mixing: settings of the mixed scenes to measure, if any.
     """
 
     run: Run
+    images: int
     store: Path
     folder: Path
     fingerprint: str
     active_threshold: float
     bins: int
     examine: bool = False
-    walks: Asked | None = None
+    seed: int = 0
+    interpolation: Interpolation | None = None
     neighbours: Path | None = None
-    mixes: evaluator.Asked | None = None
+    mixing: Mixing | None = None
 
     @property
     def model(self) -> Path:
@@ -90,221 +79,138 @@ class Order:
 
     @property
     def log(self) -> Path:
-        """What the training and measuring said."""
+        """Output of the training and the measurements."""
         return self.folder / "log.txt"
 
-    def line(self) -> str:
-        """The order as a line of JSON."""
-        return json.dumps(
-            {
-                "run": self.run.model_dump(mode="json"),
-                "store": str(self.store),
-                "folder": str(self.folder),
-                "fingerprint": self.fingerprint,
-                "active_threshold": self.active_threshold,
-                "bins": self.bins,
-                "examine": self.examine,
-                "walks": self.walks and self.walks.dump(),
-                "neighbours": self.neighbours and str(self.neighbours),
-                "mixes": self.mixes and self.mixes.dump(),
-            }
-        )
-
-    @staticmethod
-    def read(line: str) -> Order:
-        """The order that `line` made a line of."""
-        values = json.loads(line)
-        return Order(
-            Run.model_validate_json(json.dumps(values["run"])),
-            Path(values["store"]),
-            Path(values["folder"]),
-            values["fingerprint"],
-            values["active_threshold"],
-            values["bins"],
-            values["examine"],
-            values["walks"] and Asked.read(values["walks"]),
-            values["neighbours"] and Path(values["neighbours"]),
-            values["mixes"] and evaluator.Asked.read(values["mixes"]),
-        )
-
     def result(self) -> dict[str, float] | None:
-        """The numbers of the finished cell; None if it is to be trained or measured yet."""
+        """The metrics of the finished cell; None if it is still to be trained or measured."""
         try:
-            found = json.loads((self.folder / _RESULT).read_text(encoding="utf-8"))
+            result = json.loads((self.folder / _RESULT).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        whole = self._is_trained() and all(
-            (self.folder / name).is_file() for name in found.get("beside", [])
-        )
-        return (
-            found["values"] if whole and found.get("measured_by") == self._measured_by() else None
-        )
+        files = [self.folder / name for name in result.get("files", [])]
+        complete = self._is_trained() and all(path.is_file() for path in files)
+        if not complete or result.get("measured_by") != self.measured_by():
+            return None
+        values: dict[str, float] = result["values"]
+        return values
 
     def _is_trained(self) -> bool:
-        """Whether the checkpoint is whole; a copy from another machine may have been cut off."""
+        """Whether the checkpoint is complete; a copy from another machine may be cut off."""
         try:
-            with safe_open(self.model / _WEIGHTS, "pt"):  # its header has to fit its size
+            with safe_open(self.model / _WEIGHTS, "pt"):  # compares the header with the size
                 return all((self.model / name).is_file() for name in _CHECKPOINT)
         except (OSError, SafetensorError):
             return False
 
-    def work(self) -> None:
-        """Train what is not trained, measure, and write the result last.
+    def finish(self) -> None:
+        """Train unless the checkpoint is complete, measure, and write the result last.
 
         Raises:
-            UserError: if the training fails, or code or images are no longer those of the order.
+            UserError: if the training fails, or code or images are not those of `fingerprint`.
         """
-        for part in self.folder.glob(".*.part"):  # of a worker that was killed while it wrote
+        for part in self.folder.glob(".*.part"):  # of a worker that was killed while writing
             shutil.rmtree(part) if part.is_dir() else part.unlink()
         store = open_store(self.store)
         neighbours = open_neighbours(self.neighbours) if self.neighbours else None
         if fingerprint(self.run, store, neighbours) != self.fingerprint:
-            raise UserError("code or images changed while the study was running; start it again")
+            raise UserError("code or images changed while the study was running; run it again")
         if not self._is_trained():
-            company = neighbours if MODELS[self.run.model].company else None
-            # The loop reads a company's digest, which is fixed here.
-            loop.train(self.run, store, self.model, self.folder / "training.pt", company)  # type: ignore[arg-type]
-        opened = open_run(self.model)
-        opened.check(store)
-        values = reconstruction.measure(opened, store, self.active_threshold)
-        truth = factors.factors_of(store)
-        if truth is not None:
-            codes = opened.encode(store.images)
-            values |= factors.measure(codes, truth, self.bins)
-            if self.examine:
-                settings = replace(disentanglement.REFERENCE, bins=self.bins)
-                found = factors.examine(codes, truth, self.run.seed, settings)
-                values |= found.metrics
-                table = found.table.to_csv(index=False, float_format="%.6g")
-                write_bytes(self.folder / MATRICES, table.encode())
-        if self.walks is not None:
-            _walk(self.walks, store, opened, self.folder / WALKS)
-        if self.mixes is not None and neighbours is not None:
-            values |= _mix(self.mixes, store, self.model, neighbours)
+            partners = neighbours if MODELS[self.run.model].partners else None
+            with fields_of("train"):
+                loop.train(self.run, store, self.model, self.folder / "training.pt", partners)
+        trained = open_run(self.model)
+        trained.check(store)
+        with _no_progress():  # the bar of the study counts trainings only
+            values = self._measure(trained, store, neighbours)
+        files = [name for name in (MATRICES, INTERPOLATION) if (self.folder / name).exists()]
         rounded = {name: float(f"{value:.6g}") for name, value in values.items()}
-        result = {
-            "measured_by": self._measured_by(),
-            "values": rounded,
-            "beside": [name for name in (MATRICES, WALKS) if (self.folder / name).exists()],
-        }
+        result = {"measured_by": self.measured_by(), "values": rounded, "files": files}
         write_json(self.folder / _RESULT, result)
 
-    def _measured_by(self) -> str:
-        settings = f"{self.active_threshold} {self.bins}{' examine' if self.examine else ''}"
-        code = list(digests.MEASURES)
-        if self.walks is not None:
-            settings += json.dumps(self.walks.dump(), sort_keys=True)
-            code += digests.WALKS
-        if self.mixes is not None:
-            settings += json.dumps(self.mixes.dump(), sort_keys=True)
-            # Its name tells what the neighbours follow from, wherever the cache lies.
-            settings += "/".join(self.neighbours.parts[-2:]) if self.neighbours else ""
-            code += digests.MIXES
-        digest = hashlib.sha256(settings.encode())
-        for file in code:
-            digest.update(file.read_bytes())
-        return digest.hexdigest()[:16]
+    def _measure(
+        self, trained: TrainedRun, store: Store, neighbours: NeighbourTable | None
+    ) -> dict[str, float]:
+        values = reconstruction.evaluate_reconstruction(trained, store, self.active_threshold)
+        truth = factors.factors_of(store)
+        if truth is not None:
+            codes = trained.encode(store.images)
+            summary = factors.evaluate_disentanglement(
+                codes,
+                truth,
+                replace(disentanglement.REFERENCE, bins=self.bins),
+                self.run.seed,
+                complete=self.examine,
+            )
+            values |= summary.metrics
+            if self.examine:
+                table = summary.table.to_csv(index=False, float_format="%.6g")
+                write_bytes(self.folder / MATRICES, table.encode())
+        if self.interpolation is not None:
+            with fields_of("interpolation"):
+                style = experiments.load_style_measure(self.interpolation, self.seed)
+                parts = experiments.interpolate_pairs(
+                    self.interpolation, self.seed, store, trained, style
+                )
+                experiments.save_interpolations(list(parts), self.folder / INTERPOLATION)
+        if self.mixing is not None and neighbours and isinstance(trained.model, DenseAE):
+            with fields_of("mixing"):
+                mixes = evaluator.MixingEvaluator(store, self.mixing, self.seed, neighbours)
+                values |= mixes.measure_run(trained)
+        return values
+
+    def measured_by(self) -> str:
+        """Fingerprint of all that the result depends on beside weights and images."""
+        settings: list[object] = [self.active_threshold, self.bins, self.examine]
+        modules = [reconstruction, factors, checkpoint]
+        for part, module in ((self.interpolation, experiments), (self.mixing, evaluator)):
+            if part is not None:
+                settings += [self.seed, part.model_dump_json(), weights_digest(part.backbone)]
+                modules.append(module)
+        if self.mixing is not None and self.neighbours is not None:
+            # The name of the folder is their fingerprint, wherever the cache lies.
+            settings.append("/".join(self.neighbours.parts[-2:]))
+        settings.append(code_digest(module.__name__ for module in modules))
+        return hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
 
 
-def _walk(asked: Asked, store: Store, trained: TrainedRun, path: Path) -> None:
-    """Measure and keep the paths between codes; the study's bar counts trainings alone."""
-    with _unheard():
-        experiments.save(list(experiments.walk(asked, store, trained, asked.measure())), path)
+def finish_cell(job: CellJob) -> None:
+    """Finish a cell; all output goes to its log.
 
-
-def _mix(
-    asked: evaluator.Asked, store: Store, model: Path, neighbours: Neighbours
-) -> dict[str, float]:
-    """Measure mixed scenes, where the codes of the model can be mixed."""
-    trained = open_run(model)
-    if not isinstance(trained.model, DenseAE):
-        return {}
-    with _unheard():
-        return evaluator.Bench(store, asked, neighbours).of_run(trained)
+    Raises:
+        UserError: if it fails. The log has the traceback of any other error.
+    """
+    job.folder.mkdir(parents=True, exist_ok=True)
+    with (
+        job.log.open("a", encoding="utf-8", buffering=1) as log,
+        redirect_stdout(log),
+        redirect_stderr(log),
+    ):
+        try:
+            job.finish()
+        except UserError:
+            raise
+        except Exception as error:  # whatever it is, the other cells are finished
+            traceback.print_exc()
+            raise UserError(f"{type(error).__name__}: {error} (the log is {job.log})") from None
 
 
 @contextmanager
-def _unheard() -> Iterator[None]:
-    """Let nobody hear of the progress in this block."""
-    listener, Progress.callback = Progress.callback, None
+def _no_progress() -> Iterator[None]:
+    """Report no progress in this block."""
+    callback, Progress.callback = Progress.callback, None
     try:
         yield
     finally:
-        Progress.callback = listener
+        Progress.callback = callback
 
 
-def fingerprint(run: Run, store: Store, neighbours: Neighbours | None = None) -> str:
-    """What the weights of a cell follow from: its parameters, its images, and the code at work."""
+def fingerprint(run: Run, store: Store, neighbours: NeighbourTable | None = None) -> str:
+    """Fingerprint of all that the weights of a cell depend on: parameters, images and code."""
     parameters = run.model_dump(mode="json", exclude={"name": True, "family": True})
     for key in ("epochs", "checkpoint_seconds", "accelerator"):  # run.epochs holds the number
         del parameters["train"][key]
-    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
-    digest.update(store.digest.encode())
-    if neighbours is not None and MODELS[run.model].company:
-        digest.update(neighbours.digest.encode())
-    chooser = [Path(inspect.getfile(Neighbours))] if MODELS[run.model].company else []
-    digest.update(loop.code_digest(run, loop.new_model(run, store.shape), *chooser))
-    return digest.hexdigest()[:16]
-
-
-def main() -> None:
-    """Carry out orders until there are no more."""
-    torch.set_num_threads(1)  # so that no result depends on how many cells run at once
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # whatever a library prints is no answer
-    orders: queue.SimpleQueue[str] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(orders,), daemon=True).start()
-    while True:
-        _carry_out(Order.read(orders.get()), answers)
-
-
-def _listen(orders: queue.SimpleQueue[str]) -> None:
-    for line in sys.stdin:
-        orders.put(line)
-    os._exit(0)
-
-
-def _carry_out(order: Order, answers: TextIO) -> None:
-    order.folder.mkdir(parents=True, exist_ok=True)
-    with order.log.open("a", encoding="utf-8") as log:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
-        teller = _Teller(answers)
-        Progress.callback = teller
-        try:
-            order.work()
-        except UserError as error:
-            reason = " ".join(str(error).split())
-            answers.write(f"failed {reason}\n")
-        except Exception as error:  # the other cells must not be lost, whatever it is
-            sys.excepthook(type(error), error, error.__traceback__)
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            answers.write(f"failed {reason} (the log is {order.log})\n")
-        else:
-            teller.flush()
-            answers.write("finished\n")
-
-
-class _Teller:
-    """Passes progress on, not more often than is useful."""
-
-    def __init__(self, answers: TextIO) -> None:
-        self._answers = answers
-        self._done = 0
-        self._told = time.monotonic()
-
-    def __call__(self, what: str, units: int) -> None:
-        if what == "skipped":
-            self._answers.write(f"skipped {units}\n")
-            return
-        self._done += units
-        if time.monotonic() - self._told >= TELL_SECONDS:
-            self.flush()
-
-    def flush(self) -> None:
-        self._answers.write(f"done {self._done}\n")
-        self._done, self._told = 0, time.monotonic()
-
-
-if __name__ == "__main__":
-    main()
+    contents = [json.dumps(parameters, sort_keys=True), store.digest, loop.code_digest(run)]
+    if neighbours is not None and MODELS[run.model].partners:
+        contents.append(neighbours.digest)
+    return hashlib.sha256("\n".join(contents).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Published figures: CSV files that were written by hand, checked before anything is compared."""
+"""Published values: CSV files written by hand, validated before they are compared."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def read_table(
     key: Sequence[str] = (),
     whole: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """The rows of a CSV of published figures; no rows where there is no file.
+    """Read a CSV of published values; no rows where there is no file.
 
     Args:
         path: of the file.
-        texts: its columns of names, never empty.
-        numbers: its columns of numbers; empty where nothing was published.
-        key: the columns that tell a row from the others, never empty; by default `texts`.
-        whole: those of `numbers` that are whole.
+        texts: columns of names; no cell is empty.
+        numbers: columns of numbers; a cell is empty where nothing was published.
+        key: columns that identify a row, without empty cells; by default `texts`.
+        whole: those of `numbers` that are whole numbers.
 
     Raises:
-        UserError: naming a column that is missing, a cell that is empty or no number, or a row that
-            stands there twice.
+        UserError: for a missing column, a cell that is empty or no number, or two rows with the
+            same key.
     """
     columns, key = [*texts, *numbers], list(key or texts)
     if not path.exists():
@@ -43,17 +43,17 @@ def read_table(
         raise UserError(
             f"{path}: no column {missing[0]!r}; expected the columns {', '.join(columns)}"
         )
-    if not isinstance(table.index, pd.RangeIndex):  # pandas then takes the first for names of rows
+    if not isinstance(table.index, pd.RangeIndex):  # pandas took the first cells for row names
         raise UserError(
-            f"{path}: the rows have more cells than the first line has names; "
-            "remove what is over, such as commas at their ends"
+            f"{path}: rows have more cells than the header has names; "
+            "remove the last cells, e.g. commas at the ends of lines"
         )
     for name in texts:
         _check(path, table[name], table[name].isna(), "name")
     for name in numbers:
         wrong = _wrong_numbers(table[name], needed=name in key, whole=name in whole)
         _check(path, table[name], wrong, "whole number" if name in whole else "number")
-    _check_once(path, table, key)
+    _check_unique(path, table, key)
     return table
 
 
@@ -63,23 +63,26 @@ def _wrong_numbers(column: pd.Series, needed: bool, whole: bool) -> pd.Series:
 
 
 def _check(path: Path, column: pd.Series, wrong: pd.Series, expected: str) -> None:
-    """Raise UserError at the first cell of a column that is `wrong`."""
+    """Raise UserError for the first `wrong` cell of a column."""
     if wrong.any():
         row = int(wrong.to_numpy().argmax())
-        found = "empty" if pd.isna(column[row]) else repr(str(column[row]))
-        raise UserError(f"{path}: line {row + 2}: {column.name} is {found}, expected a {expected}")
+        value = "nothing" if pd.isna(column[row]) else repr(str(column[row]))
+        raise UserError(
+            f"{path}: line {row + 2}: {column.name}: found {value}, expected a {expected}"
+        )
 
 
-def _check_once(path: Path, table: pd.DataFrame, key: Sequence[str]) -> None:
-    """Raise UserError if two rows are of the same `key`."""
-    twice = table.duplicated(list(key))
-    if twice.any():
-        row = int(twice.to_numpy().argmax())
+def _check_unique(path: Path, table: pd.DataFrame, key: Sequence[str]) -> None:
+    """Raise UserError if two rows have the same `key`."""
+    repeated = table.duplicated(list(key))
+    if repeated.any():
+        row = int(repeated.to_numpy().argmax())
         values = [table[name][row] for name in key]
         parts = [
             f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
             for name, value in zip(key, values, strict=True)
         ]
         raise UserError(
-            f"{path}: line {row + 2}: {', '.join(parts)} stands there twice; remove one"
+            f"{path}: line {row + 2}: {', '.join(parts)} is a second row of the same key; "
+            "remove one"
         )

@@ -1,4 +1,4 @@
-"""What came out of a study: every cell in a CSV, and its tables beside the published ones."""
+"""Results of a study: all cells as CSV, and its tables beside the published ones."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from typing import Any
 
 import pandas as pd
 
-from latent_atlas.data.neighbour_table import Neighbours
+from latent_atlas.data.neighbour_table import NeighbourTable
 from latent_atlas.data.store import Store
-from latent_atlas.studies.plan import STUDIES, Cell, Scale, Study
+from latent_atlas.studies.grid import Cell
+from latent_atlas.studies.plan import STUDIES, Scale, Study
 from latent_atlas.studies.published import read_table
 from latent_atlas.util.files import write_bytes, write_json
+
+PICTURES = "pictures"
+"""Folder of the charts that show images, whose licence may forbid to publish them."""
 
 PUBLISHED_TERMS = {
     "train_generation": "train_reconstruction",
@@ -25,31 +29,31 @@ PUBLISHED_TERMS = {
 """Column of a published table → our term. The thesis calls the reconstruction loss "generation
 loss" and the KL "latent loss"; both are in nats per image, means of the last five epochs."""
 
-TERMS = tuple(PUBLISHED_TERMS.values())
-
 PUBLISHED = ("table", "data", "model", "beta", "latent_dim", *PUBLISHED_TERMS)
 CONDITION = ("data", "model", "network", "likelihood", "beta", "latent_dim", "knobs")
 CELL = (*CONDITION[:-1], "seed", "epochs", "knobs")
 
 QUALITY = {"psnr": "PSNR (dB)", "ssim": "SSIM", "active_latents": "active latents", "mig": "MIG"}
-"""What a table shows beside the losses; the mutual information gap only where factors are known."""
+"""Metrics that a table shows beside the losses, with their titles; MIG where factors are known."""
 
-JUDGED = "valid_reconstruction_last5"
-"""What is compared with the published figures: they give the latent loss without its factor ½."""
+COMPARED = "valid_reconstruction_last5"
+"""The metric that is compared with the published one; their KL seems to lack its factor ½."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What `write` is about.
+    """All that the results of a study are written from.
 
     Attributes:
-        name, scale: of the study.
-        study: its file.
+        name: of the study.
+        scale: that it ran at.
+        study: the contents of its file.
         cells: the whole grid.
-        stores: the images by the name of the data set.
-        results: a row a finished cell, `CELL` and then the numbers of `measure.measure`.
-        published: rows of `PUBLISHED`, or none.
-        neighbours: of the quadrants of each data set, where the study asks for any.
+        stores: data set → images.
+        results: a row per finished cell, `CELL` and then its metrics.
+        published: the published table with our terms; it may have no rows.
+        models: run → checkpoint folder, for the finished cells.
+        neighbours: data set → neighbours of its tiles, if the study has any.
     """
 
     name: str
@@ -59,10 +63,11 @@ class Outcome:
     stores: Mapping[str, Store]
     results: pd.DataFrame
     published: pd.DataFrame
-    neighbours: Mapping[str, Neighbours] = field(default_factory=dict)
+    models: Mapping[str, Path] = field(default_factory=dict)
+    neighbours: Mapping[str, NeighbourTable] = field(default_factory=dict)
 
     def size(self, data: str, *tables: str) -> str:
-        """How much a cell of `data`, or of some tables of it, was trained on, in words."""
+        """Training images and epochs of the cells of `data`, or of some of its tables, in words."""
         rows = len(self.stores[data].rows("train"))
         epochs = sorted(
             {
@@ -73,43 +78,41 @@ class Outcome:
         )
         return f"{rows:,} training images, {' or '.join(map(str, epochs))} epochs"
 
-    def numbers(self) -> list[str]:
+    def metrics(self) -> list[str]:
         """The columns of `results` that were measured."""
         return [str(name) for name in self.results if name not in CELL]
 
     def summary(self) -> pd.DataFrame:
-        """A row a condition that has finished cells: means and sample sd over their seeds.
+        """Means and sample standard deviations over the seeds of each condition.
 
         Returns:
-            `CONDITION`, ``seeds`` (how many), ``active_latents`` and each column of losses as mean,
-            and with the suffix ``_sd`` the standard deviation (NaN for one seed).
+            A row per condition that has finished cells: `CONDITION`, ``seeds`` (their number), and
+            each metric with its mean, and with the suffix ``_sd`` its standard deviation (NaN for
+            one seed).
         """
-        numbers = self.numbers()
         groups = self.results.groupby(list(CONDITION), sort=True)
         columns: dict[str, Any] = {"seeds": groups.size()}
-        for name in numbers:
+        for name in self.metrics():
             columns[name] = groups[name].mean()
             columns[f"{name}_sd"] = groups[name].std(ddof=1)
         return pd.DataFrame(columns).reset_index()
 
 
-def tidy(cells: Sequence[Cell], values: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
-    """A row for each cell that has `values`, which go by the names of the runs."""
-    rows = [_names(cell) | dict(values[cell.run.name]) for cell in cells if cell.run.name in values]
+def cell_table(cells: Sequence[Cell], metrics: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
+    """A row for each cell that has `metrics`, by the name of its run."""
+    rows = []
+    for cell in cells:
+        if cell.run.name in metrics:
+            condition = cell.run.model_dump(include=set(CELL)) | {"knobs": cell.knobs}
+            rows.append({name: condition[name] for name in CELL} | dict(metrics[cell.run.name]))
     return pd.DataFrame(rows, columns=None if rows else list(CELL))
 
 
-def _names(cell: Cell) -> dict[str, Any]:
-    """The columns `CELL` of a cell."""
-    own = cell.run.model_dump(include=set(CELL)) | {"knobs": cell.knobs}
-    return {name: own[name] for name in CELL}
-
-
 def read_published(name: str) -> pd.DataFrame:
-    """``studies/<name>/published.csv``, a row a published cell; no rows where there is no file.
+    """Read ``studies/<name>/published.csv``, with our terms; no rows where there is no file.
 
     Raises:
-        UserError: as of `read_table`.
+        UserError: see `read_table`.
     """
     return read_table(
         STUDIES / name / "published.csv",
@@ -120,8 +123,8 @@ def read_published(name: str) -> pd.DataFrame:
     ).rename(columns=PUBLISHED_TERMS)
 
 
-def beside(outcome: Outcome) -> pd.DataFrame:
-    """The grid of every table, with our means and the published figures.
+def compare_with_published(outcome: Outcome) -> pd.DataFrame:
+    """The grid of every table, with our means and the published values.
 
     Returns:
         A row for each cell of each table, in the order of the study's file: ``table``,
@@ -135,7 +138,7 @@ def beside(outcome: Outcome) -> pd.DataFrame:
             "model": table.model,
             "network": table.network,
             "likelihood": table.likelihood,
-            "knobs": table.knobs(outcome.scale),
+            "knobs": table.knobs,
             "beta": float(beta),
             "latent_dim": latent_dim,
         }
@@ -143,55 +146,54 @@ def beside(outcome: Outcome) -> pd.DataFrame:
         for beta in table.beta
         for latent_dim in table.latent_dim
     ]
-    theirs = outcome.published.drop(columns=["model"]).rename(
-        columns={name: f"published_{name}" for name in ("data", *TERMS)}
+    published = outcome.published.drop(columns=["model"]).rename(
+        columns={name: f"published_{name}" for name in ("data", *PUBLISHED_TERMS.values())}
     )
+    published["beta"] = published["beta"].astype(float)
+    published["latent_dim"] = published["latent_dim"].astype(int)
     rows = pd.DataFrame(grid).merge(outcome.summary(), how="left", on=list(CONDITION))
-    theirs["beta"] = theirs["beta"].astype(float)
-    theirs["latent_dim"] = theirs["latent_dim"].astype(int)
-    return rows.merge(theirs, how="left", on=["table", "beta", "latent_dim"])
+    return rows.merge(published, how="left", on=["table", "beta", "latent_dim"])
 
 
-def verdict(rows: pd.DataFrame) -> tuple[int, int]:
-    """In how many conditions our loss is at most the published one, and of how many.
+def count_at_most_published(rows: pd.DataFrame) -> tuple[int, int]:
+    """The number of conditions whose loss is at most the published one, and of all compared.
 
-    Counts each condition once, in however many tables it stands, and only where both are known and
-    of the same data set.
+    Each condition counts once, even if several tables contain it, and only where both values are
+    known and of the same data set.
     """
-    if JUDGED not in rows:
+    if COMPARED not in rows:
         return 0, 0
     same = rows[rows["data"] == rows["published_data"]].drop_duplicates(list(CONDITION))
-    known = same.dropna(subset=[JUDGED, "published_valid_reconstruction"])
-    return int((known[JUDGED] <= known["published_valid_reconstruction"]).sum()), len(known)
+    both = same.dropna(subset=[COMPARED, "published_valid_reconstruction"])
+    return int((both[COMPARED] <= both["published_valid_reconstruction"]).sum()), len(both)
 
 
-def write(outcome: Outcome, folder: Path) -> None:
+def write_results(outcome: Outcome, folder: Path) -> None:
     """Write ``results.csv``, ``metrics.json`` and ``table.md`` into `folder`."""
     csv = outcome.results.to_csv(index=False)
     write_bytes(folder / "results.csv", csv.encode())
-    rows = beside(outcome)
+    rows = compare_with_published(outcome)
     write_json(folder / "metrics.json", _metrics(outcome, rows))
     write_bytes(folder / "table.md", _markdown(outcome, rows).encode())
 
 
 def _metrics(outcome: Outcome, rows: pd.DataFrame) -> dict[str, Any]:
-    """Nested: data set, condition, metric; rounded to what repeats."""
-    low, known = verdict(rows)
+    """Data set → condition → metric → number, rounded."""
+    low, compared = count_at_most_published(rows)
     metrics: dict[str, Any] = {
         "cells": {"all": len(outcome.cells), "finished": len(outcome.results)},
-        "at_most_published": {"conditions": low, "of": known},
+        "at_most_published": {"conditions": low, "of": compared},
     }
     summary = outcome.summary()
-    plain = ["data", "beta", "latent_dim"]
-    shared = summary.duplicated(plain, keep=False)
-    for (_, row), several in zip(summary.iterrows(), shared, strict=True):
+    ambiguous = summary.duplicated(["data", "beta", "latent_dim"], keep=False)
+    for (_, row), full_name in zip(summary.iterrows(), ambiguous, strict=True):
         condition = f"beta {row['beta']:g} latent_dim {row['latent_dim']}"
-        if several:
+        if full_name:
             parts = [row["model"], row["network"], row["likelihood"], row["knobs"]]
             condition = " ".join([*filter(None, parts), condition])
         metrics.setdefault(row["data"], {})[condition] = {
             name: float(f"{row[name]:.5g}")
-            for name in outcome.numbers()
+            for name in outcome.metrics()
             if math.isfinite(row[name])
         }
     return metrics
@@ -202,78 +204,78 @@ def _markdown(outcome: Outcome, rows: pd.DataFrame) -> str:
         f"# {outcome.study.title}",
         "",
         f"Scale: **{outcome.scale}**. {len(outcome.results)} of {len(outcome.cells)} cells are "
-        "finished. Losses are nats an image, means of the last five epochs; ours as mean ± sample "
-        "standard deviation over seeds. Generation is summed over pixels. The latent losses stand "
-        "here without the factor ½ of the Kullback–Leibler divergence, which published ones seem "
-        "to lack; `results.csv` has both.",
+        "finished. Losses are in nats per image, means of the last five epochs. Ours are mean ± "
+        "sample standard deviation over seeds. The reconstruction loss is a sum over pixels. The "
+        "KL is given without its factor ½, which the published values seem to lack; `results.csv` "
+        "has both.",
         "",
-        _judgement(outcome, rows),
+        _comparison(outcome, rows),
         "",
     ]
     for number, table in outcome.study.tables.items():
-        store, knobs = outcome.stores[table.data], table.knobs(outcome.scale)
-        part = rows[rows["table"] == number]
+        source, knobs = outcome.stores[table.data].card["source"], table.knobs
         lines += [
             f"## Table {number}",
             "",
-            f"{table.data} ({store.card['source']}): {outcome.size(table.data, number)}; "
+            f"{table.data} ({source}): {outcome.size(table.data, number)}; "
             f"{table.model}, {table.network}, {table.likelihood}{f', {knobs}' if knobs else ''}.",
             "",
-            *_rows(part, table.data),
+            *_rows(rows[rows["table"] == number], table.data),
             "",
         ]
     return "\n".join(lines)
 
 
-def _judgement(outcome: Outcome, rows: pd.DataFrame) -> str:
-    if "latents" in outcome.study.figures:
-        return "The published figures stand beside ours in the tables of latent spaces."
-    if "mixing" in outcome.study.figures:
-        return "The published figures stand beside ours in the tables of mixed scenes."
+def _comparison(outcome: Outcome, rows: pd.DataFrame) -> str:
+    """The comparison with the published values in one sentence."""
+    for chart, tables in (("latent_spaces", "latent spaces"), ("mixing", "mixed scenes")):
+        if chart in outcome.study.charts:
+            return f"The tables of {tables} compare ours with the published values."
     if outcome.published.empty:
-        return "The document gives no figures to compare with."
-    low, known = verdict(rows)
-    if known:
+        return "The document gives no values to compare with."
+    low, compared = count_at_most_published(rows)
+    if compared:
         small = "; the small scale has fewer images and epochs" if outcome.scale == "small" else ""
         return (
-            f"In **{low} of {known}** conditions with both figures our validation generation loss "
-            f"is at most the published one{small}."
+            f"In **{low} of {compared}** conditions with both values our validation reconstruction "
+            f"loss is at most the published one{small}."
         )
     others = ", ".join(sorted(set(outcome.published["data"]) - set(outcome.stores)))
     if others:
         return (
-            f"The published figures are of other images ({others}), so they show the size to "
-            "expect and no more."
+            f"The published values are of other images ({others}): they show the expected "
+            "magnitude only."
         )
-    return "No condition has both figures yet."
+    return "No condition has both values yet."
 
 
 def _rows(part: pd.DataFrame, data: str) -> list[str]:
     others = set(part["published_data"].dropna()) - {data}
-    theirs = f"published ({', '.join(sorted(others))})" if others else "published"
-    known = bool(part["published_valid_reconstruction"].notna().any())
+    published = f"published ({', '.join(sorted(others))})" if others else "published"
+    has_published = bool(part["published_valid_reconstruction"].notna().any())
     head = ["β", "latent size", "seeds"]
     for term in ("valid. reconstruction", "train. reconstruction", "valid. KL", "train. KL"):
-        head += [f"{term}: {theirs}", "ours"] if known else [term]
+        head += [f"{term}: {published}", "ours"] if has_published else [term]
     head += [title for name, title in QUALITY.items() if name in part]
     lines = [f"| {' | '.join(head)} |", f"|{' ---: |' * len(head)}"]
-    return lines + [_row(row, known) for _, row in part.iterrows()]
+    return lines + [_row(row, has_published) for _, row in part.iterrows()]
 
 
-def _row(row: pd.Series, known: bool) -> str:
-    done = pd.notna(row.get("seeds"))
-    cells = [f"{row['beta']:g}", f"{row['latent_dim']}", f"{row['seeds']:.0f}" if done else "0"]
+def _row(row: pd.Series, has_published: bool) -> str:
+    finished = pd.notna(row.get("seeds"))
+    seeds = f"{row['seeds']:.0f}" if finished else "0"
+    cells = [f"{row['beta']:g}", f"{row['latent_dim']}", seeds]
     for term in ("valid_reconstruction", "train_reconstruction", "valid_kl", "train_kl"):
         ours = f"{term}_without_half_last5" if term.endswith("kl") else f"{term}_last5"
         published = row[f"published_{term}"]
-        cells += [f"{published:g}" if pd.notna(published) else "–"] if known else []
-        cells += [_mean(row, ours) if done else "not run"]
-    cells += [_mean(row, name) if done else "–" for name in QUALITY if name in row]
+        cells += [f"{published:g}" if pd.notna(published) else "–"] if has_published else []
+        cells += [_mean(row, ours) if finished else "not run"]
+    cells += [_mean(row, name) if finished else "–" for name in QUALITY if name in row]
     return f"| {' | '.join(cells)} |"
 
 
 def _mean(row: pd.Series, name: str) -> str:
-    """``mean ± sd``, to the digits that the published tables have."""
+    """``mean ± sd``, with as many digits as the published tables."""
     mean, sd = row.get(name), row.get(f"{name}_sd")
     if mean is None or pd.isna(mean):
         return "–"
@@ -282,5 +284,5 @@ def _mean(row: pd.Series, name: str) -> str:
 
 
 def rounded(value: float, digits: int) -> str:
-    """A number to so many digits, as tables write it: 510, where ``:.2g`` has 5.1e+02."""
+    """A number with `digits` significant digits and no exponent: 510, not 5.1e+02."""
     return f"{float(f'{value:.{digits}g}'):.15g}"

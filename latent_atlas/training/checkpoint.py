@@ -1,13 +1,16 @@
-"""Open a trained model in one line: ``open_run(Path("models/clothes_beta_vae"))``."""
+"""Checkpoints of trained runs: ``open_run(Path("models/clothes_beta_vae"))``.
+
+A checkpoint is a folder with ``weights.safetensors``, ``config.json``, ``history.csv`` (a row per
+epoch) and ``environment.json``.
+"""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,18 +18,25 @@ import pandas as pd
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
 
 from latent_atlas.config.runs import Run
 from latent_atlas.data.pixels import to_images, to_pixels
 from latent_atlas.data.store import Images, Store
 from latent_atlas.models.base import Model
-from latent_atlas.training.loop import new_model
+from latent_atlas.models.build import new_model
+from latent_atlas.training.fabric import environment
 from latent_atlas.util.console import UserError
-from latent_atlas.util.files import write_json
+from latent_atlas.util.files import write_bytes, write_folder, write_json
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 Codes = npt.NDArray[np.float32]
+
+MODELS = Path("models")
+"""The checkpoint folders of the pipeline, by the names of its runs."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +44,11 @@ class TrainedRun:
     """A checkpoint folder, opened on the CPU for evaluation.
 
     Attributes:
-        run: the parameters that it was trained with.
-        model: in eval mode.
+        run: the parameters of the training.
+        model: in evaluation mode.
         config: all of ``config.json``.
-        history: a row an epoch, losses as means over images.
-        batch_size: images at once; changes no result.
+        history: a row per epoch, losses as means over images.
+        batch_size: images per batch; it changes no result.
     """
 
     run: Run
@@ -48,7 +58,7 @@ class TrainedRun:
     batch_size: int
 
     def title(self) -> str:
-        """Run, parameters and data source in a line, for every figure."""
+        """Run, parameters and data source in one line, for every figure."""
         return f"{self.run.title()} · data {self.run.data} ({self.config['data']['source']})"
 
     def batches(self, images: Images) -> Iterator[Tensor]:
@@ -66,8 +76,8 @@ class TrainedRun:
     def log_variance(self, images: Images) -> Codes | None:
         """uint8 N×H×W×C to N×latent_dim log-variances; None if the codes are points."""
         parts = [self.model.log_variance(batch) for batch in self.batches(images)]
-        known = [part.numpy() for part in parts if part is not None]
-        return np.concatenate(known) if known else None
+        variances = [part.numpy() for part in parts if part is not None]
+        return np.concatenate(variances) if variances else None
 
     @torch.no_grad()
     def decode(self, codes: Codes) -> Images:
@@ -102,7 +112,7 @@ def open_run(path: Path, batch_size: int = 200) -> TrainedRun:
         weights = load_file(path / "weights.safetensors")
         history = pd.read_csv(path / "history.csv")
     except (FileNotFoundError, NotADirectoryError) as error:
-        file = error.filename or path / "weights.safetensors"  # safetensors does not say
+        file = error.filename or path / "weights.safetensors"  # safetensors names no file
         raise UserError(f"{file}: missing; train the run with `dvc repro`") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error})") from None
@@ -118,10 +128,6 @@ def open_run(path: Path, batch_size: int = 200) -> TrainedRun:
     return TrainedRun(run, model.eval(), config, history, batch_size)
 
 
-MODELS = Path("models")
-"""The checkpoint folders of the pipeline, by the names of its runs."""
-
-
 def open_runs(
     names: Sequence[str],
     store: Store,
@@ -133,11 +139,11 @@ def open_runs(
     Args:
         names: of the runs on this data set.
         store: its images.
-        where: the section of params.yaml that the names were chosen from.
-        opener: for runs that must be able to do more.
+        where: the setting that the names come from, for the error.
+        opener: opens a checkpoint folder, and may check more than `open_run`.
 
     Raises:
-        UserError: if there are none, or one cannot be opened, or saw other images.
+        UserError: if there are no names, or a run cannot be opened, or was trained on other images.
     """
     if not names:
         raise UserError(f"{where}: no run on data {store.name!r}; add one")
@@ -147,10 +153,31 @@ def open_runs(
     return runs
 
 
-def write_metrics(path: Path, values: Mapping[str, Mapping[str, float]]) -> None:
-    """Write the numbers of runs, row → metric → value, to four digits; leave out what is none."""
-    rounded = {
-        row: {key: float(f"{value:.4g}") for key, value in found.items() if math.isfinite(value)}
-        for row, found in values.items()
-    }
-    write_json(path, rounded)
+def weights_of(module: nn.Module) -> bytes:
+    """The state of `module` as the content of a safetensors file."""
+    state = module.state_dict()
+    return save({name: one.detach().cpu().contiguous() for name, one in state.items()})
+
+
+def write_checkpoint(
+    out: Path,
+    weights: bytes,
+    history: Sequence[Mapping[str, float]],
+    config: Mapping[str, Any],
+    fabric: Fabric,
+) -> None:
+    """Write the checkpoint folder `out`, whole or not at all.
+
+    Args:
+        out: replaced where it exists.
+        weights: from `weights_of`.
+        history: a row per epoch.
+        config: becomes ``config.json``.
+        fabric: describes the hardware.
+    """
+    with write_folder(out) as part:
+        write_bytes(part / "weights.safetensors", weights)
+        table = pd.DataFrame(history)
+        table.to_csv(part / "history.csv", index=False, float_format="%.6g")
+        write_json(part / "environment.json", environment(fabric))
+        write_json(part / "config.json", config)

@@ -1,4 +1,4 @@
-"""Which images an epoch takes: of each cluster equally many."""
+"""Uniform sampling over clusters."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ Rows = npt.NDArray[np.int64]
 
 
 def uniform_over_clusters(labels: Rows, random: np.random.Generator) -> Rows:
-    """N positions in `labels`, shuffled, of each cluster that has members equally many.
+    """Draw N positions in `labels`, shuffled, equally many of each cluster that has members.
 
     Args:
-        labels: N cluster numbers. Where N is no multiple of the number of clusters, a random few
-            give one more. A cluster gives its members in turn: none comes twice before all have
-            come once.
-        random: decides all.
+        labels: N cluster numbers. Where N is no multiple of the number of clusters, some random
+            clusters give one position more. No member of a cluster is drawn twice before all of its
+            members have been drawn once.
+        random: the source of all random choices.
     """
     order = np.argsort(labels, kind="stable")
     members = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)

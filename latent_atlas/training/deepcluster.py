@@ -1,16 +1,13 @@
-"""Alternate clustering and classification (Caron et al. 2018, section 3.1).
+"""Features learnt from the clusters of the features (Caron et al. 2018, section 3.1).
 
-An epoch clusters the features of all images, takes the clusters for labels, and trains the network
-with a new classifier on them. What is random in an epoch follows from (seed, epoch), so a training
-that was killed goes on from its last whole epoch and ends with the same bits.
+An epoch clusters the features of all images, takes the cluster numbers as labels, and trains the
+network with a new classifier on them. The random numbers of an epoch depend on (seed, epoch) alone,
+so an interrupted training resumes after its last whole epoch and ends with the same bits.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import io
-import json
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,69 +18,59 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
-from safetensors.torch import save_file
 from sklearn.metrics import normalized_mutual_info_score
 from torch import Tensor, nn
 
-from latent_atlas.data import clustering as clusters
-from latent_atlas.data import features
-from latent_atlas.data import tiles as quadrants
+from latent_atlas.config.schema import DeepCluster
+from latent_atlas.data import clustering, features, tiles
 from latent_atlas.data.pixels import to_images
 from latent_atlas.data.store import Store
 from latent_atlas.models import cluster_net
-from latent_atlas.models.cluster_net import ClusterNet, Shape, augment, new_head
+from latent_atlas.models.cluster_net import ClusterNet, augment, new_head
+from latent_atlas.training.checkpoint import weights_of, write_checkpoint
 from latent_atlas.training.cluster_sampling import Rows, uniform_over_clusters
-from latent_atlas.training.loop import environment, seed_for
-from latent_atlas.util.console import Progress, UserError, say
-from latent_atlas.util.files import folder, write_bytes, write_json
+from latent_atlas.training.resume import ResumeFile, fingerprint
+from latent_atlas.util import imports
+from latent_atlas.util.console import FieldError, Progress, UserError, say
+from latent_atlas.util.seeds import seed_for
 
 MOMENTUM, WEIGHT_DECAY = 0.9, 1e-5  # Caron et al. 2018, section 4
 FEATURE_BATCH = 250
 
 NORMALISED_BY = 1000
-"""Images from which mean and deviation of each channel are taken."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All that a training depends on, beside the data.
-
-    Attributes:
-        shape: of the network.
-        quadrants: learn from the quadrants of the images rather than from the whole.
-        clusters: pseudo-labels.
-        components: of the whitened features that are clustered.
-        iterations: of k-means.
-        epochs, batch_size, learning_rate: of the classification; stochastic gradient descent.
-        seed: of weights, clusters, samples and crops.
-    """
-
-    shape: Shape
-    quadrants: bool
-    clusters: int
-    components: int
-    iterations: int
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    seed: int
+"""Number of images from which the mean and deviation of each channel are computed."""
 
 
 @dataclass
-class _State:
-    """Where a training stands, beside weights and optimiser."""
+class Position:
+    """The position of a training: what a resumed one needs beside weights and optimiser.
+
+    Attributes:
+        epoch: number of finished epochs.
+        labels: cluster number of every training image or quadrant, in the last finished epoch.
+        history: a row per finished epoch.
+    """
 
     epoch: int = 0
     labels: Rows = field(default_factory=lambda: np.empty(0, np.int64))
     history: list[dict[str, float]] = field(default_factory=list)
 
+    def state_dict(self) -> dict[str, Any]:
+        """All fields; the labels as a tensor."""
+        return {**vars(self), "labels": torch.from_numpy(self.labels)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over all fields."""
+        labels = state["labels"].cpu().numpy()
+        vars(self).update(vars(Position(**{**state, "labels": labels})))
+
 
 @dataclass(frozen=True)
-class Learnt:
-    """What a training ends with.
+class DeepClusterResult:
+    """The clusters of a finished training.
 
     Attributes:
-        history: a row an epoch: loss; ``nmi_previous`` between its clusters and those before;
+        history: a row per epoch: loss; ``nmi_previous`` between its clusters and those before;
             ``nmi_labels`` and ``purity`` against the known classes, where there are any;
             ``empty`` and ``largest``, the number of empty clusters and the size of the largest.
         sizes: of the last clusters, descending.
@@ -93,248 +80,213 @@ class Learnt:
     sizes: Rows
 
 
-def learn(plan: Plan, store: Store, fabric: Fabric, out: Path, resume: Path) -> Learnt:
-    """Train on the training split of `store` and write the folder `out`.
+def train_deepcluster(
+    settings: DeepCluster, seed: int, store: Store, fabric: Fabric, out: Path, resume: Path
+) -> DeepClusterResult:
+    """Train on the training split of `store` and write the checkpoint folder `out`.
 
     Args:
-        plan: what to do.
+        settings: of network, clusters and classification (stochastic gradient descent).
+        seed: of weights, clusters, samples and crops.
         store: the images.
         fabric: the device; one process.
-        out: becomes ``weights.safetensors``, ``config.json``, ``environment.json`` and
-            ``history.csv``; `latent_atlas.models.backbones` loads it as ``deepcluster@<out>``.
-        resume: file for the state of an unfinished training, see `latent_atlas.training.loop`.
+        out: the checkpoint folder; `latent_atlas.models.backbones` loads it as
+            ``deepcluster@<out>``.
+        resume: file for the state of an unfinished training, see `latent_atlas.training.resume`.
 
     Raises:
-        UserError: for more than one process, too few or too small images, images that are all the
-            same to the network, a loss that is no number.
+        UserError: for more than one process, images that are too small or all the same to the
+            network, or a loss that is not finite.
+        FieldError: for more clusters than the images allow.
     """
-    learning = _Learning(plan, store, fabric, resume)
-    with Progress(f"deepcluster {store.name}", plan.epochs, "epochs", learning.at.epoch) as bar:
-        while learning.at.epoch < plan.epochs:
-            learning.epoch()
-            last = learning.at.history[-1]
-            bar.note(f"loss {last['loss']:.3f}, NMI to the last {last['nmi_previous']:.3f}")
-            bar.advance()
-    learning.write(out)
+    training = DeepClusterTraining(settings, seed, store, fabric, resume)
+    with Progress(
+        f"deepcluster {store.name}", settings.epochs, "epochs", training.at.epoch
+    ) as progress:
+        while training.at.epoch < settings.epochs:
+            training.run_epoch()
+            last = training.at.history[-1]
+            progress.note(f"loss {last['loss']:.3f}, NMI to the last {last['nmi_previous']:.3f}")
+            progress.advance()
+    training.write(out)
     resume.unlink(missing_ok=True)
-    sizes = np.bincount(learning.at.labels, minlength=plan.clusters)
-    return Learnt(pd.DataFrame(learning.at.history), np.sort(sizes)[::-1])
+    sizes = np.bincount(training.at.labels, minlength=settings.clusters)
+    return DeepClusterResult(pd.DataFrame(training.at.history), np.sort(sizes)[::-1])
 
 
-class _Learning:
-    def __init__(self, plan: Plan, store: Store, fabric: Fabric, resume: Path) -> None:
-        self.plan, self.store, self.fabric, self.resume = plan, store, fabric, resume
+class DeepClusterTraining:
+    """A training in progress.
+
+    Attributes:
+        at: the position.
+    """
+
+    def __init__(
+        self, settings: DeepCluster, seed: int, store: Store, fabric: Fabric, resume: Path
+    ) -> None:
+        self.settings, self.seed, self.store, self.fabric = settings, seed, store, fabric
         self.rows = store.rows("train")
         self._check()
-        mean, std = _channels(store, self.rows)
+        mean, std = _channel_statistics(store, self.rows)
         self.mean, self.std = (torch.tensor(v).view(3, 1, 1).to(fabric.device) for v in (mean, std))
-        self.truth = _truth(store, self.rows, plan.quadrants)
-        torch.manual_seed(seed_for(plan.seed, "deepcluster"))
-        network = ClusterNet(plan.shape)
+        self.classes = _classes(store, self.rows, settings.quadrants)
+        torch.manual_seed(seed_for(seed, "deepcluster"))
+        network = ClusterNet(settings.network, settings.width, settings.features, settings.sobel)
         network.to(memory_format=torch.channels_last)
-        optimizer = self._descent(network)
+        optimizer = self._new_optimizer(network)
         self.network, self.optimizer = fabric.setup(network, optimizer)
-        self.at = _State()
-        self.fingerprint = self._fingerprint()
-        self._restore()
+        self.at = Position()
+        parts = {"network": self.network, "optimizer": self.optimizer, "position": self.at}
+        self.resume = ResumeFile(resume, self._fingerprint(), parts, fabric)
+        if self.resume.restore():
+            say(f"resuming at epoch {self.at.epoch + 1} from {resume}")
 
     def _check(self) -> None:
-        plan, store = self.plan, self.store
+        settings, store = self.settings, self.store
         if self.fabric.world_size > 1:
             raise UserError("deepcluster: runs in one process; start it without torchrun")
         height, width, _ = store.shape
-        side = min(height, width) // (2 if plan.quadrants else 1)
+        side = min(height, width) // (2 if settings.quadrants else 1)
         if side < cluster_net.SMALLEST:
+            part = "a quadrant" if settings.quadrants else "an image"
             raise UserError(
-                f"deepcluster: needs {cluster_net.SMALLEST} pixels a side, found {side} in "
-                f"{store.name}{' (quadrants)' if plan.quadrants else ''}; raise data.{store.name}."
-                "height and width, or set deepcluster.quadrants"
+                f"{store.path}: the shortest side of {part} is {side} pixels; expected "
+                f"{cluster_net.SMALLEST} or more. Raise height and width of data set {store.name}"
             )
-        count = len(self.rows) * (quadrants.COUNT if plan.quadrants else 1)
-        if count < 2 * plan.clusters:
-            raise UserError(
-                f"deepcluster.clusters: found {plan.clusters}, expected at most half of the "
-                f"{count} training images of {store.name}"
+        count = len(self.rows) * (tiles.QUADRANTS if settings.quadrants else 1)
+        if count < 2 * settings.clusters:
+            raise FieldError(
+                "clusters",
+                f"found {settings.clusters}, expected at most half of the {count} training images "
+                f"of {store.name}",
             )
 
-    def epoch(self) -> None:
-        """Cluster, classify, and keep the state."""
+    def run_epoch(self) -> None:
+        """Cluster, classify, and save the state."""
         labels = self._cluster()
         row = self._compare(labels)
-        loss = self._classify(labels)
+        loss = self.classify(labels)
         if not np.isfinite(loss):
             raise UserError(
-                f"deepcluster {self.store.name}: the loss is not a number any more at epoch "
-                f"{self.at.epoch + 1}; lower deepcluster.learning_rate"
+                f"deepcluster {self.store.name}: non-finite loss at epoch {self.at.epoch + 1}; "
+                f"lower the learning rate (found {self.settings.learning_rate:g})"
             )
         self.at.epoch += 1
         self.at.labels = labels
         self.at.history.append({"epoch": self.at.epoch, "loss": loss, **row})
-        self._save()
+        self.resume.save()
 
     def _cluster(self) -> Rows:
+        """The cluster number of every training image or quadrant."""
         self.network.eval()
         with tempfile.TemporaryDirectory() as scratch:
-            found = features.extract(
+            extracted = features.extract_features(
                 self.store,
                 self.rows,
                 lambda images: self.network(self._normalise(images)),
                 Path(scratch) / "features.npy",
-                tiles=2 if self.plan.quadrants else 1,
+                tiles=2 if self.settings.quadrants else 1,
                 batch_size=FEATURE_BATCH,
                 device=self.fabric.device,
                 quiet=True,
             )
-            points = clusters.whiten(found.reshape(-1, found.shape[-1]), self.plan.components)
+            flat = extracted.reshape(-1, extracted.shape[-1])
+            points = clustering.whiten(flat, self.settings.components)
         if not points.shape[1]:
             raise UserError(
                 f"deepcluster {self.store.name}: the features of all images are the same before "
-                f"epoch {self.at.epoch + 1}, so there is nothing to cluster; look whether the "
-                "images differ, or lower deepcluster.learning_rate"
+                f"epoch {self.at.epoch + 1}, so there is nothing to cluster; check that the images "
+                "differ, or lower the learning rate"
             )
-        seed = seed_for(self.plan.seed, "clusters", self.at.epoch)
-        return clusters.kmeans(points, self.plan.clusters, self.plan.iterations, seed)[0]
+        seed = seed_for(self.seed, "clusters", self.at.epoch)
+        return clustering.kmeans(points, self.settings.clusters, self.settings.iterations, seed)[0]
 
     def _compare(self, labels: Rows) -> dict[str, float]:
-        sizes = np.bincount(labels, minlength=self.plan.clusters)
+        """The columns of the history that describe the clusters."""
+        sizes = np.bincount(labels, minlength=self.settings.clusters)
         row = {"nmi_previous": float("nan")}
         if self.at.epoch:
             row["nmi_previous"] = float(normalized_mutual_info_score(self.at.labels, labels))
-        if self.truth is not None:
-            known = self.truth >= 0
-            truth = self.truth[known]
-            row["nmi_labels"] = float(normalized_mutual_info_score(truth, labels[known]))
-            row["purity"] = clusters.purity(labels[known], truth)
+        if self.classes is not None:
+            labelled = self.classes >= 0
+            classes = self.classes[labelled]
+            row["nmi_labels"] = float(normalized_mutual_info_score(classes, labels[labelled]))
+            row["purity"] = clustering.purity(labels[labelled], classes)
         return {**row, "empty": int((sizes == 0).sum()), "largest": int(sizes.max())}
 
-    def _classify(self, labels: Rows) -> float:
-        """One epoch with a new head; the mean loss over its images."""
-        place = (self.plan.seed, "classify", self.at.epoch)
+    def classify(self, labels: Rows) -> float:
+        """Train one epoch with a new head; return the mean loss over its images."""
+        place = (self.seed, "classify", self.at.epoch)
         torch.manual_seed(seed_for("head", *place))
-        fresh = new_head(self.plan.shape.features, self.plan.clusters)
-        head, descent = self.fabric.setup(fresh, self._descent(fresh))
+        new = new_head(self.settings.features, self.settings.clusters)
+        head, head_optimizer = self.fabric.setup(new, self._new_optimizer(new))
         generator = torch.Generator().manual_seed(seed_for("crops", *place))
         order = uniform_over_clusters(labels, np.random.default_rng(seed_for("order", *place)))
         self.network.train()
         total = torch.zeros((), device=self.fabric.device)
-        size = self.plan.batch_size
+        size = self.settings.batch_size
         for start in range(0, len(order) - 1, size):  # a batch of one has no variance
             picks = order[start : start + size]
-            images, targets = self.fabric.to_device(
+            pixels, targets = self.fabric.to_device(
                 (self._pixels(picks), torch.from_numpy(labels[picks]))
             )
-            outputs = head(
-                F.relu(self.network(self._normalise(augment(to_images(images), generator))))
-            )
-            loss = F.cross_entropy(outputs, targets)
+            images = self._normalise(augment(to_images(pixels), generator))
+            loss = F.cross_entropy(head(F.relu(self.network(images))), targets)
             self.optimizer.zero_grad(set_to_none=True)
-            descent.zero_grad(set_to_none=True)
+            head_optimizer.zero_grad(set_to_none=True)
             self.fabric.backward(loss)
             self.optimizer.step()
-            descent.step()
+            head_optimizer.step()
             total += loss.detach() * len(picks)
         return float(total) / len(order)
 
     def _pixels(self, picks: Rows) -> Tensor:
         """uint8 B×H×W×C of positions among the training images or their quadrants."""
-        if not self.plan.quadrants:
+        if not self.settings.quadrants:
             return torch.from_numpy(self.store.images[self.rows[picks]])
-        parts = quadrants.cut(self.store.images[self.rows[picks // quadrants.COUNT]])
-        return torch.from_numpy(parts[np.arange(len(picks)), picks % quadrants.COUNT])
+        parts = tiles.cut_tiles(self.store.images[self.rows[picks // tiles.QUADRANTS]])
+        return torch.from_numpy(parts[np.arange(len(picks)), picks % tiles.QUADRANTS])
 
     def _normalise(self, images: Tensor) -> Tensor:
         return (images.expand(-1, 3, -1, -1) - self.mean) / self.std
 
-    def _descent(self, module: nn.Module) -> torch.optim.SGD:
+    def _new_optimizer(self, module: nn.Module) -> torch.optim.SGD:
         return torch.optim.SGD(
             module.parameters(),
-            self.plan.learning_rate,
+            self.settings.learning_rate,
             momentum=MOMENTUM,
             weight_decay=WEIGHT_DECAY,
         )
 
     def _fingerprint(self) -> str:
-        digest = hashlib.sha256(json.dumps(dataclasses.asdict(self.plan), sort_keys=True).encode())
-        digest.update(self.store.digest.encode())
-        here = Path(__file__)
-        for file in (
-            here,
-            here.with_name("sampling.py"),
-            *map(_file, (clusters, features, quadrants, cluster_net)),
-        ):
-            digest.update(file.read_bytes())
-        digest.update(json.dumps(environment(self.fabric), sort_keys=True).encode())
-        return digest.hexdigest()
+        """Of parameters, data, code and hardware."""
+        code = imports.code_digest([__name__])
+        return fingerprint(self.fabric, self._parameters(), self.store.digest, code)
 
-    def _save(self) -> None:
-        state = {
-            "fingerprint": self.fingerprint,
-            "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "epoch": self.at.epoch,
-            "labels": torch.from_numpy(self.at.labels),
-            "history": self.at.history,
-        }
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        write_bytes(self.resume, buffer.getvalue())
-
-    def _restore(self) -> None:
-        if not self.resume.is_file():
-            return
-        try:
-            state: dict[str, Any] = torch.load(
-                self.resume, map_location=self.fabric.device, weights_only=True
-            )
-        except Exception as error:
-            raise UserError(
-                f"{self.resume}: unreadable training state ({type(error).__name__}); remove it"
-            ) from None
-        if state["fingerprint"] != self.fingerprint:
-            say(f"{self.resume}: of other parameters, data or code; starting anew")
-            return
-        self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.at = _State(state["epoch"], state["labels"].cpu().numpy(), state["history"])
-        say(f"going on from epoch {self.at.epoch + 1} in {self.resume}")
+    def _parameters(self) -> dict[str, Any]:
+        return {"deepcluster": self.settings.model_dump(mode="json"), "seed": self.seed}
 
     def write(self, out: Path) -> None:
-        """Write the folder `out`, whole or not at all."""
+        """Write the checkpoint folder `out`, whole or not at all."""
         height, width, _ = self.store.shape
-        weights = {
-            name: tensor.detach().cpu().contiguous()
-            for name, tensor in self.network.state_dict().items()
+        weights = weights_of(self.network)
+        config = {
+            **self._parameters(),
+            "mean": _rounded(self.mean),
+            "std": _rounded(self.std),
+            "input_size": min(height, width) // (2 if self.settings.quadrants else 1),
+            "sha256": hashlib.sha256(weights).hexdigest(),
+            "data": {
+                "name": self.store.name,
+                "source": self.store.card["source"],
+                "digest": self.store.digest,
+                "images": len(self.rows),
+            },
         }
-        with folder(out) as temporary:
-            save_file(weights, temporary / "weights.safetensors")
-            digest = hashlib.sha256((temporary / "weights.safetensors").read_bytes()).hexdigest()
-            pd.DataFrame(self.at.history).to_csv(
-                temporary / "history.csv", index=False, float_format="%.6g"
-            )
-            write_json(temporary / "environment.json", environment(self.fabric))
-            write_json(
-                temporary / "config.json",
-                {
-                    "plan": dataclasses.asdict(self.plan),
-                    "mean": _rounded(self.mean),
-                    "std": _rounded(self.std),
-                    "input_size": min(height, width) // (2 if self.plan.quadrants else 1),
-                    "sha256": digest,
-                    "data": {
-                        "name": self.store.name,
-                        "source": self.store.card["source"],
-                        "digest": self.store.digest,
-                        "images": len(self.rows),
-                    },
-                },
-            )
+        write_checkpoint(out, weights, self.at.history, config, self.fabric)
 
 
-def _file(module: Any) -> Path:
-    return Path(module.__file__)
-
-
-def _channels(store: Store, rows: Rows) -> tuple[list[float], list[float]]:
+def _channel_statistics(store: Store, rows: Rows) -> tuple[list[float], list[float]]:
     """Mean and standard deviation of red, green and blue, in [0, 1]."""
     spread = rows[:: max(1, len(rows) // NORMALISED_BY)]
     pixels = store.images[spread].astype(np.float64) / 255
@@ -347,10 +299,10 @@ def _rounded(channels: Tensor) -> list[float]:
     return [round(value, 4) for value in channels.flatten().tolist()]
 
 
-def _truth(store: Store, rows: Rows, of_quadrants: bool) -> Rows | None:
-    """The class of every training image or quadrant, -1 where unknown; None if none is known."""
+def _classes(store: Store, rows: Rows, of_quadrants: bool) -> Rows | None:
+    """The class of every training image or quadrant, −1 where unknown; None if all are unknown."""
     if of_quadrants:
-        objects = quadrants.objects_of(store)
+        objects = tiles.objects_in_tiles(store)
         labels = None if objects is None else objects.labels[rows].ravel()
     else:
         labels = store.labels()[rows]

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Protocol
 from tqdm import tqdm
 
 DEBUG = "LATENT_ATLAS_DEBUG"
-"""Environment variable: set to 1, an error is shown with its traceback. ``--debug`` does the same."""
+"""Environment variable: 1 shows the traceback of an error, as ``--debug`` does."""
 
 
 class UserError(Exception):
@@ -37,7 +37,7 @@ class FieldError(ValueError):
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field}: {problem}")
-        self.field = field
+        self.field, self.problem = field, problem
 
 
 @contextmanager

@@ -1,6 +1,6 @@
-"""Files on disk: written whole or not at all, and folders walked in one stable order.
+"""Files on disk: atomic writing, and a walk through a folder in a stable order.
 
-Imports nothing heavy: the door that looks for changed sources runs at every `dvc repro`.
+It imports nothing heavy, because `stages.sources` runs at every `dvc repro`.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import Any
 
 from latent_atlas.util.console import UserError
 
-# What operating systems leave beside the files that people put there.
 CLUTTER = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
+"""Files that operating systems add to folders."""
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: to a temporary name, then rename.
+    """Write a file atomically: to a temporary name, which is then renamed.
 
     Raises:
-        UserError: if the place cannot be written.
+        UserError: if it cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -44,11 +44,11 @@ def write_json(path: Path, value: Any) -> None:
 
 
 @contextmanager
-def folder(path: Path) -> Iterator[Path]:
-    """Write a folder whole or not at all: the block fills a temporary one, which then replaces it.
+def write_folder(path: Path) -> Iterator[Path]:
+    """Write a folder atomically: the block fills a temporary folder, which then replaces `path`.
 
     Raises:
-        UserError: if the place cannot be written.
+        UserError: if it cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -64,25 +64,15 @@ def folder(path: Path) -> Iterator[Path]:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder name is the system's own rather than the user's."""
+    """Whether a file or folder is hidden, or added by the operating system."""
     return name.startswith(".") or name in CLUTTER
-
-
-def base_folder(path: Path) -> Path:
-    """The folder of the images that a CSV or JSON describes: its own, or the one around COCO's
-    ``annotations``.
-    """
-    folder = path.parent
-    return (
-        folder.parent if path.suffix.lower() == ".json" and folder.name == "annotations" else folder
-    )
 
 
 def walk(folder: Path, prefix: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
     """Yield every file below `folder` with its relative name, sorted by the parts of the name.
 
-    Hidden files and folders are passed over. A link to a folder is yielded as an entry and not
-    entered, so the walk neither leaves `folder` nor runs in circles.
+    Hidden files and folders are skipped. A link to a folder is yielded and not followed, so the
+    walk neither leaves `folder` nor runs in circles.
     """
     with os.scandir(folder) as entries:
         ordered = sorted(entries, key=lambda entry: entry.name)

@@ -1,4 +1,4 @@
-"""A place on the disk that one process uses at a time."""
+"""Lock files: one process at a time uses a place on the disk."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from latent_atlas.util.console import UserError, say
 
 
 @contextmanager
-def alone(path: Path, busy: str, wait: bool = False) -> Iterator[None]:
-    """Hold the lock file `path` for a block; its folder is made if it is not there.
+def exclusive_lock(path: Path, busy: str, wait: bool = False) -> Iterator[None]:
+    """Hold a lock file for the block.
 
     Args:
-        path: the lock file, beside what is to be kept from others.
-        busy: what another process that holds it is doing, e.g. ``another probe is running``.
-        wait: say so and wait for the other one's end, in place of an error.
+        path: the lock file; its folder is created if necessary.
+        busy: what a process that holds the lock is doing, e.g. ``another probe is running``.
+        wait: wait until the lock is released, with a message, instead of raising an error.
 
     Raises:
-        UserError: if another process holds it, or the place cannot be written.
+        UserError: if another process holds the lock, or its folder cannot be written.
     """
     lock = FileLock(path)
     try:
@@ -29,8 +29,8 @@ def alone(path: Path, busy: str, wait: bool = False) -> Iterator[None]:
         _acquire(lock, path, busy, wait)
     except OSError as error:
         raise UserError(
-            f"{path.parent}: cannot be written ({error.strerror or error}), expected a folder for "
-            "what is kept between runs; make room for it"
+            f"{path.parent}: cannot be written ({error.strerror or error}), expected a writable "
+            "folder; change its permissions, or move away what is in its place"
         ) from None
     try:
         yield
@@ -38,12 +38,12 @@ def alone(path: Path, busy: str, wait: bool = False) -> Iterator[None]:
         lock.release()
 
 
-def held(path: Path) -> bool:
-    """Whether a process holds the lock file `path`; one that has died holds nothing."""
+def is_locked(path: Path) -> bool:
+    """Whether a living process holds the lock file `path`."""
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
-    except (Timeout, PermissionError):  # what we may not touch is somebody else's
+    except (Timeout, PermissionError):  # a lock file without permission belongs to another user
         return True
     lock.release()
     return False
@@ -54,6 +54,6 @@ def _acquire(lock: FileLock, path: Path, busy: str, wait: bool) -> None:
         lock.acquire(timeout=0)
     except Timeout:
         if not wait:
-            raise UserError(f"{busy} ({path} is locked); wait for its end") from None
-        say(f"{busy} ({path} is locked); waiting for its end")
+            raise UserError(f"{busy} ({path} is locked); wait until it ends") from None
+        say(f"{busy} ({path} is locked); waiting until it ends")
         lock.acquire()

@@ -7,7 +7,7 @@ from benchmarks.size import Size
 TINY = Size(
     rounds=2,
     steps=1,
-    turns=2,
+    warm_up=2,
     images=500,
     ingests=1,
     files=12,
@@ -16,7 +16,7 @@ TINY = Size(
     reads=3,
     quadrants=(700,),
     searches=2,
-    walks=4,
+    interpolations=4,
     geodesics=2,
     experiments=0,
 )

@@ -8,9 +8,9 @@ from tests.benchmarks.sizes import TINY
 
 
 def test_every_drawing_has_a_rate() -> None:
-    figures = drawings.measure(TINY)
-    assert len(figures) == len(DRAWINGS)
-    assert all(any(name in figure.name for figure in figures) for name in DRAWINGS)
-    for figure in figures:
-        assert len(figure.rounds) == TINY.rounds
-        assert min(figure.rounds) > 0
+    results = drawings.measure_drawing(TINY)
+    assert len(results) == len(DRAWINGS)
+    assert all(any(name in result.name for result in results) for name in DRAWINGS)
+    for result in results:
+        assert len(result.rounds) == TINY.rounds
+        assert min(result.rounds) > 0

@@ -14,15 +14,15 @@ from latent_atlas.util.console import UserError
 from tests.benchmarks.sizes import TINY
 
 
-def test_figures_are_positive_and_both_sides_make_the_same_images(tmp_path: Path) -> None:
-    figures = ingestion.measure(TINY, tmp_path)
-    assert [figure.name for figure in figures] == [
+def test_results_are_positive_and_both_sides_produce_the_same_images(tmp_path: Path) -> None:
+    results = ingestion.measure_ingestion(TINY, tmp_path)
+    assert [result.name for result in results] == [
         "ingest, JPEGs of 192×128 / Pillow",
         "ingest, JPEGs of 768×512 / Pillow",
         "peak memory of ingest, 24 / 12 files",
         "random access, 5 from the store / 5 JPEGs",
     ]
-    assert all(min(figure.rounds) > 0 for figure in figures)
+    assert all(min(result.rounds) > 0 for result in results)
     store = open_store(tmp_path / "data" / "few")
     assert len(store.images) == TINY.files
     for row, origin in enumerate(store.index["origin"]):
@@ -36,13 +36,13 @@ def test_no_two_files_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert len({file.read_bytes() for file in files}) == 6
 
 
-def test_a_failed_ingestion_says_why(tmp_path: Path) -> None:
+def test_a_failed_ingestion_has_its_reason(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"params\.yaml"):
         ingestion.ingest(tmp_path, "few")
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux's affinity")
-def test_one_core_is_given_back() -> None:
+def test_all_cores_are_restored() -> None:
     cores = os.sched_getaffinity(0)
     with ingestion.one_core():
         assert len(os.sched_getaffinity(0)) == 1

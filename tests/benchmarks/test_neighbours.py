@@ -1,4 +1,4 @@
-"""The benchmark of neighbours: all contenders do the same work."""
+"""The benchmark of neighbours: all competitors do the same work."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def test_scikit_learn_finds_the_same() -> None:
     assert (ours.ids == neighbours.scikit(points, labels)).mean() > 0.999
 
 
-def test_figures() -> None:
-    figures = neighbours.measure(TINY)
-    assert len(figures) == 3 * len(TINY.quadrants)
-    for figure in figures:
-        assert len(figure.rounds) == TINY.searches
-        assert min(figure.rounds) > 0
-    assert all(figure.unit == "×" and figure.target for figure in figures[:2])
+def test_results() -> None:
+    results = neighbours.measure_neighbour_search(TINY)
+    assert len(results) == 3 * len(TINY.quadrants)
+    for result in results:
+        assert len(result.rounds) == TINY.searches
+        assert min(result.rounds) > 0
+    assert all(result.unit == "×" and result.target for result in results[:2])

@@ -1,4 +1,4 @@
-"""The loop against a bare one and against pythae's, on a few images."""
+"""The training loop against a bare loop and against pythae, on a few images."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ def _find_nothing(find: Callable[..., object]) -> Callable[..., object]:
 
 
 @pytest.mark.slow
-def test_ratios_are_positive_and_an_absent_rival_is_named(
+def test_ratios_are_positive_and_an_absent_peer_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", _find_nothing(importlib.util.find_spec))
-    figures = training.measure(TINY, tmp_path)
-    assert [figure.name for figure in figures] == [
+    results = training.measure_training(TINY, tmp_path)
+    assert [result.name for result in results] == [
         "training, 32-true / bare loop",
         "training, bf16-mixed / bare loop",
         "training, 32-true / pythae 0.1.2",
         "training, bf16-mixed / pythae 0.1.2",
     ]
-    for figure in figures[:2]:
-        assert len(figure.rounds) == TINY.rounds
-        assert min(figure.rounds) > 0
-    for figure in figures[2:]:
-        assert figure.median is None
-        assert "pip install pythae==0.1.2" in figure.note
+    for result in results[:2]:
+        assert len(result.rounds) == TINY.rounds
+        assert min(result.rounds) > 0
+    for result in results[2:]:
+        assert result.median is None
+        assert "pip install pythae==0.1.2" in result.note
 
 
 @pytest.mark.slow
-def test_pythae_takes_its_turns(tmp_path: Path) -> None:
+def test_pythae_is_timed_in_alternation(tmp_path: Path) -> None:
     pytest.importorskip("pythae", reason="needs pythae (the extra bench)")
-    figures = training.measure(TINY, tmp_path)
-    assert [len(figure.rounds) for figure in figures] == [TINY.rounds] * 6
-    assert min(min(figure.rounds) for figure in figures) > 0
+    results = training.measure_training(TINY, tmp_path)
+    assert [len(result.rounds) for result in results] == [TINY.rounds] * 6
+    assert min(min(result.rounds) for result in results) > 0

@@ -1,4 +1,4 @@
-"""What DVC costs is timed only where nothing else is done."""
+"""Cost of DVC, timed in up-to-date workspaces only."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def test_seconds_of_an_up_to_date_workspace(repository: Path) -> None:
-    nothing, experiment = workspace.measure(2, 0, repository)
+    nothing, experiment = workspace.measure_dvc(2, 0, repository)
     assert len(nothing.rounds) == 2, nothing.note
     assert min(nothing.rounds) > 0
     assert not experiment.rounds
@@ -61,16 +61,16 @@ def test_seconds_of_an_up_to_date_workspace(repository: Path) -> None:
 
 def test_a_changed_stage_is_named_and_not_run(repository: Path) -> None:
     (repository / "dvc.yaml").write_text(DAG.replace("write(open", "write('2' + open"))
-    for figure in workspace.measure(2, 1, repository):
-        assert not figure.rounds
-        assert "copy" in figure.note
+    for result in workspace.measure_dvc(2, 1, repository):
+        assert not result.rounds
+        assert "copy" in result.note
     assert (repository / "copy").read_text() == "1"
 
 
 def test_a_folder_without_dvc(tmp_path: Path) -> None:
-    for figure in workspace.measure(2, 1, tmp_path):
-        assert not figure.rounds
-        assert "not inside of a DVC repository" in figure.note
+    for result in workspace.measure_dvc(2, 1, tmp_path):
+        assert not result.rounds
+        assert "not inside of a DVC repository" in result.note
 
 
 def _run(command: str, folder: Path) -> str:
@@ -104,10 +104,10 @@ def experiments(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_an_experiment_around_its_training(experiments: Path) -> None:
-    _, figure = workspace.measure(1, 2, experiments)
-    assert len(figure.rounds) == 2, figure.note
-    assert min(figure.rounds) > 0.5 / 0.6
-    assert "s, 1 s of them in the loops; the other " in figure.note
+    _, result = workspace.measure_dvc(1, 2, experiments)
+    assert len(result.rounds) == 2, result.note
+    assert min(result.rounds) > 0.5 / 0.6
+    assert "s, 1 s of them in the loops; the other " in result.note
     # Nothing of it stays: no experiment, no change of the workspace.
     assert _run(f"{sys.executable} -m dvc exp list --name-only", experiments).split() == []
     assert _run("git status --short", experiments) == ""
@@ -123,6 +123,6 @@ def test_an_experiment_that_fails_or_trains_nothing(experiments: Path) -> None:
     ):
         script.write_text(change)
         _run(f"{sys.executable} -m dvc repro --quiet", experiments)
-        _, figure = workspace.measure(1, 1, experiments)
-        assert not figure.rounds
-        assert note in figure.note
+        _, result = workspace.measure_dvc(1, 1, experiments)
+        assert not result.rounds
+        assert note in result.note

@@ -1,4 +1,4 @@
-"""Whitening and k-means on points whose answer is known."""
+"""Whitening, k-means and purity on points with a known result."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from latent_atlas.data.clustering import assign, kmeans, purity, whiten
 
 
-def test_whitened_directions_weigh_alike() -> None:
+def test_whitened_directions_have_equal_variance() -> None:
     random = np.random.default_rng(0)
     stretched = random.normal(size=(20_000, 4)) * [30, 10, 1, 0.3]
     points = whiten((stretched @ random.normal(size=(4, 6)) + 5).astype(np.float32), 4)
@@ -25,7 +25,7 @@ def test_directions_without_variance_are_left_out() -> None:
     assert whiten(np.full((100, 50), 0.3, np.float32), 2).shape == (100, 0)
 
 
-def test_kmeans_finds_clusters_that_are_apart() -> None:
+def test_kmeans_finds_separated_clusters() -> None:
     random = np.random.default_rng(0)
     truth = random.integers(5, size=600)
     points = (random.normal(size=(600, 8)) + 40 * np.eye(8)[truth]).astype(np.float32)
@@ -37,7 +37,7 @@ def test_kmeans_finds_clusters_that_are_apart() -> None:
     assert np.array_equal(kmeans(points, 5, 20, 3)[0], labels)
 
 
-def test_no_cluster_stays_empty() -> None:
+def test_kmeans_refills_empty_clusters() -> None:
     random = np.random.default_rng(0)
     points = random.normal(size=(300, 2)).astype(np.float32)
     points[:280] = points[0] + 1e-4 * points[:280]  # nearly all in one place

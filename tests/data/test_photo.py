@@ -1,4 +1,4 @@
-"""Pictures from outside: whole ones in, upright; damaged ones out with a reason."""
+"""Photos: pixels of complete files, and the reasons for the refusal of others."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ def encoded(kind: str, exif: bytes | Image.Exif = b"") -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
-def test_an_exif_turn_is_applied(kind: str) -> None:
+def test_an_exif_rotation_is_applied(kind: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     upright = np.asarray(open_photo(encoded(kind), 1000))
-    turned = open_photo(encoded(kind, exif), 1000)
-    assert (turned.format, turned.size) == (kind, (12, 8))
-    assert np.array_equal(np.asarray(turned), np.rot90(upright, -1))
+    rotated = open_photo(encoded(kind, exif), 1000)
+    assert (rotated.format, rotated.size) == (kind, (12, 8))
+    assert np.array_equal(np.asarray(rotated), np.rot90(upright, -1))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 @pytest.mark.parametrize("exif", [b"no TIFF header", b"II*\0"])
-def test_a_damaged_exif_is_no_damage_to_the_picture(kind: str, exif: bytes) -> None:
-    found = open_photo(encoded(kind, b"Exif\0\0" + exif), 1000)
-    assert np.array_equal(np.asarray(found), np.asarray(open_photo(encoded(kind), 1000)))
+def test_a_damaged_exif_does_not_change_the_image(kind: str, exif: bytes) -> None:
+    photo = open_photo(encoded(kind, b"Exif\0\0" + exif), 1000)
+    assert np.array_equal(np.asarray(photo), np.asarray(open_photo(encoded(kind), 1000)))
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,6 @@ def test_a_damaged_exif_is_no_damage_to_the_picture(kind: str, exif: bytes) -> N
         (encoded("JPEG"), "more than 95 pixels"),
     ],
 )
-def test_what_is_no_picture(content: bytes, reason: str) -> None:
+def test_unusable_bytes_are_refused_with_the_reason(content: bytes, reason: str) -> None:
     with pytest.raises(PhotoError, match=f"^{reason}$"):
         open_photo(content, 95 if "pixels" in reason else 1000)

@@ -1,4 +1,4 @@
-"""The image store: what is written is what is read, whole or not at all."""
+"""The image store: deterministic bytes, atomic writing, and damage."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def write(path: Path, *blocks: tuple[np.ndarray, pd.DataFrame], **options: Any) 
         writer.finish(**{"name": "mine", "source": "here", "licence": "CC0-1.0", **options})
 
 
-def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
+def test_a_written_store_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "data" / "mine"
     blocks = [(pictures(0, 7), rows(0, 7)), (pictures(1, 5), rows(7, 5, "b"))]
     write(path, *blocks, rejected=[{"origin": "x", "reason": "no image"}], notes={"seed": 3})
@@ -66,15 +66,15 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
         "train": {"images": 9, "classes": {"a": 5, "b": 4}},
         "valid": {"images": 3, "classes": {"a": 2, "b": 1}},
     }
-    assert sorted(one.name for one in path.iterdir()) == [
+    assert sorted(file.name for file in path.iterdir()) == [
         "card.json",
         "images.npy",
         "index.parquet",
     ]
-    assert [one.name for one in path.parent.iterdir()] == ["mine"]
+    assert [file.name for file in path.parent.iterdir()] == ["mine"]
 
 
-def test_images_are_a_read_only_map_that_numpy_alone_can_read(tmp_path: Path) -> None:
+def test_images_are_a_read_only_memory_map_in_npy_format(tmp_path: Path) -> None:
     write(tmp_path / "x", (pictures(0, 7), rows(0, 7)))
     store = open_store(tmp_path / "x")
     assert isinstance(store.images.base, np.memmap)
@@ -91,7 +91,7 @@ def test_images_are_a_read_only_map_that_numpy_alone_can_read(tmp_path: Path) ->
     st.integers(1, 9),
     st.sampled_from([1, 3]),
 )
-def test_the_cut_into_blocks_changes_no_byte(
+def test_the_size_of_blocks_changes_no_byte(
     tmp_path_factory: pytest.TempPathFactory,
     sizes: list[int],
     height: int,
@@ -125,7 +125,7 @@ def test_labels_that_are_missing_in_whole_blocks(tmp_path: Path) -> None:
     assert open_store(tmp_path / "y").labels().tolist() == [-1] * 3
 
 
-def test_the_digest_follows_pixels_and_index(tmp_path: Path) -> None:
+def test_the_digest_depends_on_pixels_and_index(tmp_path: Path) -> None:
     images = pictures(0, 6)
     write(tmp_path / "a", (images, rows(0, 6)))
     write(tmp_path / "b", (images, rows(0, 6)), licence="other", source="elsewhere")
@@ -138,7 +138,7 @@ def test_the_digest_follows_pixels_and_index(tmp_path: Path) -> None:
     assert len(set(digests)) == 3
 
 
-def test_leaving_early_leaves_nothing(tmp_path: Path) -> None:
+def test_leaving_the_block_early_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), StoreWriter(tmp_path / "x", 4, 3, 3) as writer:
         writer.append(pictures(0, 3), rows(0, 3))
         raise RuntimeError
@@ -147,7 +147,7 @@ def test_leaving_early_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_old_store_stays_until_the_new_one_is_finished(tmp_path: Path) -> None:
+def test_an_older_store_stays_until_the_new_one_is_finished(tmp_path: Path) -> None:
     write(tmp_path / "x", (pictures(0, 3), rows(0, 3)))
     digest = open_store(tmp_path / "x").digest
     with StoreWriter(tmp_path / "x", 4, 3, 3) as writer:
@@ -158,21 +158,21 @@ def test_an_old_store_stays_until_the_new_one_is_finished(tmp_path: Path) -> Non
     assert open_store(tmp_path / "x").digest != digest
 
 
-def test_what_a_killed_run_left_is_cleared_by_the_next(tmp_path: Path) -> None:
+def test_the_remains_of_a_killed_run_are_removed_by_the_next(tmp_path: Path) -> None:
     writer = StoreWriter(tmp_path / "x", 4, 3, 3)
     writer.append(pictures(0, 3), rows(0, 3))
     del writer
     assert len(list(tmp_path.iterdir())) == 1
     write(tmp_path / "x", (pictures(0, 3), rows(0, 3)))
-    assert [one.name for one in tmp_path.iterdir()] == ["x"]
+    assert [file.name for file in tmp_path.iterdir()] == ["x"]
 
 
 def test_an_empty_store_is_refused_with_the_reasons(tmp_path: Path) -> None:
     rejected = [{"origin": "1", "reason": "truncated"}, {"origin": "2", "reason": "truncated"}]
     with StoreWriter(tmp_path / "x", 4, 3, 3) as writer:
-        with pytest.raises(UserError, match=r"data\.mine\.source: no usable image in here \(2 rej"):
+        with pytest.raises(UserError, match=r"x: no usable image in here \(2 rejected: trunc"):
             writer.finish(name="mine", source="here", licence="", rejected=rejected)
-        with pytest.raises(UserError, match=r"no usable image in here$"):
+        with pytest.raises(UserError, match=r"x: no usable image in here; expected at least one$"):
             writer.finish(name="mine", source="here", licence="")
     assert list(tmp_path.iterdir()) == []
 
@@ -187,7 +187,9 @@ def test_an_empty_store_is_refused_with_the_reasons(tmp_path: Path) -> None:
         (pictures(0, 3), rows(0, 3).drop(columns="label")),
     ],
 )
-def test_a_block_that_does_not_fit(tmp_path: Path, images: np.ndarray, index: pd.DataFrame) -> None:
+def test_a_block_of_another_shape_is_refused(
+    tmp_path: Path, images: np.ndarray, index: pd.DataFrame
+) -> None:
     with (
         StoreWriter(tmp_path / "x", 4, 3, 3) as writer,
         pytest.raises(ValueError, match="expected"),
@@ -195,22 +197,22 @@ def test_a_block_that_does_not_fit(tmp_path: Path, images: np.ndarray, index: pd
         writer.append(images, index)
 
 
-def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="file/x: cannot be written"):
         StoreWriter(tmp_path / "file" / "x", 4, 3, 3)
 
 
-def test_a_file_or_a_link_in_its_place_is_told_before_the_work(tmp_path: Path) -> None:
+def test_a_file_or_link_in_its_place_is_refused_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to(tmp_path)
     for name in ("file", "link"):
         with pytest.raises(UserError, match=rf"{name}: found a file or a link, .*; move it away"):
             StoreWriter(tmp_path / name, 4, 3, 3)
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["file", "link"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["file", "link"]
 
 
-def test_what_cannot_be_replaced_is_one_line(tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_replaced_is_one_line(tmp_path: Path) -> None:
     with (
         StoreWriter(tmp_path / "x", 4, 3, 3) as writer,
         pytest.raises(UserError, match="x: cannot be written"),
@@ -218,7 +220,7 @@ def test_what_cannot_be_replaced_is_one_line(tmp_path: Path) -> None:
         writer.append(pictures(0, 3), rows(0, 3))
         (tmp_path / "x").touch()  # meanwhile
         writer.finish(name="mine", source="here", licence="")
-    assert [one.name for one in tmp_path.iterdir()] == ["x"]
+    assert [file.name for file in tmp_path.iterdir()] == ["x"]
 
 
 def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +248,7 @@ def test_a_missing_file_is_named(tmp_path: Path, file: str) -> None:
 
 @pytest.mark.parametrize("file", ["images.npy", "index.parquet", "card.json"])
 @pytest.mark.parametrize("keep", [0, 0.5])
-def test_half_a_file_is_damage(tmp_path: Path, file: str, keep: float) -> None:
+def test_a_truncated_file_is_reported_as_damage(tmp_path: Path, file: str, keep: float) -> None:
     write(tmp_path / "x", (pictures(0, 30), rows(0, 30)))
     path = tmp_path / "x" / file
     data = path.read_bytes()
@@ -255,7 +257,7 @@ def test_half_a_file_is_damage(tmp_path: Path, file: str, keep: float) -> None:
         open_store(tmp_path / "x")
 
 
-def test_images_and_index_of_two_stores(tmp_path: Path) -> None:
+def test_images_and_index_of_two_stores_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "x", (pictures(0, 3), rows(0, 3)))
     write(tmp_path / "y", (pictures(0, 4), rows(0, 4)))
     (tmp_path / "y" / "images.npy").replace(tmp_path / "x" / "images.npy")
@@ -290,7 +292,7 @@ def test_split_of_is_the_share_of_the_first_32_bits() -> None:
     assert split_of("80000000" + "0" * 56, 0.5) == "train"
 
 
-def test_a_card_is_read_the_same_in_every_locale(tmp_path: Path) -> None:
+def test_a_card_is_read_equally_in_every_locale(tmp_path: Path) -> None:
     write(tmp_path / "s", (pictures(0, 5), rows(0, 5, label="Mäntel")), source="Kleider – 2026")
     code = (
         "import sys\nfrom pathlib import Path\nfrom latent_atlas.data.store import open_store\n"

@@ -1,11 +1,12 @@
-"""What the tests of models with several phases share."""
+"""Small models, batches and gradients for the tests of models with several phases."""
 
 from __future__ import annotations
 
 import torch
 
-from latent_atlas.config.registry import MODELS, build
+from latent_atlas.config.registry import options_of
 from latent_atlas.models.base import Batch, Model, Recipe
+from latent_atlas.models.build import build
 
 
 def small_model(name: str, latent_dim: int = 4, size: int = 32, **options: object) -> Model:
@@ -17,7 +18,7 @@ def small_model(name: str, latent_dim: int = 4, size: int = 32, **options: objec
         likelihood="gaussian",
         beta=0.4,
         weights={"reconstruction": 1.0},
-        options={**MODELS[name].options, **options},  # type: ignore[dict-item]
+        options=options_of(name).model_validate(options),
     )
     return build(name, recipe)
 
@@ -32,7 +33,7 @@ def sample(model: Model, images: int = 6, size: int = 32) -> Batch:
 
 
 def reached(model: Model, batch: Batch, phase: str) -> set[str]:
-    """The parts whose weights get a gradient from the loss of `phase`."""
+    """The parts whose weights have a gradient of the loss of `phase`."""
     model.zero_grad(set_to_none=True)
     model(batch, phase)[model.phases()[phase].loss].sum().backward()
     return {

@@ -1,4 +1,4 @@
-"""The critic of interpolations: its target, and who moves in which phase."""
+"""ACAI: mixtures of codes, the targets of the critic, and the phases."""
 
 from __future__ import annotations
 
@@ -16,69 +16,69 @@ def acai(**options: object) -> ACAI:
     return model
 
 
-class Says(nn.Module):
-    """A critic that says these numbers, whatever it sees, and remembers that."""
+class ConstantCritic(nn.Module):
+    """A critic with fixed estimates, which records its inputs."""
 
-    def __init__(self, said: Tensor) -> None:
+    def __init__(self, estimates: Tensor) -> None:
         super().__init__()
-        self.said = said
-        self.seen = torch.empty(0)
+        self.estimates = estimates
+        self.inputs = torch.empty(0)
 
     def forward(self, images: Tensor) -> Tensor:
-        self.seen = images
-        return self.said
+        self.inputs = images
+        return self.estimates
 
 
-def test_alpha_is_uniform_between_nothing_and_a_half() -> None:
+def test_alpha_is_uniform_between_0_and_a_half() -> None:
     shares = alphas(torch.randn(20_000, generator=torch.Generator().manual_seed(0)))
     assert shares.min() >= 0
     assert shares.max() <= 0.5
     expected = torch.linspace(0.05, 0.45, 9)
-    found = torch.quantile(shares, torch.linspace(0.1, 0.9, 9))
-    torch.testing.assert_close(found, expected, rtol=0, atol=0.01)
+    quantiles = torch.quantile(shares, torch.linspace(0.1, 0.9, 9))
+    torch.testing.assert_close(quantiles, expected, rtol=0, atol=0.01)
 
 
-def test_a_mixture_takes_alpha_of_its_own_code() -> None:
+def test_alpha_is_the_share_of_the_own_code() -> None:
     codes = torch.tensor([[0.0], [1.0], [10.0]])
     mixed = blend(codes, torch.tensor([0.5, 0.25, 0.0]))
     torch.testing.assert_close(mixed, torch.tensor([[5.0], [0.25], [1.0]]))
 
 
-def test_a_critic_that_knows_alpha_and_the_real_ones_has_no_loss() -> None:
+def test_exact_estimates_have_no_loss() -> None:
     model = acai()
-    given = sample(model)
-    shares = alphas(given.noise[:, 0])
-    model.critic = Says(torch.cat([shares, torch.zeros(6)]))  # type: ignore[assignment]
-    losses = model(given, "criticism")
+    batch = sample(model)
+    shares = alphas(batch.noise[:, 0])
+    model.critic = ConstantCritic(torch.cat([shares, torch.zeros(6)]))  # type: ignore[assignment]
+    losses = model(batch, "criticism")
     assert losses["critic_loss"].abs().max() == 0
     assert losses["alpha_error"].abs().max() == 0
-    model.critic = Says(torch.full((12,), 0.1))  # type: ignore[assignment]
+    model.critic = ConstantCritic(torch.full((12,), 0.1))  # type: ignore[assignment]
     expected = (0.1 - shares).square() + 0.1**2
-    torch.testing.assert_close(model(given, "criticism")["critic_loss"], expected)
+    torch.testing.assert_close(model(batch, "criticism")["critic_loss"], expected)
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.2, 1.0])
-def test_what_the_critic_shall_call_real(gamma: float) -> None:
+def test_inputs_of_the_critic(gamma: float) -> None:
     model = acai(gamma=gamma)
-    given = sample(model)
-    critic = Says(torch.zeros(12))
+    batch = sample(model)
+    critic = ConstantCritic(torch.zeros(12))
     model.critic = critic  # type: ignore[assignment]
-    model(given, "criticism")
-    codes = model.encode(given.images)
-    mixed, real = critic.seen.chunk(2)
+    model(batch, "criticism")
+    codes = model.encode(batch.images)
+    mixed, real = critic.inputs.chunk(2)
     torch.testing.assert_close(
-        real, gamma * given.images + (1 - gamma) * model.decode(codes), rtol=1e-4, atol=1e-5
+        real, gamma * batch.images + (1 - gamma) * model.decode(codes), rtol=1e-4, atol=1e-5
     )
     torch.testing.assert_close(
-        mixed, model.decode(blend(codes, alphas(given.noise[:, 0]))), rtol=1e-4, atol=1e-5
+        mixed, model.decode(blend(codes, alphas(batch.noise[:, 0]))), rtol=1e-4, atol=1e-5
     )
 
 
-def test_the_autoencoder_wants_the_critic_to_say_nothing() -> None:
+def test_the_autoencoder_minimises_the_squared_estimate() -> None:
     model = acai(interpolation=0.5)
-    given = sample(model)
-    model.critic = Says(torch.full((6,), 0.3))  # type: ignore[assignment]
-    losses = model(given, "autoencoder")
+    batch = sample(model)
+    model.critic = ConstantCritic(torch.full((6,), 0.3))  # type: ignore[assignment]
+    losses = model(batch, "autoencoder")
     torch.testing.assert_close(losses["mixture"], torch.full((6,), 0.09))
     penalty = losses["loss"] - losses["reconstruction"]
     pixels = 32 * 32 * 3
@@ -89,21 +89,21 @@ def test_the_autoencoder_wants_the_critic_to_say_nothing() -> None:
 
 def test_each_loss_depends_on_the_parts_of_its_phase() -> None:
     model = acai()
-    given = sample(model)
+    batch = sample(model)
     assert model.phases()["autoencoder"].parts == ("encoder", "decoder")
     assert model.phases()["criticism"].parts == ("critic",)
-    assert reached(model, given, "autoencoder") == {"encoder", "decoder", "critic"}
-    assert reached(model, given, "criticism") == {"critic"}
+    assert reached(model, batch, "autoencoder") == {"encoder", "decoder", "critic"}
+    assert reached(model, batch, "criticism") == {"critic"}
 
 
 def test_the_critic_learns_alpha() -> None:
     model = acai()
-    given = sample(model, images=16)
+    batch = sample(model, images=16)
     optimizer = torch.optim.Adam(model.critic.parameters(), 1e-2)
-    first = model(given, "criticism")["critic_loss"].mean().item()
+    first = model(batch, "criticism")["critic_loss"].mean().item()
     for _ in range(60):
         optimizer.zero_grad()
-        loss = model(given, "criticism")["critic_loss"].mean()
+        loss = model(batch, "criticism")["critic_loss"].mean()
         loss.backward()
         optimizer.step()
     assert loss.item() < first / 4

@@ -1,4 +1,4 @@
-"""The capacity: its schedule at points, and how the loss holds to it."""
+"""The annealed VAE: the schedule of the capacity, and the loss."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import torch
 
 from latent_atlas.models.annealed_vae import AnnealedVAE, capacity
 from latent_atlas.models.base import Batch, Recipe
+from latent_atlas.models.options.annealed_vae import AnnealedVAEOptions
 
 
 @pytest.mark.parametrize(
@@ -35,28 +36,26 @@ def test_the_schedule_at_points(
 
 def losses(progress: float, most: float) -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
-    options = {"gamma": 10.0, "capacity": most, "until": 1.0, "stairs": 0}
+    options = AnnealedVAEOptions(gamma=10.0, capacity=most)
     model = AnnealedVAE(
         Recipe((8, 6, 1), 3, "mlp", "bernoulli", 0.0, {"reconstruction": 0.5}, options)
     )
     images = torch.rand(7, 1, 8, 6, generator=torch.Generator().manual_seed(1))
-    given: dict[str, torch.Tensor] = model(
+    terms: dict[str, torch.Tensor] = model(
         Batch(images, torch.ones(7, 3), torch.zeros(7), progress)
     )
-    return given
+    return terms
 
 
 @pytest.mark.parametrize(("progress", "most"), [(0.0, 4.0), (0.5, 4.0), (1.0, 50.0)])
-def test_what_the_latents_hold_beyond_or_below_the_capacity_costs(
-    progress: float, most: float
-) -> None:
-    found = losses(progress, most)
-    excess = abs(found["kl"].mean().item() - progress * most)
-    assert found["excess"].tolist() == pytest.approx([excess] * 7)
-    torch.testing.assert_close(found["loss"], 0.5 * found["reconstruction"] + 10 * found["excess"])
+def test_the_excess_is_the_distance_from_the_capacity(progress: float, most: float) -> None:
+    terms = losses(progress, most)
+    excess = abs(terms["kl"].mean().item() - progress * most)
+    assert terms["excess"].tolist() == pytest.approx([excess] * 7)
+    torch.testing.assert_close(terms["loss"], 0.5 * terms["reconstruction"] + 10 * terms["excess"])
 
 
-def test_at_no_capacity_it_is_a_beta_vae_of_gamma() -> None:
-    found = losses(0.0, 4.0)
-    expected = 0.5 * found["reconstruction"].mean() + 10 * found["kl"].mean()
-    torch.testing.assert_close(found["loss"].mean(), expected)
+def test_without_capacity_it_is_a_beta_vae_of_gamma() -> None:
+    terms = losses(0.0, 4.0)
+    expected = 0.5 * terms["reconstruction"].mean() + 10 * terms["kl"].mean()
+    torch.testing.assert_close(terms["loss"].mean(), expected)

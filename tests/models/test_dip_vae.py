@@ -1,4 +1,4 @@
-"""The DIP-VAEs: penalties by hand, and what they cannot see."""
+"""The DIP-VAEs: covariance, penalties computed by hand, and their invariances."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import torch
 
 from latent_atlas.models.base import Batch, Recipe
 from latent_atlas.models.dip_vae import DIPVAE1, DIPVAE2, covariance
+from latent_atlas.models.options.dip_vae import DIPVAE2Options
 from latent_atlas.models.sampling import Pass
 
-OPTIONS = {"off_diagonal": 3.0, "diagonal": 7.0}
+OPTIONS = DIPVAE2Options(off_diagonal=3.0, diagonal=7.0)
 
 
 def recipe() -> Recipe:
@@ -20,9 +21,9 @@ def recipe() -> Recipe:
 
 
 def passed(mean: torch.Tensor, variance: float) -> Pass:
-    nothing = torch.zeros(len(mean))
+    zeros = torch.zeros(len(mean))
     log_variance = torch.full_like(mean, math.log(variance))
-    return Pass(mean, log_variance, mean, nothing, torch.zeros_like(mean))
+    return Pass(mean, log_variance, mean, zeros, torch.zeros_like(mean))
 
 
 def test_covariance_is_numpys() -> None:
@@ -51,24 +52,24 @@ MEANS = torch.tensor([[2.0, 1.5], [2.0, 0.5], [-2.0, -0.5], [-2.0, -1.5]])
 )
 def test_the_penalty_by_hand(model: type[DIPVAE1], expected: float) -> None:
     dip = model(recipe())
-    found = dip._penalty(dip.covariance(passed(MEANS, variance=0.5)))
-    assert found.item() == pytest.approx(expected)
+    penalty = dip.penalty(dip.covariance(passed(MEANS, variance=0.5)))
+    assert penalty.item() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("model", "variance"), [(DIPVAE1, 1.0), (DIPVAE2, 0.75)])
-def test_uncorrelated_latents_of_unit_variance_cost_nothing(
+def test_uncorrelated_latents_of_unit_variance_have_no_penalty(
     model: type[DIPVAE1], variance: float
 ) -> None:
     corners = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
     turn = torch.tensor([[0.6, -0.8], [0.8, 0.6]])
     dip = model(recipe())
     for codes in (corners, corners @ turn):
-        given = passed(codes * math.sqrt(variance), variance=1 - variance + 1e-12)
-        assert dip._penalty(dip.covariance(given)).item() == pytest.approx(0, abs=1e-9)
+        result = passed(codes * math.sqrt(variance), variance=1 - variance + 1e-12)
+        assert dip.penalty(dip.covariance(result)).item() == pytest.approx(0, abs=1e-9)
 
 
 @pytest.mark.parametrize("model", [DIPVAE1, DIPVAE2])
-def test_the_penalty_stands_in_the_loss_of_each_image(model: type[DIPVAE1]) -> None:
+def test_the_penalty_is_part_of_the_loss_of_each_image(model: type[DIPVAE1]) -> None:
     torch.manual_seed(0)
     dip = model(recipe())
     losses = dip(Batch(torch.rand(9, 1, 8, 6), torch.randn(9, 2), torch.zeros(9)))

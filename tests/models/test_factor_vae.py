@@ -1,4 +1,4 @@
-"""The FactorVAE: shuffled latents, a density ratio against a known one, and who learns what."""
+"""The FactorVAE: shuffled latents, a known density ratio, and the parts of each phase."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from torch import Tensor
 
 from latent_atlas.models.base import Batch, Recipe
 from latent_atlas.models.factor_vae import Discriminator, FactorVAE, shuffle
+from latent_atlas.models.options.factor_vae import FactorVAEOptions
 
 
 def model(gamma: float = 5.0) -> FactorVAE:
     torch.manual_seed(0)
-    options = {"gamma": gamma, "units": 16, "layers": 2}
+    options = FactorVAEOptions(gamma=gamma, units=16, layers=2)
     return FactorVAE(
         Recipe((8, 6, 1), 3, "mlp", "bernoulli", 1.0, {"reconstruction": 0.5}, options)
     )
 
 
-def batch(images: int = 16) -> Batch:
+def new_batch(images: int = 16) -> Batch:
     generator = torch.Generator().manual_seed(1)
     return Batch(
         torch.rand(images, 1, 8, 6, generator=generator),
@@ -30,7 +31,7 @@ def batch(images: int = 16) -> Batch:
     )
 
 
-def test_each_latent_is_shuffled_on_its_own() -> None:
+def test_latents_are_shuffled_independently() -> None:
     codes = torch.arange(12.0).view(4, 3)
     keys = torch.tensor([[0.0, 3, 9], [1, 2, 7], [2, 1, 8], [3, 0, 6]])
     shuffled = shuffle(codes, keys)
@@ -79,9 +80,9 @@ def test_the_discriminator_estimates_a_known_total_correlation() -> None:
 
 
 def test_gamma_weighs_the_estimated_total_correlation() -> None:
-    factor, given = model(gamma=5.0), batch()
-    losses = factor(given)
-    codes = factor.sample(given)[2]
+    factor, batch = model(gamma=5.0), new_batch()
+    losses = factor(batch)
+    codes = factor.sample(batch)[2]
     torch.testing.assert_close(losses["total_correlation"], factor.discriminator(codes))
     torch.testing.assert_close(
         losses["loss"],
@@ -89,16 +90,16 @@ def test_gamma_weighs_the_estimated_total_correlation() -> None:
     )
 
 
-def test_the_discriminator_is_told_which_codes_are_shuffled() -> None:
-    factor, given = model(), batch()
-    codes = factor.sample(given)[2]
-    shuffled = shuffle(codes, given.noise[:, 3:])
+def test_the_discriminator_loss_is_the_cross_entropy_of_shuffled_codes() -> None:
+    factor, batch = model(), new_batch()
+    codes = factor.sample(batch)[2]
+    shuffled = shuffle(codes, batch.noise[:, 3:])
     both = torch.cat([factor.discriminator(codes), factor.discriminator(shuffled)])
     truth = torch.cat([torch.ones(16), torch.zeros(16)])
-    losses = factor(given, "discriminator")
+    losses = factor(batch, "discriminator")
     expected = F.binary_cross_entropy_with_logits(both, truth)
     torch.testing.assert_close(losses["discriminator_loss"].mean(), expected)
-    assert losses["told"].mean() == ((both > 0) == truth.bool()).float().mean()
+    assert losses["discriminator_accuracy"].mean() == ((both > 0) == truth.bool()).float().mean()
 
 
 def test_each_phase_moves_its_own_parts() -> None:
@@ -106,16 +107,16 @@ def test_each_phase_moves_its_own_parts() -> None:
     phases = factor.phases()
     assert list(phases) == ["model", "discriminator"]
     assert phases["model"].parts == ("encoder", "decoder")
-    factor(batch(), "discriminator")["discriminator_loss"].mean().backward()
+    factor(new_batch(), "discriminator")["discriminator_loss"].mean().backward()
     assert all(weight.grad is None for weight in factor.encoder.parameters())
     assert all(weight.grad is not None for weight in factor.discriminator.parameters())
 
 
-def test_the_codes_noise_is_not_the_shuffles() -> None:
-    factor, given = model(), batch()
-    other = given._replace(noise=torch.cat([given.noise[:, :3], given.noise[:, 3:].flip(0)], 1))
-    torch.testing.assert_close(factor(given)["loss"], factor(other)["loss"])
+def test_codes_and_shuffles_use_different_noise() -> None:
+    factor, batch = model(), new_batch()
+    other = batch._replace(noise=torch.cat([batch.noise[:, :3], batch.noise[:, 3:].flip(0)], 1))
+    torch.testing.assert_close(factor(batch)["loss"], factor(other)["loss"])
     assert not torch.equal(
-        factor(given, "discriminator")["discriminator_loss"],
+        factor(batch, "discriminator")["discriminator_loss"],
         factor(other, "discriminator")["discriminator_loss"],
     )

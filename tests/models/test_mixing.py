@@ -1,4 +1,4 @@
-"""The mixing autoencoder: the rule, the losses at the published scale, and who learns from what."""
+"""The mixing autoencoder: choice of quadrants, published losses, phases and their gradients."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from latent_atlas.config.registry import MODELS, build
+from latent_atlas.config.registry import MODELS, options_of
 from latent_atlas.models import mixing
 from latent_atlas.models.base import Batch, Recipe
+from latent_atlas.models.build import build
 from latent_atlas.models.mixing import DenseAE, Mixing, choose
 
 LAMBDAS = {"mixing_reconstruction": 0.904, "adversarial": 0.052, "classifier": 0.044}
@@ -22,15 +23,16 @@ LAMBDAS = {"mixing_reconstruction": 0.904, "adversarial": 0.052, "classifier": 0
 
 def small_model(name: str = "mixing", size: int = 32, **options: bool | float | str) -> Mixing:
     torch.manual_seed(0)
-    small = {"width": 0.06, "depth": 0.125}
+    values = {"width": 0.06, "depth": 0.125, **options}
+    latent_dim, network = values.pop("latent_dim", 32), values.pop("network", "dense")
     recipe = Recipe(
         shape=(size, size, 3),
-        latent_dim=int(options.pop("latent_dim", 32)),
-        network=str(options.pop("network", "dense")),
+        latent_dim=int(latent_dim),
+        network=str(network),
         likelihood="laplace",
         beta=0.0,
         weights={name: LAMBDAS[name] for name in MODELS[name].weights},
-        options={**MODELS[name].options, **small, **options},
+        options=options_of(name).model_validate(values),
     )
     built = build(name, recipe)
     assert isinstance(built, DenseAE)
@@ -58,7 +60,7 @@ def test_the_nearest_is_replaced_and_the_farthest_kept(distances: list[float], t
         assert replaced[quadrant] == (np.float32(distances[quadrant]) <= np.float32(tau))
 
 
-def test_the_rule_at_three_thresholds() -> None:
+def test_the_choice_at_three_thresholds() -> None:
     distances = torch.tensor([[0.4, 0.1, 0.3, 0.2]])
     assert choose(distances, 0.0).tolist() == [[False, True, False, False]]
     assert choose(distances, 0.2).tolist() == [[False, True, False, True]]
@@ -66,7 +68,7 @@ def test_the_rule_at_three_thresholds() -> None:
 
 
 @pytest.mark.parametrize("grid", [(2, 2), (6, 4)])
-def test_a_mixed_code_has_each_cell_from_the_image_that_its_quadrant_says(
+def test_the_cells_of_a_mixed_code_come_from_the_chosen_images(
     grid: tuple[int, int],
 ) -> None:
     size, numbers = grid[0] * grid[1], 3
@@ -82,8 +84,8 @@ def test_a_mixed_code_has_each_cell_from_the_image_that_its_quadrant_says(
     assert (cells[rows:, columns:] == 3).all()
 
 
-def outspoken_model() -> Mixing:
-    """Untrained networks say about the same of all inputs; these tell them apart."""
+def amplified_model() -> Mixing:
+    """A model whose outputs differ between inputs; those of an untrained one hardly do."""
     mixer = small_model().eval()
     with torch.no_grad():
         mixer.encoder.get_submodule("last").get_parameter("weight").mul_(1000)
@@ -125,7 +127,7 @@ def published(model: Mixing, batch: Batch) -> float:
 
 
 def test_the_loss_is_the_published_one_times_the_number_of_pixels() -> None:
-    mixer, batch = outspoken_model(), sample()
+    mixer, batch = amplified_model(), sample()
     losses = mixer(batch, "generator")
     pixels = 32 * 32 * 3
     # To six digits: untrained networks decode all codes to about the same.
@@ -135,10 +137,10 @@ def test_the_loss_is_the_published_one_times_the_number_of_pixels() -> None:
     torch.testing.assert_close(losses["reconstruction"], expected)
 
 
-def test_the_critics_losses_are_cross_entropies_of_what_is_true() -> None:
-    mixer, batch = outspoken_model(), sample()
+def test_the_losses_of_the_critics_are_cross_entropies() -> None:
+    mixer, batch = amplified_model(), sample()
     with torch.no_grad():
-        scene = mixer._mix(batch)
+        scene = mixer.mix_batch(batch)
         mixed = mixer.decode(scene.mixed)
         real = mixer.discriminator(batch.images * 2 - 1)
         fake = mixer.discriminator(mixed * 2 - 1)
@@ -146,7 +148,7 @@ def test_the_critics_losses_are_cross_entropies_of_what_is_true() -> None:
     expected = (F.softplus(-real) + F.softplus(fake)).mean((1, 2))
     torch.testing.assert_close(losses["discriminator_loss"], expected)
     torch.testing.assert_close(losses["real"], (real > 0).float().mean((1, 2)))
-    told = mixer(batch, "classifier")
+    classified = mixer(batch, "classifier")
     assert batch.others is not None
     entropies = []
     for quadrant in range(4):
@@ -154,8 +156,8 @@ def test_the_critics_losses_are_cross_entropies_of_what_is_true() -> None:
         truth = torch.zeros(3, 4)
         truth[:, quadrant] = scene.replaced[:, quadrant].float()
         entropies.append(F.binary_cross_entropy_with_logits(logits, truth, reduction="none"))
-    torch.testing.assert_close(told["classifier_loss"], torch.stack(entropies).mean((0, 2)))
-    assert ((told["origins_found"] * 4) % 1 == 0).all()
+    torch.testing.assert_close(classified["classifier_loss"], torch.stack(entropies).mean((0, 2)))
+    assert ((classified["origin_accuracy"] * 4) % 1 == 0).all()
     assert scene.replaced.sum(1).min() >= 1
 
 
@@ -171,8 +173,8 @@ def test_the_loss_of_an_image_does_not_depend_on_its_batch(phase: str) -> None:
         others=whole.others[1:2],
         distances=whole.distances[1:2],
     )
-    alone, together = mixer(one, phase), mixer(whole, phase)
-    for name, values in alone.items():
+    single, together = mixer(one, phase), mixer(whole, phase)
+    for name, values in single.items():
         torch.testing.assert_close(values[0], together[name][1], rtol=1e-4, atol=1e-4)
 
 
@@ -188,7 +190,7 @@ def test_the_schedule_is_generator_twice_then_classifier_then_discriminator() ->
     assert phases["classifier"].rate(40_000) == pytest.approx(0.81)
 
 
-def test_a_warm_up_reconstructs_alone_and_then_gives_way() -> None:
+def test_the_warm_up_only_reconstructs_and_ends_before_the_other_phases() -> None:
     mixer = small_model(warm_up=0.5).eval()
     phases = mixer.phases()
     acting = [
@@ -205,7 +207,7 @@ def test_a_warm_up_reconstructs_alone_and_then_gives_way() -> None:
 
 
 def step(mixer: Mixing, name: str, batch: Batch) -> dict[str, Tensor]:
-    """One update of a phase as the loop makes it; the weights before it."""
+    """Update the weights of a phase as the loop does; return the weights before the update."""
     phase = mixer.phases()[name]
     mixer.requires_grad_(False)
     moving = [w for part in phase.parts for w in mixer.get_submodule(part).parameters()]
@@ -230,7 +232,7 @@ def test_a_frozen_network_stays_frozen_and_the_others_move(name: str) -> None:
         moved = [
             not torch.equal(weight, before[f"{part}.{key}"])
             for key, weight in mixer.get_submodule(part).named_parameters()
-            if "bias" not in key  # instance norm takes the encoder's biases out again
+            if "bias" not in key  # instance norm removes the encoder's biases
         ]
         assert np.mean(moved) > 0.9, part
 
@@ -256,10 +258,12 @@ def test_the_critics_phases_leave_no_gradient_in_the_generator() -> None:
     assert all(weight.grad is None for weight in generator)
 
 
-def test_a_sample_without_company_is_refused() -> None:
-    alone = Batch(torch.rand(1, 3, 32, 32), torch.zeros(1, 0), torch.zeros(1))
-    with pytest.raises(ValueError, match="a reference and 4 others"):
-        small_model()(alone, "generator")
+def test_a_sample_without_partners_is_refused() -> None:
+    single = Batch(torch.rand(1, 3, 32, 32), torch.zeros(1, 0), torch.zeros(1))
+    with pytest.raises(
+        ValueError, match="expected 4 partner images per sample, one per tile; found 0"
+    ):
+        small_model()(single, "generator")
 
 
 def test_a_process_may_have_no_image_of_the_last_batch() -> None:
@@ -277,14 +281,14 @@ def test_other_sizes_and_decoders(network: str, size: int) -> None:
     assert torch.isfinite(losses["loss"]).all()
 
 
-def test_the_autoencoder_alone_reconstructs_and_starts_from_the_mean_image() -> None:
-    alone = small_model("dense_ae", network="dense_broadcast").eval()
-    alone.start_from(torch.full((3, 32, 32), 0.2))
+def test_the_dense_autoencoder_reconstructs_and_starts_from_the_mean_image() -> None:
+    model = small_model("dense_ae", network="dense_broadcast").eval()
+    model.start_from(torch.full((3, 32, 32), 0.2))
     images = torch.rand(2, 3, 32, 32)
-    losses = alone(Batch(images, torch.zeros(2, 0), torch.zeros(2)))
+    losses = model(Batch(images, torch.zeros(2, 0), torch.zeros(2)))
     torch.testing.assert_close(losses["loss"], 2 * 0.904 * losses["reconstruction"])
-    assert alone.decode(torch.zeros(1, 32)).mean().item() == pytest.approx(0.2, abs=0.1)
-    assert list(alone.phases()) == ["model"]
+    assert model.decode(torch.zeros(1, 32)).mean().item() == pytest.approx(0.2, abs=0.1)
+    assert list(model.phases()) == ["model"]
 
 
 def test_nine_tiles_are_mixed_cell_by_cell() -> None:
@@ -292,7 +296,7 @@ def test_nine_tiles_are_mixed_cell_by_cell() -> None:
     assert mixer.grid == (6, 6)
     batch = sample(2, 96, others=9)
     assert batch.others is not None
-    scene = mixer._mix(batch)
+    scene = mixer.mix_batch(batch)
     assert scene.replaced.shape == (2, 9)
     rest = mixer.encode(batch.others.flatten(0, 1)).view(2, 3, 3, 6, 6, 2)
     codes, mixed = scene.codes.view(2, 6, 6, 2), scene.mixed.view(2, 6, 6, 2)
@@ -303,8 +307,10 @@ def test_nine_tiles_are_mixed_cell_by_cell() -> None:
         torch.testing.assert_close(mixed[place], expected)
     losses = mixer(batch, "generator")
     assert torch.isfinite(losses["loss"]).all()
-    assert ((mixer(batch, "classifier")["origins_found"] * 9).round(decimals=4) % 1 == 0).all()
-    with pytest.raises(ValueError, match="a reference and 9 others"):
+    assert ((mixer(batch, "classifier")["origin_accuracy"] * 9).round(decimals=4) % 1 == 0).all()
+    with pytest.raises(
+        ValueError, match="expected 9 partner images per sample, one per tile; found 4"
+    ):
         mixer(sample(2, 96), "generator")
 
 
@@ -313,8 +319,8 @@ def test_tiles_that_do_not_fit_the_code_are_refused() -> None:
         small_model(size=64, tiles=3)
 
 
-def test_segments_exchange_figures_and_nothing_else() -> None:
-    """The reference has an object on the left of its first quadrant, the neighbour on the right."""
+def test_segments_exchange_the_foreground_only() -> None:
+    """The reference has an object on the left of its first quadrant, the partner on the right."""
     mixer = small_model(size=64, latent_dim=128, halvings=3, segments=True).eval()
     assert mixer.grid == (8, 8)
     images, others = torch.zeros(1, 3, 64, 64), torch.zeros(1, 4, 3, 64, 64)
@@ -322,7 +328,7 @@ def test_segments_exchange_figures_and_nothing_else() -> None:
     others[:, 0, :, 8:24, 20:28] = 0.5
     near = torch.tensor([[0.1, 0.9, 0.9, 1.0]])
     batch = Batch(images, torch.zeros(1, 0), torch.zeros(1), others=others, distances=near)
-    scene = mixer._mix(batch)
+    scene = mixer.mix_batch(batch)
     assert scene.replaced.tolist() == [[True, False, False, False]]
     where = scene.where.view(8, 8)
     assert where[1:3, :].tolist() == [[True, True, True, True] + [False] * 4] * 2

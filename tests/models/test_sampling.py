@@ -1,4 +1,4 @@
-"""Batches that several processes share: the same rows in the same order, and the same gradients."""
+"""Batches shared by several processes: order of rows, and gradients."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import torch
 import torch.distributed as processes
 from torch.multiprocessing.spawn import spawn
 
-from latent_atlas.config.registry import MODELS, build
+from latent_atlas.config.registry import options_of
 from latent_atlas.models.base import Batch, Model, Recipe
+from latent_atlas.models.build import build
 from latent_atlas.models.sampling import of_all_processes, own_rows
 
 COMPARING = ("acai", "annealed_vae", "dip_vae_1", "dip_vae_2", "factor_vae", "tcvae", "tvae")
@@ -18,20 +19,15 @@ COMPARING = ("acai", "annealed_vae", "dip_vae_1", "dip_vae_2", "factor_vae", "tc
 
 def small(name: str) -> Model:
     torch.manual_seed(0)
-    options = {
-        **MODELS[name].options,
-        "units": 8,
-        "layers": 1,
-        "capacity": 2.0,
-        "maps": 2,
-        "interpolation": 1e6,
-    }
+    small = {"units": 8, "layers": 1, "capacity": 2.0, "maps": 2, "interpolation": 1e6}
+    schema = options_of(name)
+    options = schema(**{key: small[key] for key in small if key in schema.model_fields})
     return build(
         name, Recipe((8, 6, 1), 3, "mlp", "bernoulli", 4.0, {"reconstruction": 1.0}, options)
     )
 
 
-def batch(rows: slice) -> Batch:
+def new_batch(rows: slice) -> Batch:
     generator = torch.Generator().manual_seed(1)
     images = torch.rand(7, 1, 8, 6, generator=generator)
     noise = torch.randn(7, 6, generator=generator)
@@ -40,11 +36,11 @@ def batch(rows: slice) -> Batch:
 
 
 def gradients(name: str, phase: str, rows: slice, world: int) -> torch.Tensor:
-    """Of the sum of a phase's losses, as the loop scales it for `world` processes."""
+    """Gradients of the summed losses of a phase, scaled as in the loop for `world` processes."""
     model = small(name)
-    given = batch(rows)
-    noise = given.noise[:, : model.noise_dim]
-    loss = model(given._replace(noise=noise), phase)[model.phases()[phase].loss]
+    batch = new_batch(rows)
+    noise = batch.noise[:, : model.noise_dim]
+    loss = model(batch._replace(noise=noise), phase)[model.phases()[phase].loss]
     (loss.sum() * world / 7).backward()
     return torch.cat(
         [
@@ -63,17 +59,17 @@ def test_a_single_process_has_all_rows() -> None:
 def work(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     processes.init_process_group(
-        "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2
+        "gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2
     )
     mine = own_rows()
     rows = torch.arange(14.0).view(7, 2)
-    found: dict[str, torch.Tensor] = {"rows": of_all_processes(rows[mine])}
+    results: dict[str, torch.Tensor] = {"rows": of_all_processes(rows[mine])}
     for name in COMPARING:
         for phase in small(name).phases():
             part = gradients(name, phase, mine, world=2)
             processes.all_reduce(part)
-            found[f"{name} {phase}"] = part / 2
-    torch.save(found, Path(folder) / f"{rank}.pt")
+            results[f"{name} {phase}"] = part / 2
+    torch.save(results, Path(folder) / f"{rank}.pt")
     processes.destroy_process_group()
 
 
@@ -81,11 +77,11 @@ def work(rank: int, folder: str) -> None:
 def test_two_processes_compare_the_images_of_both(tmp_path: Path) -> None:
     spawn(work, (str(tmp_path),), nprocs=2)  # type: ignore[no-untyped-call]
     for rank in range(2):
-        found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
-        assert torch.equal(found.pop("rows"), torch.arange(14.0).view(7, 2))
-        assert len(found) == 9
-        for key, gradient in found.items():
+        results = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        assert torch.equal(results.pop("rows"), torch.arange(14.0).view(7, 2))
+        assert len(results) == 9
+        for key, gradient in results.items():
             name, phase = key.split()
-            alone = gradients(name, phase, slice(None), world=1)
-            assert alone.abs().sum() > 0
-            torch.testing.assert_close(gradient, alone, rtol=1e-4, atol=1e-4, msg=key)
+            single = gradients(name, phase, slice(None), world=1)
+            assert single.abs().sum() > 0
+            torch.testing.assert_close(gradient, single, rtol=1e-4, atol=1e-4, msg=key)

@@ -1,4 +1,4 @@
-"""The β-TCVAE: the decomposition of its latent loss, and estimates against known values."""
+"""The β-TCVAE: the decomposition of the KL, and estimates of known values."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from latent_atlas.models.base import Batch, Recipe
+from latent_atlas.models.options.tcvae import TCVAEOptions
 from latent_atlas.models.tcvae import TCVAE, Parts, decompose, log_normal, log_weights
 from latent_atlas.models.vae import VAE, kl_to_standard_normal
 
@@ -16,11 +17,19 @@ from latent_atlas.models.vae import VAE, kl_to_standard_normal
 def model(beta: float = 4.0, images: int = 1000) -> TCVAE:
     torch.manual_seed(0)
     return TCVAE(
-        Recipe((8, 6, 1), 3, "mlp", "bernoulli", beta, {"reconstruction": 0.5}, {"images": images})
+        Recipe(
+            (8, 6, 1),
+            3,
+            "mlp",
+            "bernoulli",
+            beta,
+            {"reconstruction": 0.5},
+            TCVAEOptions(images=images),
+        )
     )
 
 
-def batch(images: int = 16) -> Batch:
+def new_batch(images: int = 16) -> Batch:
     generator = torch.Generator().manual_seed(1)
     return Batch(
         torch.rand(images, 1, 8, 6, generator=generator),
@@ -30,7 +39,7 @@ def batch(images: int = 16) -> Batch:
 
 
 def of_gaussian(rows: int, correlation: float, noise: float, images: int) -> Parts:
-    """The parts where q(z) is a Gaussian of unit variances with this correlation."""
+    """The parts for a Gaussian q(z) of unit variances with this correlation."""
     generator = torch.Generator().manual_seed(2)
     covariance = torch.tensor([[1.0, correlation], [correlation, 1.0]]) - noise * torch.eye(2)
     root = torch.linalg.cholesky(covariance)
@@ -45,14 +54,14 @@ def test_total_correlation_of_a_gaussian_with_known_correlation(correlation: flo
     parts = of_gaussian(1500, correlation, 0.15, images=10**6)
     exact = -math.log(1 - correlation**2) / 2
     assert parts.total_correlation.mean().item() == pytest.approx(exact, abs=0.04)
-    # Each latent is N(0, 1), so the dimension-wise divergence is 0, and the information what is
-    # left: that of Gaussian noise of variance 0.15 in a Gaussian of this covariance.
+    # Each latent is N(0, 1), so the dimension-wise KL is 0. The information is the rest: that of
+    # Gaussian noise of variance 0.15 in a Gaussian of this covariance.
     assert parts.dimension_kl.mean().item() == pytest.approx(0, abs=0.06)
     information = (math.log(1 - correlation**2) - 2 * math.log(0.15)) / 2
     assert parts.information.mean().item() == pytest.approx(information, abs=0.06)
 
 
-def test_the_parts_sum_to_the_divergence() -> None:
+def test_the_parts_sum_to_the_kl() -> None:
     generator = torch.Generator().manual_seed(3)
     mean = torch.randn(50, 4, generator=generator)
     log_variance = torch.randn(50, 4, generator=generator) - 1
@@ -71,7 +80,7 @@ def test_the_parts_sum_to_the_divergence() -> None:
 
 
 def test_over_all_images_the_parts_are_exact_divergences() -> None:
-    """Two images far apart, of equal posteriors: the information is log 2, all of it shared."""
+    """Two distant clusters of equal posteriors: information and total correlation are log 2."""
     mean = torch.tensor([[-9.0, -9.0], [9.0, 9.0]]).repeat(200, 1)
     noise = torch.randn(400, 2, generator=torch.Generator().manual_seed(0))
     parts = decompose(mean + noise, mean, torch.zeros(400, 2), noise, images=400)
@@ -98,23 +107,23 @@ def test_the_mean_over_all_batches_is_the_density_of_all_codes(size: int) -> Non
     torch.testing.assert_close(torch.stack(estimates).mean(), densities.mean())
 
 
-def test_beta_weighs_the_total_correlation_alone() -> None:
-    given = batch()
-    losses = model(beta=7.0)(given)
+def test_beta_weighs_only_the_total_correlation() -> None:
+    batch = new_batch()
+    losses = model(beta=7.0)(batch)
     expected = 0.5 * losses["reconstruction"] + losses["kl"] + 6 * losses["total_correlation"]
     torch.testing.assert_close(losses["loss"], expected)
     assert set(Parts._fields) < set(losses)
 
 
 def test_with_beta_one_it_is_the_vae() -> None:
-    ours, given = model(beta=1.0), batch()
-    plain = VAE(Recipe((8, 6, 1), 3, "mlp", "bernoulli", 1.0, {"reconstruction": 0.5}, {}))
+    ours, batch = model(beta=1.0), new_batch()
+    plain = VAE(Recipe((8, 6, 1), 3, "mlp", "bernoulli", 1.0, {"reconstruction": 0.5}))
     plain.load_state_dict(ours.state_dict())
-    for name, values in plain(given).items():
-        torch.testing.assert_close(ours(given)[name], values)
+    for name, values in plain(batch).items():
+        torch.testing.assert_close(ours(batch)[name], values)
 
 
-def test_an_image_alone_is_all_that_there_is() -> None:
+def test_a_batch_of_one_image_has_no_information_and_no_correlation() -> None:
     parts = of_gaussian(1, 0.5, 0.15, images=10)
     assert parts.total_correlation.item() == pytest.approx(0, abs=1e-5)
     assert parts.information.item() == pytest.approx(0, abs=1e-5)

@@ -1,4 +1,4 @@
-"""Triplets: the hinge and its mining against brute force, and what the loss does to codes."""
+"""The triplet VAE: hinge and mining against brute force, and the effect on codes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_hinge_of_one_triplet() -> None:
     torch.testing.assert_close(losses, torch.tensor([0.5, 1.5, 0.0]))
 
 
-def test_a_negative_beyond_the_margin_costs_nothing() -> None:
+def test_a_negative_beyond_the_margin_has_no_loss() -> None:
     losses = triplet_loss(on_a_line(0, 1, 2.5), torch.tensor([0, 0, 1]), 1.0, semi_hard)
     torch.testing.assert_close(losses, torch.tensor([0.0, 0.5, 0.0]))
 
@@ -52,7 +52,7 @@ def test_a_negative_beyond_the_margin_costs_nothing() -> None:
     [
         ((0.5, 1.2, 1.7), 1.2),  # the nearest that is farther than the positive at 1
         ((0.5, 0.9), 0.9),  # all nearer: the farthest of them
-        ((1.0, 1.4), 1.4),  # as far as the positive is not farther
+        ((1.0, 1.4), 1.4),  # a negative at the distance of the positive is not farther
         ((3.0,), 3.0),
     ],
 )
@@ -60,8 +60,8 @@ def test_semi_hard_negatives(negatives: tuple[float, ...], expected: float) -> N
     distances = on_a_line(0, 1, *negatives)
     negative = torch.zeros_like(distances, dtype=torch.bool)
     negative[0, 2:] = True
-    chosen, there = semi_hard(distances, negative)
-    assert there[0, 1]
+    chosen, exists = semi_hard(distances, negative)
+    assert exists[0, 1]
     assert chosen[0, 1].item() == pytest.approx(expected)
     nearest, _ = hardest(distances, negative)
     assert nearest[0, 1].item() == pytest.approx(min(negatives))
@@ -106,7 +106,7 @@ def test_distances() -> None:
 
 
 @pytest.mark.parametrize("distance", list(DISTANCES))
-def test_equal_codes_have_a_gradient_that_is_a_number(distance: str) -> None:
+def test_equal_codes_have_a_finite_gradient(distance: str) -> None:
     codes = torch.ones(4, 3, requires_grad=True)
     losses = triplet_loss(DISTANCES[distance](codes), torch.tensor([0, 0, 1, -1]), 1.0, semi_hard)
     losses.sum().backward()  # type: ignore[no-untyped-call]
@@ -117,10 +117,10 @@ def test_equal_codes_have_a_gradient_that_is_a_number(distance: str) -> None:
 
 def test_the_loss_is_that_of_the_beta_vae_and_the_weighted_triplets() -> None:
     model = small_model("tvae", triplet=3.0, margin=2.0)
-    given_ = sample(model)
-    losses = model(given_)
-    distances = euclidean(model.encode(given_.images))
-    triplet = triplet_loss(distances, given_.labels, 2.0, semi_hard)
+    batch = sample(model)
+    losses = model(batch)
+    distances = euclidean(model.encode(batch.images))
+    triplet = triplet_loss(distances, batch.labels, 2.0, semi_hard)
     torch.testing.assert_close(losses["triplet"], triplet)
     assert triplet.sum() > 0
     torch.testing.assert_close(
@@ -130,24 +130,24 @@ def test_the_loss_is_that_of_the_beta_vae_and_the_weighted_triplets() -> None:
 
 def test_triplets_are_of_means_not_of_samples() -> None:
     model = small_model("tvae")
-    given_ = sample(model)
-    other = given_._replace(noise=given_.noise + 5)
-    first, second = model(given_), model(other)
+    batch = sample(model)
+    other = batch._replace(noise=batch.noise + 5)
+    first, second = model(batch), model(other)
     assert not torch.equal(first["reconstruction"], second["reconstruction"])
     torch.testing.assert_close(first["triplet"], second["triplet"], rtol=0, atol=0)
 
 
-def test_the_triplet_loss_draws_labels_apart() -> None:
+def test_the_triplet_loss_separates_labels() -> None:
     model = small_model("tvae", triplet=100.0)
-    given_ = sample(model, images=8)
+    batch = sample(model, images=8)
     optimizer = torch.optim.Adam(model.parameters(), 1e-3)
     for _ in range(40):
         optimizer.zero_grad()
-        loss = model(given_)["loss"].sum()
+        loss = model(batch)["loss"].sum()
         loss.backward()
         optimizer.step()
-    distances = euclidean(model.encode(given_.images)).detach()
-    same = given_.labels[:, None] == given_.labels[None, :]
+    distances = euclidean(model.encode(batch.images)).detach()
+    same = batch.labels[:, None] == batch.labels[None, :]
     pairs = [
         (distances[a, p], distances[a, n])
         for a, p, n in itertools.product(range(8), repeat=3)
@@ -172,7 +172,7 @@ def test_labels_without_a_triplet_are_refused(labels: list[int], expected: str) 
         model.check_labels(torch.tensor(labels))
 
 
-def test_a_style_with_one_picture_is_a_negative_and_no_anchor() -> None:
+def test_a_label_with_one_image_is_a_negative_and_no_anchor() -> None:
     model = small_model("tvae")
     labels = torch.tensor([0, 0, 1])
     model.check_labels(labels)

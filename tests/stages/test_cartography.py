@@ -1,4 +1,4 @@
-"""The door of the cartography: what it writes, and what it refuses."""
+"""The stage cartography: its outputs, and refused input."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import pytest
 import yaml
 from PIL import Image
 
+from latent_atlas.analysis.latent_space.summary import TABLES
 from latent_atlas.config import reading
 from latent_atlas.data.store import Store
-from latent_atlas.metrics.tolerance import flatten, judge
+from latent_atlas.metrics.tolerance import compare, flatten
 from latent_atlas.training import loop
 from latent_atlas.util.console import UserError
-from stages.cartography import TABLES, main
+from stages.cartography import main
 from tests.conftest import ROOT
 
 MakeStore = Callable[..., Store]
@@ -26,7 +27,7 @@ SMALL = {"clusters": [2, 3], "draws": 4, "resamples": 20, "mapped": 30, "thumbna
 
 @pytest.fixture
 def repository(tmp_path: Path, make_store: MakeStore, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two runs of one epoch on blobs that stand for the paintings."""
+    """Two runs of one epoch, trained on blobs in place of paintings."""
     values = reading.read(ROOT / "params.yaml")
     values["cartography"] |= SMALL
     values["data"]["paintings"] |= {"height": 32, "width": 32}
@@ -44,47 +45,57 @@ def repository(tmp_path: Path, make_store: MakeStore, monkeypatch: pytest.Monkey
     return tmp_path
 
 
-def start(monkeypatch: pytest.MonkeyPatch, data: str) -> None:
+def run_stage(monkeypatch: pytest.MonkeyPatch, data: str) -> None:
     monkeypatch.setattr(sys, "argv", ["cartography", data])
     main()
 
 
-def test_numbers_tables_and_figures_of_every_run(
+def test_the_stage_writes_metrics_tables_and_plots_of_every_run(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start(monkeypatch, "paintings")
+    run_stage(monkeypatch, "paintings")
     metrics = json.loads(Path("metrics/paintings-cartography.json").read_text())
     assert set(metrics) == {"paintings_beta_vae", "paintings_aae"}
     gate = reading.load().gate
     for metric, value in flatten(metrics).items():
-        assert judge(metric, value, value, gate).verdict == "same"
+        assert compare(metric, value, value, gate).verdict == "same"
     folder = Path("plots/paintings-cartography")
     for name in TABLES:
         rows = pd.read_csv(folder / f"{name}.csv")
         assert set(rows["run"]) == {"paintings_beta_vae", "paintings_aae"}
-    pictures = {path.stem for path in folder.glob("*.png")}
-    assert pictures == {
+    plots = {path.stem for path in folder.glob("*.png")}
+    assert plots == {
         "components",
         "clusters_style",
-        "order",
+        "partitions",
         "prior",
-        "map_art_beta_vae",
-        "map_art_aae",
+        "map_paintings_beta_vae",
+        "map_paintings_aae",
     }
     for path in folder.glob("*.png"):
         with Image.open(path) as picture:
             assert min(picture.size) > 200
     before = {path: path.read_bytes() for path in folder.iterdir()}
-    start(monkeypatch, "paintings")
+    run_stage(monkeypatch, "paintings")
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_data_without_a_run_is_refused(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="did you mean 'paintings'"):
-        start(monkeypatch, "arts")
+        run_stage(monkeypatch, "painting")
     (repository / "data" / "paintings").rename(repository / "data" / "digits")
     card = json.loads(Path("data/digits/card.json").read_text())
     Path("data/digits/card.json").write_text(json.dumps(card | {"name": "digits"}))
     with pytest.raises(UserError, match=r"runs.paintings: no run on data 'digits'; add one"):
-        start(monkeypatch, "digits")
+        run_stage(monkeypatch, "digits")
     assert not Path("metrics").exists()
+
+
+def test_too_many_clusters_are_refused_with_their_key(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = reading.read(Path("params.yaml"))
+    values["cartography"]["clusters"] = [60, 70]
+    Path("params.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(UserError, match=r"^cartography\.clusters: found 60 as the smallest number"):
+        run_stage(monkeypatch, "paintings")

@@ -1,4 +1,4 @@
-"""Every door tells its arguments, and does nothing when it does not know them."""
+"""Arguments of every command: help, and refusal of unknown options before any work."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COMMANDS = sorted(path.stem for path in ROOT.glob("stages/[a-z]*.py"))
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a params.yaml alone."""
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     monkeypatch.chdir(tmp_path)
@@ -25,18 +25,18 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("stage", COMMANDS)
 @pytest.mark.parametrize("option", ["--help", "--bogus"])
-def test_a_door_is_asked_before_it_works(
+def test_help_and_unknown_options_do_no_work(
     stage: str,
     option: str,
-    place: Path,
+    folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     main = importlib.import_module(f"stages.{stage}").main
     monkeypatch.setattr(sys, "argv", [stage, option])
-    with pytest.raises(SystemExit) as left:
+    with pytest.raises(SystemExit) as exit_info:
         run_command(main)
-    assert (left.value.code == 0) == (option == "--help")
-    told = capsys.readouterr()
-    assert f"python -m stages.{stage}" in told.out + told.err
-    assert [path.name for path in place.iterdir()] == ["params.yaml"]
+    assert (exit_info.value.code == 0) == (option == "--help")
+    output = capsys.readouterr()
+    assert f"python -m stages.{stage}" in output.out + output.err
+    assert [path.name for path in folder.iterdir()] == ["params.yaml"]

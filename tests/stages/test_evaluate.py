@@ -1,4 +1,4 @@
-"""The door of the evaluation: what it writes of a run whose metrics are not all numbers."""
+"""The evaluate command: infinite metrics, and runs that it refuses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from latent_atlas.metrics import reconstruction
 from latent_atlas.training import loop
 from latent_atlas.training.checkpoint import TrainedRun
 from latent_atlas.util.console import UserError
-from stages import evaluate as door
+from stages import evaluate
 from tests.conftest import ROOT
 
 MakeStore = Callable[..., Store]
@@ -26,7 +26,7 @@ RUN = "circles_vae"
 
 
 def train(folder: Path, make_store: MakeStore, **changes: Any) -> None:
-    """One epoch on blobs that stand for the circles; `changes` are of params.yaml."""
+    """Train one epoch on synthetic blobs; `changes` apply to params.yaml."""
     values = reading.read(ROOT / "params.yaml") | changes
     values["evaluate"]["examine"] = False
     values["data"]["circles_mono"] |= {"height": 32, "width": 32}
@@ -39,36 +39,36 @@ def train(folder: Path, make_store: MakeStore, **changes: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["evaluate", RUN])
     return tmp_path
 
 
-def test_a_metric_without_an_end_is_left_out(
-    here: Path, make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
+def test_an_infinite_metric_is_left_out(
+    project: Path, make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train(here, make_store, latent_dim=3)
-    measured = reconstruction.measure
+    train(project, make_store, latent_dim=3)
+    original = reconstruction.evaluate_reconstruction
 
     def with_infinity(trained: TrainedRun, store: Store, threshold: float) -> dict[str, float]:
-        return measured(trained, store, threshold) | {"gaussian_total_correlation": np.inf}
+        return original(trained, store, threshold) | {"gaussian_total_correlation": np.inf}
 
-    monkeypatch.setattr(reconstruction, "measure", with_infinity)
-    door.main()
+    monkeypatch.setattr(reconstruction, "evaluate_reconstruction", with_infinity)
+    evaluate.main()
 
     def refuse(constant: str) -> None:
-        raise AssertionError(f"{constant} is no JSON")
+        raise AssertionError(f"{constant} is not JSON")
 
     text = Path(f"metrics/{RUN}.json").read_text()
-    found = json.loads(text, parse_constant=refuse)[RUN]
-    assert {"psnr", "mig"} < set(found)
-    assert "gaussian_total_correlation" not in found
+    metrics = json.loads(text, parse_constant=refuse)[RUN]
+    assert {"psnr", "mig"} < set(metrics)
+    assert "gaussian_total_correlation" not in metrics
 
 
-def test_one_latent_and_true_factors_are_refused(here: Path, make_store: MakeStore) -> None:
-    train(here, make_store, latent_dim=1)
+def test_a_single_latent_with_true_factors_is_refused(project: Path, make_store: MakeStore) -> None:
+    train(project, make_store, latent_dim=1)
     with pytest.raises(UserError, match="found 1 columns, expected at least 2"):
-        door.main()
+        evaluate.main()
     assert not Path("plots").exists()
     assert not Path("metrics").exists()

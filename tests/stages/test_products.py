@@ -1,4 +1,4 @@
-"""The whole stage on a small crawl: a store like any other, tables, sheets, and the same bytes."""
+"""The stage `products` on a small crawl: store, tables, sheets, metrics and errors."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ from latent_atlas.config import reading
 from latent_atlas.data.store import open_store
 from latent_atlas.shop.crawl.drawn import catalogue
 from latent_atlas.shop.products.schema import COLUMNS, VALUES
+from latent_atlas.shop.products.store import write_store
 from latent_atlas.util.console import UserError
-from stages.products import _write_store, main
+from stages.products import main
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def _write_crawl(folder: Path, made: catalogue.Catalogue) -> None:
-    """What `stages.scrape` would have written, without crawling."""
+def _write_crawl(folder: Path, drawn: catalogue.Catalogue) -> None:
+    """Write the output of `stages.scrape` without a crawl."""
     (folder / "shards").mkdir(parents=True)
     rows = []
     with tarfile.open(folder / "shards" / "shard-00000.tar", "w") as archive:
         stored: dict[str, str] = {}
-        for offer in made.offers:
+        for offer in drawn.offers:
             paths = []
             for photo in offer.photos:
                 digest = sha256(photo.content).hexdigest()
@@ -65,7 +66,7 @@ def _write_crawl(folder: Path, made: catalogue.Catalogue) -> None:
                 }
             )
     pd.DataFrame(rows).to_parquet(folder / "products.parquet", index=False)
-    made.truth().to_parquet(folder / "truth.parquet", index=False)
+    drawn.truth().to_parquet(folder / "truth.parquet", index=False)
     (folder / "card.json").write_text(json.dumps({"shop": "drawn", "licence": "CC0-1.0 (drawn)"}))
 
 
@@ -95,12 +96,12 @@ def _bytes(folder: Path) -> Mapping[str, bytes]:
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("products")
-    _write_crawl(folder / "data" / "crawl", catalogue.make(24, seed=2))
+    _write_crawl(folder / "data" / "crawl", catalogue.draw_catalogue(24, seed=2))
     _run(folder)
     return folder
 
 
-def test_the_store_is_like_any_other(done: Path) -> None:
+def test_the_store_is_complete(done: Path) -> None:
     store = open_store(done / "data" / "shop")
     assert store.shape == (96, 64, 3)
     assert 15 <= len(store.images) <= 24
@@ -108,10 +109,10 @@ def test_the_store_is_like_any_other(done: Path) -> None:
     assert store.card["attributes"] == list(VALUES)
     assert store.card["licence"] == "CC0-1.0 (drawn)"
     corner = store.images[:, :3, :3].mean()
-    assert corner > 230  # padded with the photo's own bright ground
+    assert corner > 230  # padded with the bright background of the photo
 
 
-def test_the_tables(done: Path) -> None:
+def test_the_tables_have_the_columns_of_the_schema(done: Path) -> None:
     tables = done / "data" / "products"
     products = pd.read_csv(tables / "products.csv", keep_default_na=False)
     assert list(products.columns) == list(COLUMNS)
@@ -129,35 +130,36 @@ def test_the_tables(done: Path) -> None:
     assert list(words["products"]) == sorted(words["products"], reverse=True)
 
 
-def test_what_is_right_is_measured(done: Path) -> None:
-    found = json.loads((done / "metrics" / "products.json").read_text())["shop"]
-    assert found["products"] == 24
-    assert found["right_category"] == 1.0
-    assert found["right_photo_rule"] > 0.95
-    assert found["right_sleeve_length"] == 1.0
+def test_metrics_compare_with_the_truth(done: Path) -> None:
+    metrics = json.loads((done / "metrics" / "products.json").read_text())["shop"]
+    assert metrics["products"] == 24
+    assert metrics["without_category"] == 0
+    assert metrics["category_accuracy"] == 1.0
+    assert metrics["photo_rule_accuracy"] > 0.95
+    assert metrics["sleeve_length_accuracy"] == 1.0
 
 
-def test_sheets_are_drawn(done: Path) -> None:
+def test_sheets_are_plotted(done: Path) -> None:
     names = {path.name for path in (done / "plots" / "products").iterdir()}
     assert {"categories.png", "rejected.png", "kind-0.png"} <= names
 
 
 @pytest.mark.slow
-def test_the_same_bytes_again(done: Path) -> None:
+def test_a_second_run_gives_the_same_bytes(done: Path) -> None:
     before = _bytes(done)
     _run(done)
     assert _bytes(done) == before
 
 
 def test_unknown_examples_are_refused(done: Path) -> None:
-    with pytest.raises(UserError, match=r"products\.examples: 000"):
+    with pytest.raises(UserError, match=r"products\.examples: found 000"):
         _run(done, examples=["0" * 64])
 
 
 def test_an_example_that_is_a_product_photo_is_refused(done: Path) -> None:
     photos = pd.read_csv(done / "data" / "products" / "photos.csv")
     taken = photos.loc[photos["kind"].isna(), "sha256"].iloc[0]
-    with pytest.raises(UserError, match=f"examples: {taken} was taken as a product's photo"):
+    with pytest.raises(UserError, match=f"examples: found {taken}, a product's own photo"):
         _run(done, examples=[taken])
 
 
@@ -166,10 +168,7 @@ def test_an_unknown_backbone_is_refused(done: Path) -> None:
         _run(done, backbone="vgg99")
 
 
-def test_a_product_without_category_or_photo_stays_out_of_the_store(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_a_product_without_category_or_photo_is_not_stored(tmp_path: Path) -> None:
     table = pd.DataFrame(
         {
             **{column: ["", "", "", ""] for column in COLUMNS},
@@ -185,9 +184,10 @@ def test_a_product_without_category_or_photo_stays_out_of_the_store(
         def photo(self, path: str) -> Image.Image:
             return Image.new("RGB", (64, 96), "white")
 
-    asked = reading.load(ROOT / "params.yaml").products
-    _write_store(table, [], Shards(), asked, "a shop", "unknown")  # type: ignore[arg-type]
-    store = open_store(tmp_path / "data" / "shop")
+    settings = reading.load(ROOT / "params.yaml").products
+    folder = tmp_path / "shop"
+    write_store(folder, table, [], Shards(), settings, "a shop", "unknown")  # type: ignore[arg-type]
+    store = open_store(folder)
     assert sorted(store.index["id"]) == ["skirt", "top"]
     assert store.card["rejected"] == [
         {"origin": "/shoe", "reason": "no category of the schema"},
@@ -195,12 +195,12 @@ def test_a_product_without_category_or_photo_stays_out_of_the_store(
     ]
 
 
-def test_without_a_crawl(tmp_path: Path) -> None:
+def test_a_missing_crawl_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no complete crawl.*dvc repro scrape"):
         _run(tmp_path)
 
 
-def test_rules_that_nothing_meets_say_so(done: Path) -> None:
+def test_rules_that_no_photo_meets_are_an_error(done: Path) -> None:
     with pytest.raises(UserError, match=r"products\.rules: no product has both.*too small"):
         _run(done, rules={"min_side": 4000})
-    assert open_store(done / "data" / "shop").card["images"] >= 15  # the last good one stays
+    assert open_store(done / "data" / "shop").card["images"] >= 15  # the last valid store stays

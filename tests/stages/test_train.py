@@ -1,4 +1,4 @@
-"""The door of the training: models that mix scenes get the neighbours of their store."""
+"""`stages.train`: models that mix scenes train with the neighbours of their store."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import yaml
 from safetensors.torch import load_file
 
 from latent_atlas.config import reading
-from latent_atlas.data.neighbour_table import folder_of, write_neighbours
+from latent_atlas.data.neighbour_table import neighbours_folder, write_neighbours
 from latent_atlas.data.store import Store
 from latent_atlas.training.checkpoint import open_run
 from latent_atlas.util.console import UserError
@@ -29,14 +29,14 @@ OPTIONS = {"width": 0.06, "depth": 0.125}
 def folder(
     tmp_path: Path, make_store: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """A working directory with a store ``coco`` and its neighbours, and a small mixing run."""
+    """A working directory with a store ``scenes``, its neighbours, and a small mixing run."""
     store = make_store(name="scenes", count=40)
     random = np.random.default_rng(0)
     others = [random.permutation(np.delete(np.arange(40), row))[:10] for row in range(40)]
     ids = np.repeat(np.array(others, np.int32)[:, None], 4, axis=1)
     distances = np.sort(random.random((40, 4, 10), np.float32), axis=2)
     card = {"store": {"name": "scenes", "digest": store.digest}}
-    write_neighbours(tmp_path / folder_of("scenes"), ids, distances, card)
+    write_neighbours(tmp_path / neighbours_folder("scenes"), ids, distances, card)
     values = reading.read(ROOT / "params.yaml")
     values["data"]["scenes"] |= {"height": 32, "width": 32}
     values["runs"]["scenes"]["scenes_mixing"] |= {
@@ -54,7 +54,7 @@ def folder(
 def test_a_mixing_run_trains_with_the_neighbours_and_repeats_to_the_bit(folder: Path) -> None:
     stage.main()
     history = pd.read_csv(folder / "models/scenes_mixing/history.csv")
-    assert {"valid_loss", "valid_cycle", "train_origins_found", "train_fake"} <= set(history)
+    assert {"valid_loss", "valid_cycle", "train_origin_accuracy", "train_fake"} <= set(history)
     assert history["valid_reconstruction"].iloc[-1] < history["valid_reconstruction"].iloc[0]
     first = load_file(folder / "models/scenes_mixing/weights.safetensors")
     assert any(name.endswith("_u") for name in first)  # spectral norms
@@ -68,14 +68,14 @@ def test_a_mixing_run_trains_with_the_neighbours_and_repeats_to_the_bit(folder: 
 
 
 def test_neighbours_of_other_images_are_refused(folder: Path) -> None:
-    path = folder / folder_of("scenes") / "card.json"
+    path = folder / neighbours_folder("scenes") / "card.json"
     card = json.loads(path.read_text())
     path.write_text(json.dumps({**card, "store": {"name": "scenes", "digest": "0" * 64}}))
     with pytest.raises(UserError, match="neighbours of other images"):
         stage.main()
 
 
-def test_missing_neighbours_are_named_with_the_next_step(folder: Path) -> None:
-    shutil.rmtree(folder / folder_of("scenes"))
+def test_missing_neighbours_are_an_error_with_the_next_step(folder: Path) -> None:
+    shutil.rmtree(folder / neighbours_folder("scenes"))
     with pytest.raises(UserError, match=r"python -m stages\.neighbours"):
         stage.main()

@@ -1,4 +1,4 @@
-"""Opening a trained run: what was saved is what evaluates."""
+"""Checkpoints: opening trained runs, and errors of missing or damaged files."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 import torch
 
+import latent_atlas
 from latent_atlas.config.runs import Run
 from latent_atlas.data.pixels import to_images
 from latent_atlas.data.store import Store
+from latent_atlas.models.options.tcvae import TCVAEOptions
 from latent_atlas.training import loop
-from latent_atlas.training.checkpoint import TrainedRun, open_run, open_runs, write_metrics
+from latent_atlas.training.checkpoint import TrainedRun, open_run, open_runs
 from latent_atlas.util.console import UserError
 
 
@@ -101,7 +103,7 @@ def test_a_config_of_another_kind_is_named(
         open_run(out)
 
 
-def test_what_cannot_be_opened_is_named(trained: tuple[TrainedRun, Store, Path]) -> None:
+def test_files_of_the_wrong_kind_are_named(trained: tuple[TrainedRun, Store, Path]) -> None:
     _, _, out = trained
     with pytest.raises(UserError, match=r"history\.csv/config\.json: missing"):
         open_run(out / "history.csv")
@@ -140,15 +142,10 @@ def test_runs_are_opened_in_order_and_checked(
 
     assert len(open_runs(["other", "run"], store, "runs.paintings", opener)) == 2
     assert opened == ["other", "run"]
-    with pytest.raises(UserError, match=r"runs\.art: no run on data 'blobs'; add one"):
+    with pytest.raises(UserError, match=r"runs\.paintings: no run on data 'blobs'; add one"):
         open_runs([], store, "runs.paintings")
     with pytest.raises(UserError, match="not the images that run"):
         open_runs(["run"], make_store(count=90), "runs.paintings")
-
-
-def test_metrics_have_four_digits_and_no_gaps(tmp_path: Path) -> None:
-    write_metrics(tmp_path / "m.json", {"run": {"a": 0.123456, "b": float("nan")}, "other": {}})
-    assert json.loads((tmp_path / "m.json").read_text()) == {"run": {"a": 0.1235}, "other": {}}
 
 
 def test_a_run_with_a_schedule_opens(
@@ -159,19 +156,31 @@ def test_a_run_with_a_schedule_opens(
     assert open_run(tmp_path / "run").run == run
 
 
-def test_a_run_from_before_an_option_has_its_default(
+def test_an_option_that_a_checkpoint_lacks_has_its_default(
     trained: tuple[TrainedRun, Store, Path],
 ) -> None:
     run, _, out = trained
     config = json.loads((out / "config.json").read_text())
-    assert config["run"].pop("options") == run.run.options == {}
+    assert config["run"].pop("options") == run.run.options.model_dump() == {}
     config["run"]["model"] = "tcvae"
     (out / "config.json").write_text(json.dumps(config))
-    assert open_run(out).run.options == {"images": 10_000}
+    assert open_run(out).run.options == TCVAEOptions(images=10_000)
 
 
-def test_opening_a_run_does_not_wait_for_what_only_training_needs() -> None:
-    asked = (
-        "import sys, latent_atlas.training.checkpoint; sys.exit('lightning_fabric' in sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", asked], check=True)
+def modules_after(code: str) -> set[str]:
+    """The modules that a Python process has imported after `code`."""
+    command = [sys.executable, "-c", f"{code}; import sys; print(*sys.modules)"]
+    return set(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+
+
+def test_open_run_is_imported_from_the_package_at_first_use() -> None:
+    assert "torch" not in modules_after("import latent_atlas")
+    modules = modules_after("from latent_atlas import open_run; assert callable(open_run)")
+    assert "latent_atlas.training.checkpoint" in modules
+    assert not {"dvc", "lightning_fabric", "matplotlib"} & modules
+
+
+def test_the_package_has_no_other_lazy_names() -> None:
+    assert latent_atlas.open_run is open_run
+    with pytest.raises(AttributeError, match="has no attribute 'open_runs'"):
+        latent_atlas.open_runs  # noqa: B018

@@ -1,4 +1,4 @@
-"""Every cluster is drawn equally often, however large it is."""
+"""Uniform sampling over clusters of any sizes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def test_a_cluster_of_55_percent_is_drawn_as_often_as_the_others() -> None:
     random = np.random.default_rng(0)
     clusters = 10
     labels = random.permutation(np.repeat(np.arange(clusters), [5500, *[500] * 9]))
-    # Cluster numbers and positions must not be mixed up: the large one gets another number.
+    # The largest cluster gets another number, so that numbers are not confused with positions.
     labels = (labels + 4) % clusters
     assert np.bincount(labels).argmax() == 4
     drawn = np.bincount(labels[uniform_over_clusters(labels, random)], minlength=clusters)
@@ -21,7 +21,9 @@ def test_a_cluster_of_55_percent_is_drawn_as_often_as_the_others() -> None:
 
 
 @given(st.lists(st.sampled_from([0, 2, 3, 7]), min_size=1, max_size=60), st.integers(0, 9))
-def test_shares_differ_by_one_and_members_come_in_turn(numbers: list[int], seed: int) -> None:
+def test_shares_differ_by_one_at_most_and_members_come_in_turn(
+    numbers: list[int], seed: int
+) -> None:
     labels = np.array(numbers)
     picks = uniform_over_clusters(labels, np.random.default_rng(seed))
     assert len(picks) == len(labels)
@@ -33,7 +35,7 @@ def test_shares_differ_by_one_and_members_come_in_turn(numbers: list[int], seed:
         assert counts.max() - counts.min() <= 1
 
 
-def test_the_order_is_shuffled_and_follows_from_the_generator() -> None:
+def test_the_order_is_shuffled_and_depends_on_the_generator() -> None:
     labels = np.repeat(np.arange(4), 50)
     first = uniform_over_clusters(labels, np.random.default_rng(1))
     assert np.array_equal(first, uniform_over_clusters(labels, np.random.default_rng(1)))

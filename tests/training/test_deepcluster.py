@@ -1,8 +1,7 @@
-"""Learning from clusters: the same bits after a stop, a backbone, or a refusal."""
+"""DeepCluster: resumption to the bit, the learnt backbone, and refused settings."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,19 +12,25 @@ import torch
 from lightning_fabric import Fabric
 
 from latent_atlas.config.runs import Run
+from latent_atlas.config.schema import DeepCluster
 from latent_atlas.data.store import Store
 from latent_atlas.models import backbones
 from latent_atlas.models.backbones import BackboneError
-from latent_atlas.models.cluster_net import Shape
-from latent_atlas.plots import deepcluster as plot_deepcluster
-from latent_atlas.training import deepcluster
+from latent_atlas.plots.deepcluster import plot_deepcluster
 from latent_atlas.training.cluster_sampling import Rows
-from latent_atlas.training.deepcluster import Plan
-from latent_atlas.training.loop import make_fabric
-from latent_atlas.util.console import UserError
+from latent_atlas.training.deepcluster import (
+    DeepClusterResult,
+    DeepClusterTraining,
+    train_deepcluster,
+)
+from latent_atlas.training.fabric import make_fabric
+from latent_atlas.util.console import FieldError, UserError
 
-PLAN = Plan(
-    shape=Shape("alexnet", 0.1, 16, sobel=False),
+SETTINGS = DeepCluster(
+    network="alexnet",
+    width=0.1,
+    features=16,
+    sobel=False,
     quadrants=False,
     clusters=5,
     components=8,
@@ -33,7 +38,6 @@ PLAN = Plan(
     epochs=3,
     batch_size=16,
     learning_rate=0.05,
-    seed=0,
 )
 
 
@@ -42,8 +46,10 @@ def fabric(make_run: Callable[..., Run]) -> Fabric:
     return make_fabric(make_run().train)
 
 
-def run(plan: Plan, store: Store, fabric: Fabric, folder: Path) -> deepcluster.Learnt:
-    return deepcluster.learn(plan, store, fabric, folder / "out", folder / "state.pt")
+def run(
+    settings: DeepCluster, store: Store, fabric: Fabric, folder: Path, seed: int = 0
+) -> DeepClusterResult:
+    return train_deepcluster(settings, seed, store, fabric, folder / "out", folder / "state.pt")
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -59,61 +65,61 @@ def test_an_interrupted_training_ends_with_the_same_bits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     store = make_store(height=64, width=64)
-    plan = dataclasses.replace(PLAN, quadrants=quadrants)
-    run(plan, store, fabric, tmp_path / "whole")
+    settings = SETTINGS.model_copy(update={"quadrants": quadrants})
+    run(settings, store, fabric, tmp_path / "whole")
 
     class KilledError(Exception):
         pass
 
     epochs = iter([None, None, KilledError()])
-    classify = deepcluster._Learning._classify
+    classify = DeepClusterTraining.classify
 
-    def killed(self: deepcluster._Learning, labels: Rows) -> float:
+    def killed(self: DeepClusterTraining, labels: Rows) -> float:
         error = next(epochs)
         if error is not None:
             raise error
         return classify(self, labels)
 
     with monkeypatch.context() as patch:
-        patch.setattr(deepcluster._Learning, "_classify", killed)
+        patch.setattr(DeepClusterTraining, "classify", killed)
         with pytest.raises(KilledError):
-            run(plan, store, fabric, tmp_path / "cut")
+            run(settings, store, fabric, tmp_path / "cut")
     assert (tmp_path / "cut" / "state.pt").is_file()
     taken: list[int] = []
 
-    def counted(self: deepcluster._Learning, labels: Rows) -> float:
+    def counted(self: DeepClusterTraining, labels: Rows) -> float:
         taken.append(self.at.epoch)
         return classify(self, labels)
 
     with monkeypatch.context() as patch:
-        patch.setattr(deepcluster._Learning, "_classify", counted)
-        run(plan, store, fabric, tmp_path / "cut")
+        patch.setattr(DeepClusterTraining, "classify", counted)
+        run(settings, store, fabric, tmp_path / "cut")
     assert taken == [2], "only the unfinished epoch is taken again"
     assert files(tmp_path / "cut") == files(tmp_path / "whole")
     assert not (tmp_path / "cut" / "state.pt").exists()
 
 
-def test_history_tells_of_every_epoch(
+def test_the_history_has_a_row_per_epoch(
     make_store: Callable[..., Store], fabric: Fabric, tmp_path: Path
 ) -> None:
     store = make_store()
-    learnt = run(PLAN, store, fabric, tmp_path)
+    result = run(SETTINGS, store, fabric, tmp_path)
     history = pd.read_csv(tmp_path / "out" / "history.csv")
     assert history["epoch"].tolist() == [1, 2, 3]
     assert history["nmi_previous"].isna().tolist() == [True, False, False]
     assert history["purity"].between(0.5, 1).all()
     assert np.isfinite(history["loss"]).all()
-    assert learnt.sizes.sum() == len(store.rows("train"))
-    assert (np.diff(learnt.sizes) <= 0).all()
-    plot_deepcluster.draw(learnt, PLAN, store, tmp_path / "plots")
+    assert result.sizes.sum() == len(store.rows("train"))
+    assert (np.diff(result.sizes) <= 0).all()
+    plot_deepcluster(result, SETTINGS, 0, store, tmp_path / "plots")
     assert {path.name for path in (tmp_path / "plots").iterdir()} == {"sizes.png", "agreement.png"}
 
 
-def test_it_is_a_backbone_with_its_own_normalisation(
+def test_the_network_is_a_backbone_with_its_own_normalisation(
     make_store: Callable[..., Store], fabric: Fabric, tmp_path: Path
 ) -> None:
     store = make_store()
-    run(PLAN, store, fabric, tmp_path)
+    run(SETTINGS, store, fabric, tmp_path)
     backbone = backbones.load(f"deepcluster@{tmp_path / 'out'}")
     pixels = store.images[store.rows("train")] / 255
     assert np.allclose(backbone.mean.flatten(), pixels.mean(axis=(0, 1, 2)), atol=1e-3)
@@ -134,7 +140,7 @@ def test_it_is_a_backbone_with_its_own_normalisation(
         backbones.load(f"deepcluster@{tmp_path / 'nowhere'}")
 
 
-def test_textures_are_found_without_labels(
+def test_clusters_agree_with_textures_learnt_without_labels(
     make_store: Callable[..., Store], fabric: Fabric, tmp_path: Path
 ) -> None:
     blobs, random = make_store(count=240, classes=3), np.random.default_rng(2)
@@ -143,11 +149,12 @@ def test_textures_are_found_without_labels(
     kinds = np.stack([stripes, bars, boards])[np.arange(240) % 3, np.arange(240)]
     noisy = 60 + 120 * kinds[..., None] + random.normal(scale=30, size=(240, 32, 32, 3))
     store = Store(blobs.path, noisy.clip(0, 255).astype(np.uint8), blobs.index, blobs.card)
-    shape = Shape("vgg", 0.1, 32, True)
-    plan = dataclasses.replace(PLAN, epochs=20, clusters=6, shape=shape, learning_rate=0.03, seed=2)
-    history = run(plan, store, fabric, tmp_path).history
-    # So few images let go of what they found, and find it again, at epochs that the last digits of
-    # the arithmetic decide; the best epoch is found on every processor.
+    network = {"network": "vgg", "width": 0.1, "features": 32, "sobel": True}
+    changes = {**network, "epochs": 20, "clusters": 6, "learning_rate": 0.03}
+    settings = SETTINGS.model_copy(update=changes)
+    history = run(settings, store, fabric, tmp_path, seed=2).history
+    # With so few images the agreement falls and rises again, at epochs that depend on the last
+    # digits of the arithmetic; the best epoch is about the same on every processor.
     first, best = history.iloc[0], history.max()
     assert best["nmi_labels"] > 0.65 > 1.5 * first["nmi_labels"]
     assert best["purity"] > 0.95 > 1.1 * first["purity"]
@@ -158,12 +165,13 @@ def test_textures_are_found_without_labels(
 @pytest.mark.parametrize(
     ("changes", "size", "expected"),
     [
-        ({"quadrants": True}, 32, "needs 32 pixels a side, found 16 in blobs \\(quadrants\\)"),
-        ({"clusters": 40}, 32, "deepcluster.clusters: found 40, expected at most half of the"),
-        ({"learning_rate": 1e30}, 32, "not a number any more at epoch 1; lower deepcluster"),
+        ({"quadrants": True}, 32, "shortest side of a quadrant is 16 pixels; expected 32 or more"),
+        ({}, 16, "shortest side of an image is 16 pixels; expected 32 or more"),
+        ({"clusters": 40}, 32, "^clusters: found 40, expected at most half of the"),
+        ({"learning_rate": 1e30}, 32, "non-finite loss at epoch 1; lower the learning rate"),
     ],
 )
-def test_what_cannot_work_is_refused(
+def test_settings_that_do_not_suit_the_images_are_refused(
     changes: dict[str, bool | int | float],
     size: int,
     expected: str,
@@ -171,9 +179,9 @@ def test_what_cannot_work_is_refused(
     fabric: Fabric,
     tmp_path: Path,
 ) -> None:
-    plan = dataclasses.replace(PLAN, **changes)  # type: ignore[arg-type]
-    with pytest.raises(UserError, match=expected):
-        run(plan, make_store(height=size, width=size), fabric, tmp_path)
+    settings = SETTINGS.model_copy(update=changes)
+    with pytest.raises((UserError, FieldError), match=expected):
+        run(settings, make_store(height=size, width=size), fabric, tmp_path)
     assert not (tmp_path / "out").exists()
 
 
@@ -183,5 +191,5 @@ def test_images_that_are_all_the_same_are_refused(
     blobs = make_store()
     same = Store(blobs.path, np.zeros_like(blobs.images), blobs.index, blobs.card)
     with pytest.raises(UserError, match="features of all images are the same before epoch 1"):
-        run(PLAN, same, fabric, tmp_path)
+        run(SETTINGS, same, fabric, tmp_path)
     assert not (tmp_path / "out").exists()

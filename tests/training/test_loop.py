@@ -1,4 +1,4 @@
-"""The training loop: repeatable, resumable to the bit, the same for one process and two."""
+"""The training loop: repetition and resumption to the bit, phases, several processes, errors."""
 
 from __future__ import annotations
 
@@ -22,9 +22,14 @@ from torch import nn
 from latent_atlas.config.registry import NETWORKS
 from latent_atlas.config.runs import Run
 from latent_atlas.data.store import Store
+from latent_atlas.models import build as building
 from latent_atlas.models.base import Batch, Model, Phase, Recipe
-from latent_atlas.training import loop
+from latent_atlas.models.build import new_model
+from latent_atlas.training import checkpoint, loop
+from latent_atlas.training.fabric import make_fabric
+from latent_atlas.training.loop import LossSums, Training
 from latent_atlas.util.console import Progress, UserError
+from latent_atlas.util.seeds import seed_for
 from tests.conftest import ROOT
 
 MakeRun = Callable[..., Run]
@@ -65,7 +70,7 @@ def test_a_checkpoint_that_cannot_be_written_replaces_no_other(
     def full(path: Path, value: object) -> None:
         raise UserError(f"{path}: cannot be written (No space left on device)")
 
-    monkeypatch.setattr(loop, "write_json", full)
+    monkeypatch.setattr(checkpoint, "write_json", full)
     with pytest.raises(UserError, match=r"environment\.json: cannot be written"):
         loop.train(make_run(epochs=2), store, out, tmp_path / "r.pt")
     assert list(out.parent.iterdir()) == [out]
@@ -91,7 +96,7 @@ def test_validation_compares_as_many_images_as_training_does(
     monkeypatch: pytest.MonkeyPatch,
     model: str,
 ) -> None:
-    """So no term that compares images of a batch follows from the order of the store."""
+    """Terms that compare the images of a batch do not depend on the order of the store."""
     store = make_store()
     by_class = np.argsort(store.labels(), kind="stable")
     index = store.index.iloc[by_class].reset_index(drop=True)
@@ -99,14 +104,14 @@ def test_validation_compares_as_many_images_as_training_does(
     network = {"network": "conv4"} if model == "acai" else {}
     run = make_run(model=model, epochs=1, beta=1.0 if model != "acai" else 0.0, **network)
     seen: list[torch.Tensor] = []
-    original = loop._Training._losses
+    original = Training.losses
 
-    def listen(self: loop._Training, batch: Batch, phase: str) -> dict[str, torch.Tensor]:
+    def record(self: Training, batch: Batch, phase: str) -> dict[str, torch.Tensor]:
         if not self.module.training:
             seen.append(batch.labels)
         return original(self, batch, phase)
 
-    monkeypatch.setattr(loop._Training, "_losses", listen)
+    monkeypatch.setattr(Training, "losses", record)
     for size in (7, 200):
         monkeypatch.setattr(loop, "VALIDATION_BATCH", size)
         loop.train(run, ordered, tmp_path / str(size), tmp_path / "r.pt")
@@ -115,29 +120,22 @@ def test_validation_compares_as_many_images_as_training_does(
     assert any(len(set(labels.tolist())) > 1 for labels in seen)
 
 
-def test_the_code_of_a_training_is_all_that_its_model_imports(make_run: MakeRun) -> None:
-    model = loop.new_model(make_run(network="conv4_quarter"), (32, 32, 1))
-    names = {module.__name__.rpartition(".")[2] for module in loop._modules_of(model)}
-    assert names == {"base", "networks", "conv4", "vae"}
-
-
 def test_the_size_of_a_network_is_part_of_the_code(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make_run(network="conv4_quarter")
-    model = loop.new_model(run, (32, 32, 1))
-    before = loop.code_digest(run, model)
+    before = loop.code_digest(run)
     wider = NETWORKS["conv4_quarter"]._replace(size={"width": 0.5})
     monkeypatch.setitem(NETWORKS, "conv4_quarter", wider)
-    assert loop.code_digest(run, model) != before
+    assert loop.code_digest(run) != before
 
 
 class KilledError(Exception):
-    """Stands for the end of a process, at a chosen step."""
+    """The simulated end of a process at a chosen step."""
 
 
 @pytest.mark.parametrize("step", [1, 3, 5, 8])
-def test_an_interrupted_training_ends_as_if_it_was_not(
+def test_an_interrupted_training_ends_with_the_same_bits(
     make_run: MakeRun,
     make_store: MakeStore,
     tmp_path: Path,
@@ -147,30 +145,24 @@ def test_an_interrupted_training_ends_as_if_it_was_not(
     run, store = make_run(train={"checkpoint_seconds": 0}), make_store()
     monkeypatch.setattr(loop, "CHECK_EVERY", 1)
     loop.train(run, store, tmp_path / "whole", tmp_path / "whole.pt")
-    steps, original = 0, loop._Training._step
+    steps, original = 0, Training.take_step
 
-    def stop_at(self: loop._Training, *given: object) -> None:
+    def stop_at(self: Training, *arguments: object) -> None:
         nonlocal steps
         steps += 1
         if steps == step + 1:
             raise KilledError
-        original(self, *given)  # type: ignore[arg-type]
+        original(self, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(loop._Training, "_step", stop_at)
+    monkeypatch.setattr(Training, "take_step", stop_at)
     with pytest.raises(KilledError):
         loop.train(run, store, tmp_path / "cut", tmp_path / "cut.pt")
     assert (tmp_path / "cut.pt").is_file()
     assert not (tmp_path / "cut").exists()
     loop.train(run, store, tmp_path / "cut", tmp_path / "cut.pt")
     assert_equal(tmp_path / "whole", tmp_path / "cut")
-    assert (
-        steps
-        == 1
-        + loop._Training(  # the resumed run repeated no step that was saved
-            loop.make_fabric(run.train), run, store, tmp_path / "none.pt"
-        ).steps
-        * run.epochs
-    )
+    training = Training(make_fabric(run.train), run, store, tmp_path / "none.pt")
+    assert steps == 1 + training.steps * run.epochs, "a saved step was repeated"
 
 
 @pytest.mark.parametrize(
@@ -190,7 +182,7 @@ def test_a_state_of_other_parameters_is_never_resumed(
     state = tmp_path / "state.pt"
     leave_state(make_run(train={"checkpoint_seconds": 0}), store, state)
     other = make_run(**({"train": {"checkpoint_seconds": 0}} | change))
-    training = loop._Training(loop.make_fabric(other.train), other, store, state)
+    training = Training(make_fabric(other.train), other, store, state)
     assert (training.at.epoch, training.at.step) == (1, 0)
 
 
@@ -199,47 +191,32 @@ def test_a_state_of_other_data_is_never_resumed(
 ) -> None:
     run, state = make_run(train={"checkpoint_seconds": 0}), tmp_path / "state.pt"
     leave_state(run, make_store(), state)
-    training = loop._Training(loop.make_fabric(run.train), run, make_store(count=61), state)
-    assert training.at.epoch == 1
-
-
-def test_a_state_that_names_no_parameters_is_never_resumed(
-    make_run: MakeRun, make_store: MakeStore, tmp_path: Path
-) -> None:
-    run, state = make_run(), tmp_path / "state.pt"
-    torch.save({"at": {"epoch": 2}}, state)
-    training = loop._Training(loop.make_fabric(run.train), run, make_store(), state)
+    training = Training(make_fabric(run.train), run, make_store(count=61), state)
     assert training.at.epoch == 1
 
 
 def leave_state(run: Run, store: Store, state: Path) -> None:
-    """Train an epoch of `run` and leave its state behind, as an interruption would."""
-    training = loop._Training(loop.make_fabric(run.train), run, store, state)
+    """Train one epoch of `run` and keep its state, as an interruption would."""
+    training = Training(make_fabric(run.train), run, store, state)
     with Progress("train", None, "images", quiet=True) as progress:
-        training._epoch(progress)
-    again = loop._Training(loop.make_fabric(run.train), run, store, state)
+        training.run_epoch(progress)
+    again = Training(make_fabric(run.train), run, store, state)
     assert again.at.epoch == 2, "the same parameters are resumed"
 
 
-def test_a_damaged_state_is_named(make_run: MakeRun, make_store: MakeStore, tmp_path: Path) -> None:
-    (tmp_path / "state.pt").write_bytes(b"PK\x03\x04 not a checkpoint")
-    with pytest.raises(UserError, match=r"state.pt: unreadable training state .* remove it"):
-        loop.train(make_run(), make_store(), tmp_path / "out", tmp_path / "state.pt")
-
-
-def test_a_loss_that_is_no_number_stops_at_once(
+def test_a_non_finite_loss_stops_at_once(
     make_run: MakeRun, make_store: MakeStore, tmp_path: Path
 ) -> None:
     run = make_run(train={"learning_rate": 1e9, "checkpoint_seconds": 0}, epochs=5)
-    with pytest.raises(UserError, match=r"not a number any more at epoch \d+, step \d+.*1e\+09"):
+    with pytest.raises(UserError, match=r"non-finite loss at epoch \d+, step \d+.*1e\+09"):
         loop.train(run, make_store(), tmp_path / "out", tmp_path / "state.pt")
     assert not (tmp_path / "out").exists()
     if (tmp_path / "state.pt").exists():
         state = torch.load(tmp_path / "state.pt", weights_only=True)
-        assert all(value.isfinite().all() for value in state["model"].values())
+        assert all(value.isfinite().all() for value in state["parts"]["model"].values())
 
 
-def test_a_loss_that_is_no_number_is_named_in_its_own_step(
+def test_a_non_finite_term_is_named_in_its_own_step(
     make_run: MakeRun, make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = 0
@@ -251,43 +228,44 @@ def test_a_loss_that_is_no_number_is_named_in_its_own_step(
         return losses | ({"kl": losses["kl"] * torch.nan} if steps == 6 else {})
 
     run, store = make_run(train={"checkpoint_seconds": 0}), make_store()
-    original = type(loop.new_model(run, store.shape)).forward
-    monkeypatch.setattr(type(loop.new_model(run, store.shape)), "forward", broken)
+    original = type(new_model(run, store.shape)).forward
+    monkeypatch.setattr(type(new_model(run, store.shape)), "forward", broken)
     # Three steps and one batch of validation are an epoch here.
-    expected = r"epoch 2, step 2 \(latent\); the state before it is kept in .*state.pt"
+    expected = r"epoch 2, step 2 \(kl\); the last state before it is kept in .*state.pt"
     with pytest.raises(UserError, match=expected):
         loop.train(run, store, tmp_path / "out", tmp_path / "state.pt")
-    assert torch.load(tmp_path / "state.pt", weights_only=True)["at"]["epoch"] == 2
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert state["parts"]["position"]["epoch"] == 2
     assert steps == 6
 
 
-def test_weights_that_are_no_numbers_replace_no_good_state(
+def test_non_finite_weights_replace_no_good_state(
     make_run: MakeRun, make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A finite loss whose gradient is not a number: the state before that step is kept."""
+    """After a finite loss with a gradient of NaN, the state before that step is kept."""
     run, store = make_run(train={"checkpoint_seconds": 0}), make_store()
     monkeypatch.setattr(loop, "CHECK_EVERY", 1)
     step, steps = torch.optim.Adam.step, 0
 
-    def poisoned(self: torch.optim.Adam, closure: None = None) -> None:
+    def step_with_nan(self: torch.optim.Adam, closure: None = None) -> None:
         nonlocal steps
         steps += 1
         if steps == 2:
             self.param_groups[0]["params"][0].grad.fill_(torch.nan)
         step(self, closure)
 
-    monkeypatch.setattr(torch.optim.Adam, "step", poisoned)
+    monkeypatch.setattr(torch.optim.Adam, "step", step_with_nan)
     with pytest.raises(
         UserError, match=r"epoch 1, step 2 \(weights \S+( and \d+ more)?\).*kept in"
     ):
         loop.train(run, store, tmp_path / "out", tmp_path / "state.pt")
     state = torch.load(tmp_path / "state.pt", weights_only=True)
-    assert state["at"]["step"] == 1
-    assert all(value.isfinite().all() for value in state["model"].values())
+    assert state["parts"]["position"]["step"] == 1
+    assert all(value.isfinite().all() for value in state["parts"]["model"].values())
     assert not (tmp_path / "out").exists()
 
 
-def test_a_model_that_needs_labels_says_so(
+def test_images_without_labels_are_refused_by_a_model_that_needs_them(
     make_run: MakeRun, make_store: MakeStore, tmp_path: Path
 ) -> None:
     options = {"triplet": 1.0, "margin": 1.0, "distance": "euclidean", "mining": "semi_hard"}
@@ -295,7 +273,7 @@ def test_a_model_that_needs_labels_says_so(
     expected = r"run \w+: model tvae learns from labels, and these images have none \(\d+ training"
     with pytest.raises(UserError, match=expected) as caught:
         loop.train(run, make_store(classes=0), tmp_path / "out", tmp_path / "state.pt")
-    assert "give data.blobs another source" in str(caught.value)
+    assert "choose another source for data set blobs" in str(caught.value)
     with pytest.raises(UserError, match="all of these have the same"):
         loop.train(run, make_store(classes=1), tmp_path / "out", tmp_path / "state.pt")
     loop.train(run, make_store(), tmp_path / "out", tmp_path / "state.pt")
@@ -305,9 +283,8 @@ def test_a_model_that_needs_labels_says_so(
 def test_a_store_of_one_image_is_refused(
     make_run: MakeRun, make_store: MakeStore, tmp_path: Path
 ) -> None:
-    with pytest.raises(
-        UserError, match=r"no image in the \w+ split; change data.blobs.valid_share"
-    ):
+    expected = r"no image in the \w+ split; change valid_share of data set blobs"
+    with pytest.raises(UserError, match=expected):
         loop.train(make_run(), make_store(count=1), tmp_path / "out", tmp_path / "state.pt")
 
 
@@ -333,7 +310,7 @@ def test_the_schedule_is_step_wise(make_run: MakeRun) -> None:
     np.testing.assert_allclose(rates, [1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5])
 
 
-def test_noise_follows_from_its_address() -> None:
+def test_noise_depends_on_its_seed_parts_only() -> None:
     assert torch.equal(loop.normal(5, 3, 0, "train", 1, 2), loop.normal(5, 3, 0, "train", 1, 2))
     assert not torch.equal(loop.normal(5, 3, 0, "train", 1, 2), loop.normal(5, 3, 0, "train", 2, 1))
     many = loop.normal(100_000, 1, 0)
@@ -345,10 +322,10 @@ def test_validation_does_not_depend_on_its_batch_size(
     make_run: MakeRun, make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, store = make_run(), make_store()
-    training = loop._Training(loop.make_fabric(run.train), run, store, tmp_path / "s.pt")
-    whole = training._validate()
+    training = Training(make_fabric(run.train), run, store, tmp_path / "s.pt")
+    whole = training.validate()
     monkeypatch.setattr(loop, "VALIDATION_BATCH", 3)
-    for name, value in training._validate().items():
+    for name, value in training.validate().items():
         assert value == pytest.approx(whole[name], rel=1e-6)
 
 
@@ -362,24 +339,28 @@ def test_mean_image(make_store: MakeStore) -> None:
 
 
 @pytest.mark.parametrize("mean_start", [True, False])
-def test_a_training_begins_at_the_mean_image_or_not(
+def test_a_training_starts_at_the_mean_image_if_configured(
     make_run: MakeRun, make_store: MakeStore, tmp_path: Path, mean_start: bool
 ) -> None:
     run, store = make_run(train={"mean_start": mean_start}), make_store()
-    training = loop._Training(loop.make_fabric(run.train), run, store, tmp_path / "s.pt")
-    untrained = loop.new_model(run, store.shape)
+    training = Training(make_fabric(run.train), run, store, tmp_path / "s.pt")
+    untrained = new_model(run, store.shape)
     if mean_start:
         untrained.start_from(loop.mean_image(store, store.rows("train")))
     codes = torch.zeros(1, run.latent_dim)
     torch.testing.assert_close(training.model.decode(codes), untrained.decode(codes))
-    bare = loop.new_model(run, store.shape).decode(codes)
-    assert torch.allclose(training.model.decode(codes), bare) != mean_start
+    plain = new_model(run, store.shape).decode(codes)
+    assert torch.allclose(training.model.decode(codes), plain) != mean_start
 
 
 SCRIPT = """
 import sys
 from pathlib import Path
-from latent_atlas.training import loop
+from latent_atlas.models import build as building
+from latent_atlas.models.build import new_model
+from latent_atlas.training import checkpoint, loop
+from latent_atlas.training.fabric import make_fabric
+from latent_atlas.training.loop import LossSums, Training
 from latent_atlas.config.runs import Run
 from latent_atlas.data.store import open_store
 run = Run.model_validate_json(Path(sys.argv[1]).read_text())
@@ -391,17 +372,17 @@ loop.train(run, open_store(Path(sys.argv[2])), Path(sys.argv[3]), Path(sys.argv[
 def start(
     run: Run, store: Store, out: Path, launcher: tuple[str, ...] = ()
 ) -> subprocess.Popen[bytes]:
-    """Train in a process of its own."""
+    """Train in a separate process."""
     script, parameters = out.parent / "train_it.py", out.parent / "run.json"
     script.write_text(SCRIPT)
     parameters.write_text(run.model_dump_json())
     command = [sys.executable, *launcher, str(script), str(parameters), str(store.path), str(out)]
     return subprocess.Popen(
-        command, cwd=ROOT, env={**_environment(), "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE
+        command, cwd=ROOT, env={**one_thread(), "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE
     )
 
 
-def _environment() -> dict[str, str]:
+def one_thread() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
@@ -426,7 +407,7 @@ def test_kill_9_and_resume_ends_bit_equal(
     assert kills >= 2, "the training ended before it could be killed"
     final = start(run, store, tmp_path / "cut")
     assert final.wait() == 0
-    assert b"going on from epoch" in (final.stderr.read() if final.stderr else b"")
+    assert b"resuming at epoch" in (final.stderr.read() if final.stderr else b"")
     assert_equal(tmp_path / "whole", tmp_path / "cut")
 
 
@@ -464,7 +445,7 @@ def test_bfloat16_trains_too(make_run: MakeRun, make_store: MakeStore, tmp_path:
 
 
 class Alternating(Model):
-    """Two numbers that push against each other, each in a phase of its own."""
+    """Two linear layers with opposite objectives, each in its own phase."""
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
@@ -487,8 +468,8 @@ class Alternating(Model):
         return {"loss": gap} if phase == "pull" else {"push": -gap}
 
 
-class Neighbourhood:
-    """Takes two rows at random for each."""
+class RandomPartners:
+    """Two random partner images per image."""
 
     digest = "two at random"
 
@@ -503,16 +484,16 @@ SetPhases = Callable[[dict[str, Phase]], None]
 
 @pytest.fixture
 def alternating(monkeypatch: pytest.MonkeyPatch) -> SetPhases:
-    """Makes the loop build `Alternating`; sets other phases than its own."""
-    monkeypatch.setattr(loop, "build", lambda name, recipe: Alternating(recipe))
+    """Make the loop build `Alternating`; the returned function replaces its phases."""
+    monkeypatch.setattr(building, "build", lambda name, recipe: Alternating(recipe))
     return lambda phases: monkeypatch.setattr(Alternating, "phases", lambda self: phases)
 
 
-def training_of(run: Run, store: Store, state: Path) -> loop._Training:
-    return loop._Training(loop.make_fabric(run.train), run, store, state, Neighbourhood())
+def training_of(run: Run, store: Store, state: Path) -> Training:
+    return Training(make_fabric(run.train), run, store, state, RandomPartners())
 
 
-def test_a_phase_moves_its_parts_alone(
+def test_a_phase_updates_its_parts_only(
     alternating: SetPhases,
     make_run: MakeRun,
     make_store: MakeStore,
@@ -536,13 +517,13 @@ def test_a_phase_moves_its_parts_alone(
 
         monkeypatch.setattr(optimizer, "step", watched)
     for training.at.step in (0, 1):
-        training._step(training.rows[:16], loop._Sums(training.fabric, {}))
+        training.take_step(training.rows[:16], LossSums(training.fabric, {}))
     rate = training.run.train.learning_rate
     pulls = [("pull", rate)] * 2
     assert updates == [*pulls, ("push", rate), *pulls, ("push", rate / 2)]
 
 
-def test_alternating_phases_and_company_resume_to_the_bit(
+def test_alternating_phases_with_partners_resume_to_the_bit(
     alternating: SetPhases,
     make_run: MakeRun,
     make_store: MakeStore,
@@ -550,25 +531,25 @@ def test_alternating_phases_and_company_resume_to_the_bit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run, store = make_run(train={"checkpoint_seconds": 0}), make_store()
-    loop.train(run, store, tmp_path / "whole", tmp_path / "whole.pt", Neighbourhood())
-    closed = loop._Training._close_epoch
+    loop.train(run, store, tmp_path / "whole", tmp_path / "whole.pt", RandomPartners())
+    closed = Training.close_epoch
 
-    def stop(self: loop._Training, train: dict[str, float]) -> None:
+    def stop(self: Training, train: dict[str, float]) -> None:
         if self.at.epoch == 2:
             raise KilledError
         closed(self, train)
 
-    monkeypatch.setattr(loop._Training, "_close_epoch", stop)
+    monkeypatch.setattr(Training, "close_epoch", stop)
     with pytest.raises(KilledError):
-        loop.train(run, store, tmp_path / "cut", tmp_path / "cut.pt", Neighbourhood())
-    monkeypatch.setattr(loop._Training, "_close_epoch", closed)
-    loop.train(run, store, tmp_path / "cut", tmp_path / "cut.pt", Neighbourhood())
+        loop.train(run, store, tmp_path / "cut", tmp_path / "cut.pt", RandomPartners())
+    monkeypatch.setattr(Training, "close_epoch", closed)
+    loop.train(run, store, tmp_path / "cut", tmp_path / "cut.pt", RandomPartners())
     assert_equal(tmp_path / "whole", tmp_path / "cut")
     history = pd.read_csv(tmp_path / "cut" / "history.csv")
     assert {"train_loss", "train_push", "valid_loss", "valid_push"} <= set(history)
 
 
-def test_a_phase_acts_in_its_own_epochs_alone(
+def test_a_phase_acts_in_its_own_epochs_only(
     alternating: SetPhases, make_run: MakeRun, make_store: MakeStore, tmp_path: Path
 ) -> None:
     alternating(
@@ -577,17 +558,17 @@ def test_a_phase_acts_in_its_own_epochs_alone(
     run, store = make_run(epochs=4), make_store()
     before = training_of(run, store, tmp_path / "none.pt").model.state_dict()
     half = make_run(epochs=4, train={"schedule": {3: 1e-30}})
-    loop.train(half, store, tmp_path / "half", tmp_path / "half.pt", Neighbourhood())
+    loop.train(half, store, tmp_path / "half", tmp_path / "half.pt", RandomPartners())
     after = weights(tmp_path / "half")
     moved = {key for key in before if not torch.equal(before[key], after[key])}
     assert moved == {"left.weight", "left.bias"}
-    loop.train(run, store, tmp_path / "whole", tmp_path / "whole.pt", Neighbourhood())
+    loop.train(run, store, tmp_path / "whole", tmp_path / "whole.pt", RandomPartners())
     assert all(torch.equal(after[key], weights(tmp_path / "whole")[key]) for key in moved)
     history = pd.read_csv(tmp_path / "whole" / "history.csv")
     for column in ("loss", "push"):
         for split in ("train", "valid"):
-            known = list(history[f"{split}_{column}"].notna())
-            assert known == [column == "loss"] * 2 + [column == "push"] * 2
+            present = list(history[f"{split}_{column}"].notna())
+            assert present == [column == "loss"] * 2 + [column == "push"] * 2
 
 
 def test_a_training_too_short_for_a_phase_is_refused(
@@ -604,44 +585,45 @@ def test_patience_waits_for_the_last_phases(
 ) -> None:
     alternating({"first": Phase(("left",), "push", end=0.5), "pull": Phase(("left",), begin=0.5)})
     run = make_run(epochs=12, train={"patience": 2, "learning_rate": 1e-30})
-    loop.train(run, make_store(), tmp_path / "out", tmp_path / "state.pt", Neighbourhood())
+    loop.train(run, make_store(), tmp_path / "out", tmp_path / "state.pt", RandomPartners())
     history = pd.read_csv(tmp_path / "out" / "history.csv")
     assert list(history["valid_push"].notna()) == 6 * [True] + 3 * [False]
 
 
-def test_company_comes_from_the_store_and_decides_the_fingerprint(
+def test_partners_come_from_the_store_and_change_the_fingerprint(
     alternating: SetPhases, make_run: MakeRun, make_store: MakeStore, tmp_path: Path
 ) -> None:
     run, store = make_run(), make_store()
     training = training_of(run, store, tmp_path / "state.pt")
     rows = training.rows[:5]
     noise = loop.normal(5, 1, 0)
-    batch = training._share(rows, noise, training._company_at(3))
-    random = np.random.default_rng(loop.seed_for("company", 3))
-    others, distances = Neighbourhood().draw(rows, random)
+    batch = training.new_batch(rows, noise, training.partner_generator(3))
+    random = np.random.default_rng(seed_for("company", 3))
+    others, distances = RandomPartners().draw(rows, random)
     assert batch.others is not None
     assert batch.distances is not None
     assert batch.others.shape == (5, 2, 3, 32, 32)
     np.testing.assert_array_equal(batch.distances.numpy(), distances)
     shown = (batch.others.permute(0, 1, 3, 4, 2) * 255).round().numpy()
     np.testing.assert_array_equal(shown, store.images[others])
-    alone = loop._Training(training.fabric, run, store, tmp_path / "state.pt")
-    assert alone.fingerprint != training.fingerprint
-    assert alone._share(rows, noise, alone._company_at(3)).others is None
+    plain = Training(training.fabric, run, store, tmp_path / "state.pt")
+    assert plain.resume.fingerprint != training.resume.fingerprint
+    assert plain.partner_generator(3) is None
+    assert plain.new_batch(rows, noise, None).others is None
 
 
-def test_progress_goes_from_0_to_1(
+def test_progress_rises_from_0_to_1(
     make_run: MakeRun, make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[float] = []
-    share = loop._Training._share
+    share = Training.new_batch
 
-    def watched(self: loop._Training, *given: object) -> Batch:
-        batch = share(self, *given)  # type: ignore[arg-type]
+    def watched(self: Training, *arguments: object) -> Batch:
+        batch = share(self, *arguments)  # type: ignore[arg-type]
         seen.append(batch.progress)
         return batch
 
-    monkeypatch.setattr(loop._Training, "_share", watched)
+    monkeypatch.setattr(Training, "new_batch", watched)
     loop.train(make_run(), make_store(), tmp_path / "out", tmp_path / "state.pt")
     assert seen[0] == 0
     assert seen[-1] == 1

@@ -1,4 +1,4 @@
-"""A web server that can be as unhelpful as those outside."""
+"""A web server with the faults of real ones."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from unittest import mock
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `files` and does what its attributes say.
+    """Server of `files`.
 
     Attributes:
         files: path → content.
-        ranges: whether a Range is honoured.
-        careful: whether an If-Range is honoured.
-        etags: whether contents have ETags; else a Last-Modified, which `date` sets.
-        heads: whether HEAD is known.
-        lengths: whether the length is told.
-        cut: bytes of a body after which the connection is cut, for each GET to come; then none.
-        statuses: statuses of the requests to come, instead of an answer; then none.
-        asked: method, path and Range of every request so far.
+        ranges: whether it honours Range.
+        if_ranges: whether it honours If-Range.
+        etags: whether it sends ETags.
+        date: the Last-Modified that it sends; None for none.
+        heads: whether it accepts HEAD.
+        lengths: whether it sends Content-Length.
+        cut: number of bytes after which it cuts the connection, for each of the next GETs.
+        statuses: error statuses of the next requests.
+        received: method, path and Range of every request so far.
     """
 
     daemon_threads = True
@@ -32,22 +33,22 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files: dict[str, bytes] = {}
-        self.ranges = self.etags = self.heads = self.lengths = self.careful = True
+        self.ranges = self.etags = self.heads = self.lengths = self.if_ranges = True
         self.date: str | None = None
         self.cut: list[int] = []
         self.statuses: list[int] = []
-        self.asked: list[tuple[str, str, str | None]] = []
+        self.received: list[tuple[str, str, str | None]] = []
 
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that go away early are what some tests are about."""
+        """Ignore clients that close the connection early, as some tests do."""
 
     def gets(self) -> list[str | None]:
-        """The Range of every GET so far."""
-        return [span for method, _, span in self.asked if method == "GET"]
+        """Range of every GET so far."""
+        return [span for method, _, span in self.received if method == "GET"]
 
 
 @contextmanager
@@ -56,7 +57,10 @@ def serving() -> Iterator[Server]:
     server = Server()
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
-    direct = {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}  # whatever proxy there is
+    direct = {
+        "no_proxy": "127.0.0.1",
+        "NO_PROXY": "127.0.0.1",
+    }  # without a proxy
     try:
         with mock.patch.dict(os.environ, direct):
             yield server
@@ -76,11 +80,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(body=True)
 
     def log_message(self, *arguments: object) -> None:
-        """Be silent."""
+        """Print nothing."""
 
     def _answer(self, body: bool) -> None:
         server, path = self.server, self.path.partition("?")[0]
-        server.asked.append((self.command, path, self.headers["Range"]))
+        server.received.append((self.command, path, self.headers["Range"]))
         data = server.files.get(path)
         if server.statuses:
             self._refuse(server.statuses.pop(0))
@@ -96,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
         tag = f'"{hashlib.sha256(data).hexdigest()[:8]}"'
         start = 0
         span = re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or "")
-        same = not server.careful or self.headers["If-Range"] in (tag, server.date)
+        same = not server.if_ranges or self.headers["If-Range"] in (tag, server.date)
         if span and server.ranges and same:
             start = int(span[1])
             self.send_response(206)

@@ -1,4 +1,4 @@
-"""What every lock that is waited for has to do."""
+"""A check of locks that a second user waits for."""
 
 from __future__ import annotations
 
@@ -11,27 +11,31 @@ import pytest
 from latent_atlas.util import locks
 
 
-def said_by_the_second(
+def messages_of_the_second(
     enter: Callable[[], AbstractContextManager[object]], monkeypatch: pytest.MonkeyPatch
 ) -> list[str]:
-    """Enter twice at a time: the second one has to say something and come after the first."""
-    said, told, inside = list[str](), threading.Event(), threading.Event()
+    """Enter a block in a second thread while the first is in it: the second has to wait.
 
-    def hear(text: str) -> None:
-        said.append(text)
-        told.set()
+    Returns:
+        The messages of the second thread.
+    """
+    messages, has_message, is_inside = list[str](), threading.Event(), threading.Event()
 
-    monkeypatch.setattr(locks, "say", hear)
+    def record(text: str) -> None:
+        messages.append(text)
+        has_message.set()
+
+    monkeypatch.setattr(locks, "say", record)
 
     def second() -> None:
         with enter():
-            inside.set()
+            is_inside.set()
 
     with enter():
         thread = threading.Thread(target=second)
         thread.start()
-        assert told.wait(60)
-        assert not inside.wait(0.3)
+        assert has_message.wait(60)
+        assert not is_inside.wait(0.3)
     thread.join(60)
-    assert inside.is_set()
-    return said
+    assert is_inside.is_set()
+    return messages

@@ -1,1 +1,1 @@
-"""Walks from one code to another: which images are joined, by which paths, and what is measured."""
+"""Interpolation between codes: pairs of images, curves, their measures, tables and plots."""

@@ -1,4 +1,4 @@
-"""All walks that are asked of a run, one after the other, and kept on disk."""
+"""All interpolations of a run as its settings describe them, and their storage on disk."""
 
 from __future__ import annotations
 
@@ -7,154 +7,142 @@ import json
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from latent_atlas.analysis.interpolation import plots
-from latent_atlas.analysis.interpolation.interpolate import KINDS, Walk, Walker
+from latent_atlas.analysis.interpolation.interpolate import KINDS, Interpolator, MeasuredCurves
 from latent_atlas.analysis.interpolation.pairs import (
     Pairs,
-    compared,
+    compared_pairs,
     extreme_pairs,
     random_pairs,
-    styles,
+    style_members,
 )
-from latent_atlas.analysis.interpolation.style_auc import sample, separations
-from latent_atlas.analysis.interpolation.tables import RANDOM, Joined
+from latent_atlas.analysis.interpolation.style_auc import sample_labelled_rows, style_auc_table
+from latent_atlas.analysis.interpolation.tables import RANDOM, Interpolations
 from latent_atlas.config.schema import MIN_REFERENCE, Interpolation
-from latent_atlas.config.section import Scaled
 from latent_atlas.data.store import Store
-from latent_atlas.metrics.style import Measure
+from latent_atlas.metrics.style import StyleMeasure
 from latent_atlas.models import backbones
 from latent_atlas.training.checkpoint import TrainedRun
-from latent_atlas.util.console import Progress, UserError
+from latent_atlas.util.console import FieldError, Progress, UserError
 from latent_atlas.util.files import write_bytes
 
 
-@dataclass(frozen=True)
-class Asked:
-    """Which walks, and how many.
+def load_style_measure(settings: Interpolation, seed: int) -> StyleMeasure:
+    """The measure of style and content that `settings` describe.
 
-    Attributes:
-        settings: from params.yaml or a study.
-        scale: which number of a pair counts.
-        seed: of all that is drawn.
+    Raises:
+        FieldError: if there is no such backbone, or it has no such layers.
     """
-
-    settings: Interpolation
-    scale: Literal["sample", "full"]
-    seed: int
-
-    def number(self, scaled: Scaled) -> int:
-        """The value of `scaled`."""
-        return int(getattr(scaled, self.scale))
-
-    def measure(self, where: str = "paths") -> Measure:
-        """Of style and content; raises UserError, naming `where` the settings stand."""
-        try:
-            backbone = backbones.load(self.settings.backbone, self.seed)
-        except backbones.BackboneError as error:
-            raise UserError(f"{where}.backbone: {error}") from None
-        return Measure(backbone, self.settings.layers, self.settings.size)
-
-    def dump(self) -> dict[str, Any]:
-        """As `read` takes it."""
-        settings = self.settings.model_dump(mode="json")
-        return {"settings": settings, "scale": self.scale, "seed": self.seed}
-
-    @staticmethod
-    def read(values: dict[str, Any]) -> Asked:
-        """What `dump` gave."""
-        return Asked(
-            Interpolation.model_validate(values["settings"]), values["scale"], values["seed"]
-        )
+    try:
+        backbone = backbones.load(settings.backbone, seed)
+    except backbones.BackboneError as error:
+        raise FieldError("backbone", str(error)) from None
+    return StyleMeasure(backbone, settings.layers, settings.size)
 
 
-def separate(asked: Asked, store: Store, measure: Measure, out: Path) -> pd.DataFrame:
-    """Write ``separation.csv`` and ``.png``: the AUCs of real images, if there are two styles."""
-    rows = sample(store, asked.number(asked.settings.separated), asked.seed)
-    table = separations(store, rows, measure, asked.seed)
+def write_style_auc(
+    settings: Interpolation, seed: int, store: Store, style_measure: StyleMeasure, out: Path
+) -> pd.DataFrame:
+    """Compute the AUCs of real images; write ``style_auc.csv`` and ``.png`` for two or more styles.
+
+    Returns:
+        See `style_auc_table`.
+    """
+    rows = sample_labelled_rows(store, settings.auc_images, seed)
+    table = style_auc_table(store, rows, style_measure, seed)
     if len(table):
-        write_bytes(out / "separation.csv", table.to_csv(index=False, float_format="%.6g").encode())
+        write_bytes(out / "style_auc.csv", table.to_csv(index=False, float_format="%.6g").encode())
         source = f"{len(rows)} validation images of {store.name} ({store.card['source']})"
-        plots.draw_separation(table, f"{source} · {measure.title()}", out / "separation.png")
+        plots.plot_style_auc(table, f"{source} · {style_measure.title()}", out / "style_auc.png")
     return table
 
 
-def walk(asked: Asked, store: Store, run: TrainedRun, measure: Measure) -> Iterator[Joined]:
-    """All experiments of one run; pictures are held of the examples and the extreme pairs alone.
+def interpolate_pairs(
+    settings: Interpolation, seed: int, store: Store, run: TrainedRun, style_measure: StyleMeasure
+) -> Iterator[Interpolations]:
+    """All experiments of one run.
+
+    Images are kept for the examples and the extreme pairs only: those of all curves need too much
+    memory.
 
     Raises:
         UserError: if there are too few images.
     """
-    if len(store.rows("train")) < MIN_REFERENCE:
+    train = len(store.rows("train"))
+    if train < MIN_REFERENCE:
         raise UserError(
-            f"data {store.name}: {len(store.rows('train'))} training images, expected at least "
-            f"{MIN_REFERENCE} to stand for the data; lower data.{store.name}.valid_share"
+            f"data {store.name}: found {train} training images, expected at least {MIN_REFERENCE} "
+            "as references; lower `valid_share` of the data set"
         )
-    spec, name = asked.settings, run.run.name
-    members, count = styles(store), asked.number(spec.pairs)
-    walker = Walker(
+    name, members = run.run.name, style_members(store)
+    interpolator = Interpolator(
         run,
         store,
-        measure,
-        asked.number(spec.reference),
-        spec.neighbours,
-        asked.number(spec.iterations),
-        asked.seed,
+        style_measure,
+        settings.reference,
+        settings.neighbours,
+        settings.iterations,
+        seed,
     )
-    plans: list[tuple[Pairs, str, int]] = []
-    same = compared(store, asked.number(spec.compared), asked.seed)
-    plans += [(same, kind, spec.steps) for kind in KINDS]
-    plans += [(one, "linear", spec.steps) for one in random_pairs(members, count, asked.seed)]
-    for one in extreme_pairs(members, walker.codes):
-        plans.append((one, "linear", spec.steps))
-        if one.experiment == "farthest":
-            plans.append((one, "linear", spec.long_steps))
-    whole = sum(len(pairs.first) for pairs, _, _ in plans)
-    with Progress(f"paths of {name}", whole, "paths") as progress:
-        for pairs, kind, steps in plans:
-            starts, ends = walker.codes[pairs.first], walker.codes[pairs.second]
-            found = walker.walk(walker.join(kind, starts, ends, steps))
-            drawn = {"compared": spec.examples} | dict.fromkeys(RANDOM, 0)
-            most = drawn.get(pairs.experiment, len(pairs.first))
+    jobs: list[tuple[Pairs, str, int]] = []
+    same = compared_pairs(store, settings.compared, seed)
+    jobs += [(same, kind, settings.steps) for kind in KINDS]
+    for pairs in random_pairs(members, settings.pairs, seed):
+        jobs.append((pairs, "linear", settings.steps))
+    for pairs in extreme_pairs(members, interpolator.codes):
+        jobs.append((pairs, "linear", settings.steps))
+        if pairs.experiment == "farthest":
+            jobs.append((pairs, "linear", settings.long_steps))
+    kept_images = {"compared": settings.examples} | dict.fromkeys(RANDOM, 0)
+    total = sum(len(pairs.first) for pairs, _, _ in jobs)
+    with Progress(f"interpolation of {name}", total, "curves") as progress:
+        for pairs, kind, steps in jobs:
+            starts, ends = interpolator.codes[pairs.first], interpolator.codes[pairs.second]
+            codes = interpolator.interpolate(kind, starts, ends, steps)
+            curves = interpolator.decode_and_measure(codes)
+            kept = kept_images.get(pairs.experiment, len(pairs.first))
             progress.advance(len(pairs.first))
-            yield Joined(name, kind, pairs, found._replace(pictures=found.pictures[:most]))
+            yield Interpolations(name, kind, pairs, curves._replace(images=curves.images[:kept]))
 
 
-def save(joined: Sequence[Joined], path: Path) -> None:
-    """Keep walks in a file that `load` opens."""
+def save_interpolations(parts: Sequence[Interpolations], path: Path) -> None:
+    """Write interpolations to a file that `load_interpolations` opens."""
     arrays: dict[str, Any] = {}
-    notes = []
-    for number, one in enumerate(joined):
-        measures = list(one.walk.table)
-        notes.append([one.run, one.kind, one.pairs.experiment, one.pairs.group, measures])
-        parts = (*one.pairs[2:], one.walk.table.to_numpy(), *one.walk[1:])
-        arrays |= {f"{number}_{place}": part for place, part in enumerate(parts)}
+    headers = []
+    for number, part in enumerate(parts):
+        columns = list(part.curves.table)
+        headers.append([part.run, part.kind, part.pairs.experiment, part.pairs.group, columns])
+        values = (*part.pairs[2:], part.curves.table.to_numpy(), *part.curves[1:])
+        arrays |= {f"{number}_{place}": value for place, value in enumerate(values)}
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, notes=json.dumps(notes), **arrays)
+    np.savez_compressed(buffer, headers=json.dumps(headers), **arrays)
     write_bytes(path, buffer.getvalue())
 
 
-def load(path: Path) -> list[Joined]:
-    """The walks that `save` kept.
+def load_interpolations(path: Path) -> list[Interpolations]:
+    """Read interpolations that `save_interpolations` wrote.
 
     Raises:
         UserError: if the file is missing or damaged.
     """
-    found = []
+    parts = []
     try:
-        with np.load(path) as kept:
-            for number, note in enumerate(json.loads(str(kept["notes"]))):
-                run, kind, experiment, group, measures = note
-                parts = [kept[f"{number}_{place}"] for place in range(6)]
-                first, second, table, style, content, pictures = parts
-                walked = Walk(pd.DataFrame(table, columns=measures), style, content, pictures)
-                found.append(Joined(run, kind, Pairs(experiment, group, first, second), walked))
+        with np.load(path) as file:
+            for number, header in enumerate(json.loads(str(file["headers"]))):
+                run, kind, experiment, group, columns = header
+                values = [file[f"{number}_{place}"] for place in range(6)]
+                first, second, table, *arrays = values
+                curves = MeasuredCurves(pd.DataFrame(table, columns=columns), *arrays)
+                pairs = Pairs(experiment, group, first, second)
+                parts.append(Interpolations(run, kind, pairs, curves))
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path}: no walks to be read ({error}); run the study again") from None
-    return found
+        raise UserError(
+            f"{path}: cannot read interpolations ({error}); run the study again"
+        ) from None
+    return parts

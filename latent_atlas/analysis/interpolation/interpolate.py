@@ -1,4 +1,4 @@
-"""Paths of one model: drawn through its latent space, decoded, and measured."""
+"""Curves through the latent space of one run: made, decoded and measured."""
 
 from __future__ import annotations
 
@@ -9,46 +9,54 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from latent_atlas.analysis.interpolation import curves as paths
-from latent_atlas.analysis.interpolation.curves import Codes
+from latent_atlas.analysis.interpolation.curvature import curvatures
+from latent_atlas.analysis.interpolation.curves import Codes, linear, spherical, subdivide
+from latent_atlas.analysis.interpolation.geodesic import geodesics
+from latent_atlas.analysis.interpolation.graph import graph_geodesics
+from latent_atlas.analysis.interpolation.measures import (
+    cross_dissolve_index,
+    distance_to_codes,
+    distance_to_images,
+    measure_curves,
+)
 from latent_atlas.data.pixels import to_pixels
 from latent_atlas.data.store import Images, Store
-from latent_atlas.metrics.style import Measure
+from latent_atlas.metrics.style import StyleMeasure
 from latent_atlas.training.checkpoint import TrainedRun
 
 KINDS = ("linear", "spherical", "geodesic", "graph")
-_AT_ONCE = 50
-"""Paths whose pictures are held at a time."""
+_CURVES_AT_ONCE = 50
+"""Curves whose images are in memory together."""
 _PIECES = 4
-"""A step is cut into so many pieces where a path's length is measured."""
+"""Pieces that a step is cut into to measure the length of a curve."""
 
 Floats = npt.NDArray[np.float32]
 
 
-class Walk(NamedTuple):
-    """P measured paths of K points.
+class MeasuredCurves(NamedTuple):
+    """P measured curves of K points.
 
     Attributes:
-        table: P rows: ``length``, ``energy``, ``off_manifold``, ``off_pictures``,
+        table: P rows: ``length``, ``energy``, ``distance_to_codes``, ``distance_to_images``,
             ``cross_dissolve``, ``style``, ``content``, ``smoothness``, ``curvature``.
-        style, content: P×(K−1), of each step.
-        pictures: uint8 P×K×H×W×C.
+        style, content: P×(K−1), style loss and content distance of each step.
+        images: uint8 P×K×H×W×C.
     """
 
     table: pd.DataFrame
     style: Floats
     content: Floats
-    pictures: Images
+    images: Images
 
 
-class Walker:
-    """Draws and measures the paths of a run.
+class Interpolator:
+    """Makes and measures curves between codes of a run.
 
     Args:
         run: a trained run.
         store: its images.
-        measure: of style and content.
-        reference: how many training images stand for the data.
+        style_measure: of style and content.
+        reference: number of training images that represent the data.
         neighbours: edges of a code in the graph.
         iterations: of a geodesic.
         seed: of the choice of training images.
@@ -58,62 +66,62 @@ class Walker:
         self,
         run: TrainedRun,
         store: Store,
-        measure: Measure,
+        style_measure: StyleMeasure,
         reference: int,
         neighbours: int,
         iterations: int,
         seed: int,
     ) -> None:
-        self.run, self._measure = run, measure
+        self.run, self._style_measure = run, style_measure
         self._neighbours, self._iterations = neighbours, iterations
         rows = np.random.default_rng([seed, 3]).permutation(store.rows("train"))[:reference]
         self._data = run.encode(store.images[np.sort(rows)])
-        self._data_pictures = self._decode(self._data)
+        self._data_images = self._decode(self._data)
         self.codes = run.encode(store.images[store.rows("valid")])
 
-    def join(self, kind: str, starts: Codes, ends: Codes, steps: int) -> Codes:
-        """Paths of one of `KINDS`, P×(steps+1)×D."""
+    def interpolate(self, kind: str, starts: Codes, ends: Codes, steps: int) -> Codes:
+        """Curves of one of `KINDS`, P×(steps+1)×D."""
         decode = self.run.model.decode
         if kind == "linear":
-            return paths.linear(starts, ends, steps)
+            return linear(starts, ends, steps)
         if kind == "spherical":
-            return paths.spherical(starts, ends, steps)
+            return spherical(starts, ends, steps)
         if kind == "geodesic":
-            return paths.geodesics(decode, starts, ends, steps, self._iterations)
-        return paths.graph_geodesics(decode, self._data, starts, ends, steps, self._neighbours)
+            return geodesics(decode, starts, ends, steps, self._iterations)
+        return graph_geodesics(decode, self._data, starts, ends, steps, self._neighbours)
 
-    def walk(self, curves: Codes) -> Walk:
+    def decode_and_measure(self, curves: Codes) -> MeasuredCurves:
         """Decode and measure P×K×D codes."""
         parts = [
-            self._walk(curves[start : start + _AT_ONCE])
-            for start in range(0, len(curves), _AT_ONCE)
+            self._decode_and_measure(curves[start : start + _CURVES_AT_ONCE])
+            for start in range(0, len(curves), _CURVES_AT_ONCE)
         ]
         tables, *arrays = zip(*parts, strict=True)
-        style, content, pictures = (np.concatenate(part) for part in arrays)
-        return Walk(pd.concat(tables, ignore_index=True), style, content, pictures)
+        style, content, images = (np.concatenate(part) for part in arrays)
+        return MeasuredCurves(pd.concat(tables, ignore_index=True), style, content, images)
 
-    def _walk(self, curves: Codes) -> Walk:
+    def _decode_and_measure(self, curves: Codes) -> MeasuredCurves:
         count, points, dim = curves.shape
         outputs = self._decode(curves.reshape(-1, dim))
         pixels = to_pixels(torch.from_numpy(outputs)).numpy()
-        pictures = pixels.reshape(count, points, *pixels.shape[1:])
-        along = self._measure.along(pictures)
-        fine = paths.measure(self.run.model.decode, paths.subdivide(curves, _PIECES))
-        shown = outputs.reshape(count, points, -1)
+        images = pixels.reshape(count, points, *pixels.shape[1:])
+        changes = self._style_measure.changes(images)
+        decoded = measure_curves(self.run.model.decode, subdivide(curves, _PIECES))
+        flat = outputs.reshape(count, points, -1)
         table = pd.DataFrame(
             {
-                "length": fine.length,
-                "energy": fine.energy,
-                "off_manifold": paths.off_manifold(curves, self._data),
-                "off_pictures": paths.off_pictures(shown, self._data_pictures),
-                "cross_dissolve": paths.cross_dissolve(shown, self._data_pictures),
-                "style": along.style.sum(1),
-                "content": along.content.sum(1),
-                "smoothness": along.smoothness,
-                "curvature": paths.curvatures(along.style.astype(np.float64)),
+                "length": decoded.length,
+                "energy": decoded.energy,
+                "distance_to_codes": distance_to_codes(curves, self._data),
+                "distance_to_images": distance_to_images(flat, self._data_images),
+                "cross_dissolve": cross_dissolve_index(flat, self._data_images),
+                "style": changes.style.sum(1),
+                "content": changes.content.sum(1),
+                "smoothness": changes.smoothness,
+                "curvature": curvatures(changes.style.astype(np.float64)),
             }
         )
-        return Walk(table, along.style, along.content, pictures)
+        return MeasuredCurves(table, changes.style, changes.content, images)
 
     @torch.no_grad()
     def _decode(self, codes: Codes) -> Floats:

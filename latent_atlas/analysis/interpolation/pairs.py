@@ -1,4 +1,4 @@
-"""Which images are joined: pairs within a style, of two styles, the closest and the farthest."""
+"""Pairs of images to interpolate between: random, closest and farthest ones."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ Codes = npt.NDArray[np.float32]
 
 
 class Pairs(NamedTuple):
-    """Images to be joined, and what for.
+    """Pairs of images, and the experiment that uses them.
 
     Attributes:
-        experiment: ``intra``, ``inter``, ``closest``, ``farthest`` or ``compared``.
-        group: a style, or two.
+        experiment: ``intra`` (within a style), ``inter`` (between two styles), ``closest``,
+            ``farthest`` or ``compared`` (the same pairs for every kind of curve).
+        group: one style, or two.
         first, second: P positions in the codes of all validation images.
     """
 
@@ -32,72 +33,73 @@ class Pairs(NamedTuple):
     second: Rows
 
 
-def styles(store: Store) -> dict[str, Rows]:
-    """Positions of each style among the validation images; one style, ``all``, without labels.
+def style_members(store: Store) -> dict[str, Rows]:
+    """Style → its positions among the validation images; one style, ``all``, without labels.
 
     Raises:
-        UserError: if there are too few images for a pair.
+        UserError: if a style has fewer than two validation images.
     """
     valid = store.rows("valid")
     labels = store.labels()[valid]
     names = store.classes or ["all"]
-    found = {
+    members = {
         name: np.flatnonzero(labels == number) if store.classes else np.arange(len(valid))
         for number, name in enumerate(names)
     }
-    few = [name for name, members in found.items() if len(members) < 2]
+    few = [name for name, positions in members.items() if len(positions) < 2]
     if few:
         raise UserError(
-            f"data {store.name}: {len(found[few[0]])} validation images of {few[0]!r}, expected "
-            f"at least 2 to join; set data.{store.name}.classes to those with more, or raise "
-            "valid_share"
+            f"data {store.name}: found {len(members[few[0]])} validation images of {few[0]!r}, "
+            "expected at least 2 for a pair; leave this class out (`classes` of the data set), or "
+            "raise its `valid_share`"
         )
-    return found
+    return members
 
 
-def compared(store: Store, count: int, seed: int) -> Pairs:
-    """The pairs that every kind of path joins: any validation images."""
-    return Pairs("compared", "any", *_within(np.arange(len(store.rows("valid"))), count, [seed, 0]))
+def compared_pairs(store: Store, count: int, seed: int) -> Pairs:
+    """Random pairs of any validation images, for the comparison of the kinds of curves."""
+    positions = np.arange(len(store.rows("valid")))
+    return Pairs("compared", "any", *_draw_within(positions, count, [seed, 0]))
 
 
 def random_pairs(members: dict[str, Rows], count: int, seed: int) -> Iterator[Pairs]:
-    """At most `count` pairs of each style, and of each two; the same whatever the model."""
+    """At most `count` pairs of each style and of each two styles; they depend on no model."""
     for number, (name, rows) in enumerate(members.items()):
-        yield Pairs("intra", name, *_within(rows, count, [seed, 1, number]))
+        yield Pairs("intra", name, *_draw_within(rows, count, [seed, 1, number]))
     for number, (a, b) in enumerate(combinations(members, 2)):
-        yield Pairs(
-            "inter", f"{a} – {b}", *_between(members[a], members[b], count, [seed, 2, number])
-        )
+        pairs = _draw_between(members[a], members[b], count, [seed, 2, number])
+        yield Pairs("inter", f"{a} – {b}", *pairs)
 
 
 def extreme_pairs(members: dict[str, Rows], codes: Codes) -> Iterator[Pairs]:
-    """The closest and the farthest pair of each style, and the closest of each two, by codes."""
+    """The closest and farthest pair of each style, and the closest of each two, by codes."""
     for name, rows in members.items():
-        apart = cdist(codes[rows], codes[rows])
-        np.fill_diagonal(apart, -np.inf)  # no image with itself, also where all codes are the same
-        first, second = np.unravel_index(apart.argmax(), apart.shape)
+        distances = cdist(codes[rows], codes[rows])
+        # An image is never paired with itself, even where all codes are equal.
+        np.fill_diagonal(distances, -np.inf)
+        first, second = np.unravel_index(distances.argmax(), distances.shape)
         yield Pairs("farthest", name, rows[[first]], rows[[second]])
-        np.fill_diagonal(apart, np.inf)
-        first, second = np.unravel_index(apart.argmin(), apart.shape)
+        np.fill_diagonal(distances, np.inf)
+        first, second = np.unravel_index(distances.argmin(), distances.shape)
         yield Pairs("closest", name, rows[[first]], rows[[second]])
     for a, b in combinations(members, 2):
-        apart = cdist(codes[members[a]], codes[members[b]])
-        first, second = np.unravel_index(apart.argmin(), apart.shape)
+        distances = cdist(codes[members[a]], codes[members[b]])
+        first, second = np.unravel_index(distances.argmin(), distances.shape)
         yield Pairs("closest", f"{a} – {b}", members[a][[first]], members[b][[second]])
 
 
-def _within(rows: Rows, count: int, seed: list[int]) -> tuple[Rows, Rows]:
-    """Different images of `rows`; no pair comes twice in the same order."""
+def _draw_within(rows: Rows, count: int, seed: list[int]) -> tuple[Rows, Rows]:
+    """Pairs of different images of `rows`; no ordered pair comes twice."""
     others = len(rows) - 1
-    drawn = _draw(len(rows) * others, count, seed)
-    first, second = drawn // others, drawn % others
+    numbers = _draw_numbers(len(rows) * others, count, seed)
+    first, second = numbers // others, numbers % others
     return rows[first], rows[second + (second >= first)]
 
 
-def _between(one: Rows, other: Rows, count: int, seed: list[int]) -> tuple[Rows, Rows]:
-    drawn = _draw(len(one) * len(other), count, seed)
-    return one[drawn // len(other)], other[drawn % len(other)]
+def _draw_between(first: Rows, second: Rows, count: int, seed: list[int]) -> tuple[Rows, Rows]:
+    numbers = _draw_numbers(len(first) * len(second), count, seed)
+    return first[numbers // len(second)], second[numbers % len(second)]
 
 
-def _draw(possible: int, count: int, seed: list[int]) -> Rows:
+def _draw_numbers(possible: int, count: int, seed: list[int]) -> Rows:
     return np.random.default_rng(seed).choice(possible, min(count, possible), replace=False)

@@ -1,1 +1,1 @@
-"""The structure of a latent space: its shape, its groups, its distance to the prior, its maps."""
+"""Structure of a latent space: spread, clusters, distance to the prior, projections."""

@@ -1,4 +1,4 @@
-"""The figures of latent spaces: shares of variance, clusters, orders, distances, maps."""
+"""Plots of latent spaces: variance, clusters, partitions, distance to the prior, projections."""
 
 from __future__ import annotations
 
@@ -12,54 +12,59 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
-from latent_atlas.analysis.latent_space import projections
-from latent_atlas.analysis.latent_space.summary import ALL, Partition, Survey, table
+from latent_atlas.analysis.latent_space.projections import Projection, class_vectors, thumbnails
+from latent_atlas.analysis.latent_space.summary import (
+    ALL,
+    LatentSpaceSummary,
+    Partition,
+    joint_table,
+)
 from latent_atlas.data.store import Store
 from latent_atlas.plots.grid import save_figure
 
-_METHODS = {"k_means": "k-means", "spectral": "spectral", "mixture": "Gaussian mixture"}
-_TOLD = {"ami": "AMI of k-means", "knn": "nearest neighbours", "probe": "linear probe"}
+_CLUSTERINGS = {"k_means": "k-means", "spectral": "spectral", "mixture": "Gaussian mixture"}
+_MEASURES = {"ami": "AMI of k-means", "knn": "nearest neighbours", "probe": "linear probe"}
 
 
-def draw(
-    surveys: Sequence[Survey],
+def plot_latent_spaces(
+    summaries: Sequence[LatentSpaceSummary],
     store: Store,
     partitions: Sequence[Partition],
     thumbnails: int,
     subtitle: str,
     out: Path,
-    pictures: Path,
+    images: Path,
 ) -> None:
-    """Draw everything.
+    """Write all plots.
 
     Args:
-        surveys: of the runs, in the order of the panels.
+        summaries: of the runs, in the order of the panels.
         store: the images that all of them were trained on.
-        partitions: as the surveys have them.
-        thumbnails: a map shows at most so many squared.
-        subtitle: says which data and parameters.
-        out: folder of the figures without images.
-        pictures: folder of the maps, which show images.
+        partitions: those of the summaries.
+        thumbnails: largest number of images along each side of a map.
+        subtitle: names data and parameters.
+        out: folder of the plots without images.
+        images: folder of the maps, which show images.
     """
-    components(surveys, subtitle, out / "components.png")
+    plot_components(summaries, subtitle, out / "components.png")
     for partition in partitions:
-        clusters(surveys, partition, subtitle, out / f"clusters_{partition.name}.png")
-    order(surveys, partitions, subtitle, out / "order.png")
-    prior(surveys, subtitle, out / "prior.png")
-    for one in surveys:
-        name = f"map_{one.run}.png"
-        atlas(one, store, partitions[0], thumbnails, pictures / name)
+        plot_clusters(summaries, partition, subtitle, out / f"clusters_{partition.name}.png")
+    plot_partitions(summaries, partitions, subtitle, out / "partitions.png")
+    plot_prior(summaries, subtitle, out / "prior.png")
+    for summary in summaries:
+        path = images / f"map_{summary.run}.png"
+        plot_projections(summary, store, partitions[0], thumbnails, path)
 
 
-def components(surveys: Sequence[Survey], subtitle: str, path: Path) -> None:
-    """Share of variance by component: all runs together, then each run with its styles."""
-    rows = table(surveys, "components")
-    figure, panels = _panels(len(surveys) + 1, 3.0)
-    for number, one in enumerate(surveys):
-        part = rows[(rows["run"] == one.run) & (rows["style"] == ALL)]
-        panels[0].plot(part["component"], 100 * part["share"], marker="o", ms=3, label=one.run)
+def plot_components(summaries: Sequence[LatentSpaceSummary], subtitle: str, path: Path) -> None:
+    """Share of variance per component: all runs together, then each run with its styles."""
+    rows = joint_table(summaries, "components")
+    figure, panels = _panels(len(summaries) + 1, 3.0)
+    for number, summary in enumerate(summaries):
+        part = rows[(rows["run"] == summary.run) & (rows["style"] == ALL)]
+        panels[0].plot(part["component"], 100 * part["share"], marker="o", ms=3, label=summary.run)
         panels[0].set_title("all images of each run", fontsize=8)
-        own = rows[rows["run"] == one.run]
+        own = rows[rows["run"] == summary.run]
         for style in dict.fromkeys(own["style"]):
             curve = own[own["style"] == style]
             colour = "black" if style == ALL else None
@@ -71,7 +76,7 @@ def components(surveys: Sequence[Survey], subtitle: str, path: Path) -> None:
                 color=colour,
                 label=style,
             )
-        panels[number + 1].set_title(one.run, fontsize=8)
+        panels[number + 1].set_title(summary.run, fontsize=8)
     for axes in panels:
         axes.set(xlabel="principal component", ylabel="share of variance (%)")
         axes.set_ylim(0, None)
@@ -80,24 +85,28 @@ def components(surveys: Sequence[Survey], subtitle: str, path: Path) -> None:
     _save(figure, "Share of variance in the first principal components", subtitle, path)
 
 
-def clusters(surveys: Sequence[Survey], partition: Partition, subtitle: str, path: Path) -> None:
-    """What the clusters of each run and method are made of: a bar a cluster, with its images."""
-    rows = table(surveys, "clusters")
+def plot_clusters(
+    summaries: Sequence[LatentSpaceSummary], partition: Partition, subtitle: str, path: Path
+) -> None:
+    """Composition of the clusters of each run and method: a bar per cluster, with its size."""
+    rows = joint_table(summaries, "clusters")
     rows = rows[rows["partition"] == partition.name]
-    figure = Figure(figsize=(3.4 * len(_METHODS), 1.7 * len(surveys) + 1.1), layout="constrained")
-    places = figure.subplots(len(surveys), len(_METHODS), squeeze=False)
-    for line, one in zip(places, surveys, strict=True):
-        for axes, (method, title) in zip(line, _METHODS.items(), strict=True):
-            part = rows[(rows["run"] == one.run) & (rows["method"] == method)]
+    figure = Figure(
+        figsize=(3.4 * len(_CLUSTERINGS), 1.7 * len(summaries) + 1.1), layout="constrained"
+    )
+    places = figure.subplots(len(summaries), len(_CLUSTERINGS), squeeze=False)
+    for line, summary in zip(places, summaries, strict=True):
+        for axes, (method, title) in zip(line, _CLUSTERINGS.items(), strict=True):
+            part = rows[(rows["run"] == summary.run) & (rows["method"] == method)]
             _bars(axes, part, partition.values)
-            ami = one.numbers[f"ami_{partition.name}_{method}"]
-            axes.set_title(f"{one.run}, {title}: AMI {ami:.2f}", fontsize=7)
+            ami = summary.numbers[f"ami_{partition.name}_{method}"]
+            axes.set_title(f"{summary.run}, {title}: AMI {ami:.2f}", fontsize=7)
     handles = [
         Line2D([], [], color=f"C{number % 10}", lw=6, label=value)
         for number, value in enumerate(partition.values)
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=6, frameon=False, fontsize=7)
-    title = f"What clusters are made of, by {partition.name}; their number by silhouette"
+    title = f"Composition of clusters by {partition.name}; number of clusters by silhouette"
     _save(figure, title, subtitle, path)
 
 
@@ -117,29 +126,34 @@ def _bars(axes: Axes, rows: pd.DataFrame, values: Sequence[str]) -> None:
     axes.xaxis.label.set_fontsize(6)
 
 
-def order(
-    surveys: Sequence[Survey], partitions: Sequence[Partition], subtitle: str, path: Path
+def plot_partitions(
+    summaries: Sequence[LatentSpaceSummary],
+    partitions: Sequence[Partition],
+    subtitle: str,
+    path: Path,
 ) -> None:
-    """By which partition the space is ordered: three measures of each, with intervals."""
-    figure = Figure(figsize=(4.0 * len(_TOLD), 3.4), layout="constrained")
+    """Agreement of the codes with each partition: three measures, with intervals."""
+    figure = Figure(figsize=(4.0 * len(_MEASURES), 3.4), layout="constrained")
     width = 0.8 / len(partitions)
-    for place, (key, title) in enumerate(_TOLD.items()):
-        axes = figure.add_subplot(1, len(_TOLD), place + 1)
+    for place, (key, title) in enumerate(_MEASURES.items()):
+        axes = figure.add_subplot(1, len(_MEASURES), place + 1)
         for number, partition in enumerate(partitions):
             name = f"{key}_{partition.name}"
-            at = np.arange(len(surveys)) + (number - (len(partitions) - 1) / 2) * width
-            values = np.array([one.numbers[name] for one in surveys])
+            at = np.arange(len(summaries)) + (number - (len(partitions) - 1) / 2) * width
+            values = np.array([summary.numbers[name] for summary in summaries])
             low, high = (
-                np.array([one.numbers[f"{name}_{end}"] for one in surveys])
+                np.array([summary.numbers[f"{name}_{end}"] for summary in summaries])
                 for end in ("low", "high")
             )
             axes.bar(at, values, width, color=f"C{number}", label=partition.name)
             bars = np.maximum([values - low, high - values], 0)
             axes.errorbar(at, values, bars, fmt="none", color="black", capsize=2, lw=0.8)
             if key != "ami":
-                chance = surveys[0].numbers[f"chance_{partition.name}"]
+                chance = summaries[0].numbers[f"chance_{partition.name}"]
                 axes.axhline(chance, color=f"C{number}", ls=":", lw=1)
-        axes.set_xticks(range(len(surveys)), [one.run for one in surveys], rotation=40, ha="right")
+        axes.set_xticks(
+            range(len(summaries)), [summary.run for summary in summaries], rotation=40, ha="right"
+        )
         axes.tick_params(labelsize=7)
         axes.axhline(0, color="black", lw=0.6)
         axes.set_title(title + ("" if key == "ami" else ", balanced accuracy"), fontsize=8)
@@ -147,21 +161,21 @@ def order(
         axes.grid(alpha=0.3, axis="y")
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=8)
-    names = " or ".join(partition.name for partition in partitions)
-    title = f"Ordered by {names}? Bars of 95 %; dotted: chance"
+    names = " and with ".join(partition.name for partition in partitions)
+    title = f"Agreement of the codes with {names}; 95 % intervals, dotted: chance"
     _save(figure, title, subtitle, path)
 
 
-def prior(surveys: Sequence[Survey], subtitle: str, path: Path) -> None:
-    """The aggregate code against the prior: energy distances, and latents that are not normal."""
+def plot_prior(summaries: Sequence[LatentSpaceSummary], subtitle: str, path: Path) -> None:
+    """Aggregate posterior against the prior: energy distances, and share of non-normal latents."""
     figure = Figure(figsize=(8.6, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     for number, (name, label) in enumerate(
-        (("prior", "as it is"), ("shape", "each latent standardised"))
+        (("prior", "unchanged"), ("standardised", "each latent standardised"))
     ):
-        at = np.arange(len(surveys)) + (number - 0.5) * 0.4
+        at = np.arange(len(summaries)) + (number - 0.5) * 0.4
         values, low, high = (
-            np.array([one.numbers[f"energy_{name}{end}"] for one in surveys])
+            np.array([summary.numbers[f"energy_{name}{end}"] for summary in summaries])
             for end in ("", "_low", "_high")
         )
         left.bar(at, values, 0.4, color=f"C{number}", label=label)
@@ -169,39 +183,45 @@ def prior(surveys: Sequence[Survey], subtitle: str, path: Path) -> None:
         left.errorbar(at, values, bars, fmt="none", color="black", capsize=2, lw=0.8)
     left.set_title("energy distance to N(0, I), 0 to 1", fontsize=8)
     left.legend(frameon=False, fontsize=7)
-    shares = [100 * one.numbers.get("not_normal_latents", np.nan) for one in surveys]
-    right.bar(range(len(surveys)), shares, 0.6, color="C2")
-    right.set_title("latents that are not normal (%)", fontsize=8)
+    shares = [100 * summary.numbers.get("not_normal_latents", np.nan) for summary in summaries]
+    right.bar(range(len(summaries)), shares, 0.6, color="C2")
+    right.set_title("latents not normally distributed (%)", fontsize=8)
     right.set_ylim(0, 100)
     for axes in (left, right):
-        axes.set_xticks(range(len(surveys)), [one.run for one in surveys], rotation=40, ha="right")
+        axes.set_xticks(
+            range(len(summaries)), [summary.run for summary in summaries], rotation=40, ha="right"
+        )
         axes.tick_params(labelsize=7)
         axes.grid(alpha=0.3, axis="y")
-    _save(figure, "Is the aggregate code distributed as the prior?", subtitle, path)
+    _save(figure, "Aggregate posterior against the prior", subtitle, path)
 
 
-def atlas(one: Survey, store: Store, partition: Partition, cells: int, path: Path) -> None:
-    """Every map of a run: above its images, below their labels with the vectors between them."""
-    figure = Figure(figsize=(6.4 * len(one.maps), 12.6), layout="constrained")
-    images, labels = store.images[one.mapped], partition.numbers[one.mapped]
-    for number, laid in enumerate(one.maps):
-        shown = figure.add_subplot(2, len(one.maps), number + 1)
-        sorted_ = figure.add_subplot(2, len(one.maps), len(one.maps) + number + 1)
-        for row, x, y in projections.thumbnails(images, laid.places, cells):
-            picture = images[row]
-            picture = picture if picture.shape[2] == 3 else np.repeat(picture, 3, axis=2)
-            zoom = 400 / cells / max(picture.shape[:2])
-            box = OffsetImage(picture, zoom=zoom)
-            shown.add_artist(AnnotationBbox(box, (x, y), frameon=False, pad=0))
+def plot_projections(
+    summary: LatentSpaceSummary, store: Store, partition: Partition, cells: int, path: Path
+) -> None:
+    """All projections of a run: images above; labels below, with arrows to their mean positions."""
+    figure = Figure(figsize=(6.4 * len(summary.projections), 12.6), layout="constrained")
+    images, labels = store.images[summary.projected_rows], partition.numbers[summary.projected_rows]
+    for number, projection in enumerate(summary.projections):
+        pictured = figure.add_subplot(2, len(summary.projections), number + 1)
+        labelled = figure.add_subplot(
+            2, len(summary.projections), len(summary.projections) + number + 1
+        )
+        for row, x, y in thumbnails(images, projection.positions, cells):
+            image = images[row]
+            image = image if image.shape[2] == 3 else np.repeat(image, 3, axis=2)
+            zoom = 400 / cells / max(image.shape[:2])
+            box = OffsetImage(image, zoom=zoom)
+            pictured.add_artist(AnnotationBbox(box, (x, y), frameon=False, pad=0))
         for label, value in enumerate(partition.values):
-            there = laid.places[labels == label]
-            sorted_.scatter(there[:, 0], there[:, 1], s=9, color=f"C{label % 10}", label=value)
-        middle, ends = projections.class_vectors(laid.places, labels)
+            members = projection.positions[labels == label]
+            labelled.scatter(members[:, 0], members[:, 1], s=9, color=f"C{label % 10}", label=value)
+        mean, ends = class_vectors(projection.positions, labels)
         for label, end in ends.items():
-            sorted_.annotate(
+            labelled.annotate(
                 "",
                 (end[0], end[1]),
-                (middle[0], middle[1]),
+                (mean[0], mean[1]),
                 arrowprops={
                     "arrowstyle": "simple",
                     "fc": f"C{label % 10}",
@@ -210,20 +230,20 @@ def atlas(one: Survey, store: Store, partition: Partition, cells: int, path: Pat
                 },
                 zorder=5,
             )
-        sorted_.legend(frameon=False, fontsize=7)
-        for axes in (shown, sorted_):
-            _frame(axes, laid)
-            axes.set_title(f"{laid.name}: trustworthiness {laid.trust:.2f}", fontsize=9)
+        labelled.legend(frameon=False, fontsize=7)
+        for axes in (pictured, labelled):
+            _frame(axes, projection)
+            axes.set_title(f"{projection.name}: trustworthiness {projection.trust:.2f}", fontsize=9)
     figure.suptitle(
-        f"Maps of {len(one.mapped)} validation images; arrows: from the middle of all to that of "
-        f"each {partition.name}\n{one.title}",
+        f"Projections of {len(summary.projected_rows)} validation images; arrows: from the mean of "
+        f"all images to that of each {partition.name}\n{summary.title}",
         fontsize=8,
     )
     save_figure(path, figure)
 
 
-def _frame(axes: Axes, laid: projections.Map) -> None:
-    low, high = laid.places.min(0), laid.places.max(0)
+def _frame(axes: Axes, projection: Projection) -> None:
+    low, high = projection.positions.min(0), projection.positions.max(0)
     edge = 0.04 * np.maximum(high - low, 1e-9)
     axes.set_xlim(low[0] - edge[0], high[0] + edge[0])
     axes.set_ylim(low[1] - edge[1], high[1] + edge[1])

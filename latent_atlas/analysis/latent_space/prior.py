@@ -1,4 +1,4 @@
-"""Whether sets of codes have the same distribution: as the prior, or as each other."""
+"""Tests of distributions: codes against the prior, and two sets of codes against each other."""
 
 from __future__ import annotations
 
@@ -9,19 +9,26 @@ from scipy.spatial.distance import cdist
 from scipy.stats import false_discovery_control, normaltest
 
 from latent_atlas.analysis.latent_space.spread import Codes, Floats
+from latent_atlas.metrics.tolerance import Metric
 
-FEWEST = 20
-"""Codes below which the test of normality says nothing."""
+METRICS = {
+    "energy_*": Metric("either", 0.3),
+    "not_normal_latents": Metric("either", 0.3),
+}
+
+MIN_CODES = 20
+"""Smallest number of codes for the test of normality."""
 
 
 @dataclass(frozen=True)
-class Difference:
+class EnergyDistance:
     """The energy distance between two sets of codes.
 
     Attributes:
-        distance: 0 for the same distribution, 1 for two different points.
-        low, high: an interval of 95 %, from bootstrap samples of each set.
-        p: share of random divisions of the codes, the given one included, that differ as much.
+        distance: 0 for equal distributions, 1 for two different points.
+        low, high: 95 % interval, from bootstrap samples of each set.
+        p: p-value of the permutation test: share of random divisions of the codes, including the
+            actual one, with at least this distance.
     """
 
     distance: float
@@ -31,16 +38,16 @@ class Difference:
 
 
 def rejected_latents(codes: Codes, level: float = 0.05) -> float:
-    """Share of latents that are not normal, whatever their mean and variance.
+    """Share of latents that are not normally distributed, for any mean and variance.
 
-    D'Agostino & Pearson 1973, on skewness and kurtosis; at most `level` of the rejected ones are
-    expected to be mistakes (Benjamini & Hochberg 1995). A latent that does not vary is rejected.
+    The test is that of D'Agostino & Pearson 1973, on skewness and kurtosis. The false discovery
+    rate is `level` (Benjamini & Hochberg 1995). A constant latent is rejected.
 
     Raises:
-        ValueError: for fewer than `FEWEST` codes.
+        ValueError: for fewer than `MIN_CODES` codes.
     """
-    if len(codes) < FEWEST:
-        raise ValueError(f"found {len(codes)} codes, expected at least {FEWEST}")
+    if len(codes) < MIN_CODES:
+        raise ValueError(f"found {len(codes)} codes, expected at least {MIN_CODES}")
     values = codes.astype(np.float64)
     constant = np.ptp(values, axis=0) == 0
     p = np.zeros(values.shape[1])
@@ -49,42 +56,42 @@ def rejected_latents(codes: Codes, level: float = 0.05) -> float:
     return float((false_discovery_control(p) <= level).mean())
 
 
-def energy_distance(first: Codes, second: Codes, draws: int, seed: int) -> Difference:
-    """The energy distance E of two sets, as a share of 2·E|x − y|.
+def energy_distance(first: Codes, second: Codes, draws: int, seed: int) -> EnergyDistance:
+    """The energy distance E of two sets, as a share H of 2·E|x − y|.
 
-    E = 2 E|x − y| − E|x − x′| − E|y − y′| (Székely & Rizzo 2013), over all pairs with the pair of
-    a code and itself, which keeps it from falling below 0; the share H = E / 2 E|x − y| lies
-    between 0 and 1. Two samples of the same distribution have a distance above 0 that shrinks with
-    their size: the p of the permutation test, and not the distance alone, says if it is more.
-    The interval is of bootstrap samples, moved to the estimate, since those are all farther apart.
+    E = 2 E|x − y| − E|x − x′| − E|y − y′| (Székely & Rizzo 2013). The means include the pair of a
+    code and itself, so that E is never below 0. H = E / 2 E|x − y| lies between 0 and 1. Two
+    samples of the same distribution have a distance above 0 that shrinks with their size. Use the
+    p-value, not the distance alone, to decide whether two distributions differ. The bootstrap
+    interval is shifted to the estimate, since all bootstrap samples have larger distances.
 
     Args:
         first, second: N×D and M×D codes.
-        draws: permutations, and bootstrap samples.
+        draws: number of permutations and of bootstrap samples.
         seed: of both.
     """
     together = np.concatenate([first, second]).astype(np.float64)
     distances = cdist(together, together)
     sizes = len(first), len(second)
-    # A row of `weights` is a division: how often each code is drawn into the first, the second.
+    # A row of weights counts how often each code is drawn into a set.
     random = np.random.default_rng(seed)
-    given = np.zeros((1, len(together)))
-    given[0, : sizes[0]] = 1
-    divided = np.stack([random.permutation(given[0]) for _ in range(draws)])
-    estimate = _shares(distances, given, 1 - given)[0]
-    permuted = _shares(distances, divided, 1 - divided)
-    drawn: list[Floats] = [np.zeros((draws, len(together))) for _ in sizes]
+    actual = np.zeros((1, len(together)))
+    actual[0, : sizes[0]] = 1
+    divisions = np.stack([random.permutation(actual[0]) for _ in range(draws)])
+    estimate = _shares(distances, actual, 1 - actual)[0]
+    permuted = _shares(distances, divisions, 1 - divisions)
+    samples: list[Floats] = [np.zeros((draws, len(together))) for _ in sizes]
     starts = 0, sizes[0]
-    for part, start, size in zip(drawn, starts, sizes, strict=True):
+    for part, start, size in zip(samples, starts, sizes, strict=True):
         part[:, start : start + size] = random.multinomial(size, np.full(size, 1 / size), draws)
-    resampled = _shares(distances, *drawn)
+    resampled = _shares(distances, *samples)
     low, high = np.quantile(resampled, [0.025, 0.975]) + estimate - resampled.mean()
     p = (1 + (permuted >= estimate - 1e-12).sum()) / (1 + draws)
-    return Difference(float(estimate), float(max(low, 0)), float(high), float(p))
+    return EnergyDistance(float(estimate), float(max(low, 0)), float(high), float(p))
 
 
 def _shares(distances: Floats, first: Floats, second: Floats) -> Floats:
-    """H of each row of weights, K×(N+M) of the first and of the second set."""
+    """H for each row of weights: K×(N+M) for the first set, and for the second."""
     first = first / first.sum(1, keepdims=True)
     second = second / second.sum(1, keepdims=True)
     to_first, to_second = first @ distances, second @ distances
@@ -93,8 +100,8 @@ def _shares(distances: Floats, first: Floats, second: Floats) -> Floats:
     return np.where(between > 0, 1 - within / np.where(between > 0, 2 * between, 1), 0.0)
 
 
-def aggregate(means: Codes, log_variance: Codes | None, seed: int) -> Codes:
-    """A sample of the aggregate posterior: one of each image's posterior; the codes if points."""
+def sample_aggregate_posterior(means: Codes, log_variance: Codes | None, seed: int) -> Codes:
+    """One sample of each image's posterior; the codes themselves for a model without posterior."""
     if log_variance is None:
         return means
     noise = np.random.default_rng(seed).standard_normal(means.shape).astype(np.float32)

@@ -1,0 +1,1 @@
+"""Neighbours of tiles: search, agreement with known objects, and a contact sheet."""

@@ -1,7 +1,7 @@
-"""Features of all quadrants to ten neighbours each (scene mixing thesis, section 3.4).
+"""Search for the ten nearest neighbours of every tile of a store.
 
-Neighbours come from the training split alone, also those of validation images, so that nothing of
-a validation image enters a training.
+Source: Zbinden 2019, section 3.4. Neighbours come from the training split alone, also those of
+validation images, so that no training sees a validation image.
 """
 
 from __future__ import annotations
@@ -11,214 +11,194 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from latent_atlas.analysis.neighbours import knn as search
-from latent_atlas.analysis.neighbours.knn import Found
+from latent_atlas.analysis.neighbours import knn
+from latent_atlas.analysis.neighbours.knn import Neighbourhood
 from latent_atlas.config.schema import QuadrantNeighbours
-from latent_atlas.data import clustering as clusters
+from latent_atlas.data import clustering
 from latent_atlas.data.clustering import Labels, Points
-from latent_atlas.data.features import extract
+from latent_atlas.data.features import extract_features
 from latent_atlas.data.neighbour_table import NEIGHBOURS, Distances, Ids
 from latent_atlas.data.store import Store
 from latent_atlas.models.backbones import Backbone
-from latent_atlas.training.loop import seed_for
-from latent_atlas.util.console import Progress, UserError
+from latent_atlas.util.console import FieldError, Progress, UserError
+from latent_atlas.util.seeds import seed_for
 
 SCRATCH = Path(".cache/scratch-features")
-"""Where features lie while they are needed: many are larger than a temporary disk."""
+"""Folder for the features during a search, which may exceed a temporary file system in memory."""
 
 
 @dataclass(frozen=True)
-class Options:
-    """How to look; see `latent_atlas.config.params.QuadrantNeighbours`."""
-
-    search: Literal["clusters", "exact", "ivf"]
-    clusters: int
-    iterations: int
-    probes: int
-    distinct: bool
-    seed: int
-    tiles: int = 2
-
-    @staticmethod
-    def of(spec: QuadrantNeighbours, scale: Literal["sample", "full"], seed: int) -> Options:
-        """What a section of params.yaml or of a study asks for at `scale`."""
-        clusters = int(getattr(spec.clusters, scale))
-        return Options(
-            spec.search, clusters, spec.iterations, spec.probes, spec.distinct, seed, spec.tiles
-        )
-
-
-@dataclass(frozen=True)
-class Crowd:
-    """Which images may be whose neighbours.
+class CandidateSet:
+    """The images of a store that may be neighbours.
 
     Attributes:
-        candidates: N; the images of the training split.
-        groups: N numbers; images of one group are no neighbours of each other.
+        mask: N booleans; True for the images of the training split.
+        groups: N numbers; images of the same group are never neighbours.
     """
 
-    candidates: npt.NDArray[np.bool_]
+    mask: npt.NDArray[np.bool_]
     groups: Labels
+
+    @property
+    def rows(self) -> Labels:
+        """The rows of the candidates."""
+        return np.flatnonzero(self.mask)
 
 
 @dataclass(frozen=True)
-class Searched:
-    """A store whose neighbours were found.
+class NeighbourSearch:
+    """Features of the tiles of a store, and the neighbours found with them.
 
     Attributes:
-        features: float32 N×K×D, K = 4 for quadrants, a memory map that is gone after the block.
-        ids, distances: N×K×10, as `latent_atlas.data.neighbour_table.write_neighbours` takes them.
-        crowd: who could be whose neighbour.
-        card: provenance, likewise.
+        features: float32 N×K×D, K = 4 for quadrants; a memory map that `search_neighbours` removes.
+        ids, distances: N×K×10, see `latent_atlas.data.neighbour_table.write_neighbours`.
+        candidates: the images that could be neighbours.
+        card: provenance for `write_neighbours`.
     """
 
     features: Points
     ids: Ids
     distances: Distances
-    crowd: Crowd
+    candidates: CandidateSet
     card: dict[str, Any]
 
 
 @contextmanager
-def searched(
+def search_neighbours(
     store: Store,
-    spec: QuadrantNeighbours,
-    options: Options,
+    settings: QuadrantNeighbours,
+    seed: int,
     backbone: Backbone,
     device: torch.device | None = None,
-) -> Iterator[Searched]:
-    """Take the features of all quadrants and look for the neighbours of each.
+) -> Iterator[NeighbourSearch]:
+    """Extract the features of all tiles and find the neighbours of each tile.
 
     Args:
         store: the images.
-        spec: names the backbone, and the size and number of the images that it sees at once.
-        options: how to look.
-        backbone: on `device`.
+        settings: features and search.
+        seed: of the clusters.
+        backbone: the network that `settings` names, on `device`.
         device: the CPU by default.
 
     Raises:
-        UserError: as `crowd_of`.
+        FieldError: if there are more clusters than training images.
+        UserError: if there are too few different training images for a list of ten.
     """
-    crowd = crowd_of(store, options)
+    candidates = candidate_set(store, settings)
     SCRATCH.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=SCRATCH) as scratch:
-        features = extract(
+        features = extract_features(
             store,
             np.arange(len(store.images)),
-            lambda images: backbone.features(images, spec.size),
+            lambda images: backbone.features(images, settings.size),
             Path(scratch) / "features.npy",
-            tiles=options.tiles,
-            batch_size=spec.batch_size,
+            tiles=settings.tiles,
+            batch_size=settings.batch_size,
             device=device,
         )
-        ids, distances, found = find(features, crowd, options, store.name)
+        ids, distances, summary = find_neighbours(features, candidates, settings, seed, store.name)
         card = {
             "store": {"name": store.name, "source": store.card["source"], "digest": store.digest},
             "features": {
-                "backbone": spec.backbone,
+                "backbone": settings.backbone,
                 "fingerprint": backbone.fingerprint(),
-                "side": spec.size or backbone.input_size,
+                "side": settings.size or backbone.input_size,
                 "numbers": features.shape[-1],
             },
-            "options": vars(options),
-            "candidates": int(crowd.candidates.sum()),
-            **found,
+            "options": {**settings.model_dump(mode="json"), "seed": seed},
+            "candidates": int(candidates.mask.sum()),
+            **summary,
         }
-        yield Searched(features, ids, distances, crowd, card)
+        yield NeighbourSearch(features, ids, distances, candidates, card)
 
 
-def crowd_of(store: Store, options: Options) -> Crowd:
-    """The candidates and groups of a store.
+def candidate_set(store: Store, settings: QuadrantNeighbours) -> CandidateSet:
+    """Select the candidates of a store, and group those of the same photograph.
 
     Raises:
-        UserError: if a list of ten cannot be filled, or there are more clusters than images.
+        FieldError: if there are more clusters than training images.
+        UserError: if there are too few different training images for a list of ten.
     """
-    candidates = np.zeros(len(store.index), np.bool_)
-    candidates[store.rows("train")] = True
-    # Flips and crops share the bytes of their photograph.
-    groups = (
-        np.unique(store.index["sha256"].to_numpy(str), return_inverse=True)[1].astype(np.int64)
-        if options.distinct
-        else np.arange(len(store.index))
-    )
-    different = len(np.unique(groups[candidates]))
+    mask = np.zeros(len(store.index), np.bool_)
+    mask[store.rows("train")] = True
+    groups = np.arange(len(store.index))
+    if settings.distinct:
+        # Flips and crops have the source bytes of their photograph.
+        hashes = store.index["sha256"].to_numpy(str)
+        groups = np.unique(hashes, return_inverse=True)[1].astype(np.int64)
+    different = len(np.unique(groups[mask]))
     if different <= NEIGHBOURS:
         raise UserError(
-            f"{store.path}: {different} different images in the training split, expected more "
-            f"than {NEIGHBOURS}"
+            f"{store.path}: found {different} different images in the training split, expected "
+            f"more than {NEIGHBOURS}; add images"
         )
-    if options.search != "exact" and options.clusters > candidates.sum():
-        raise UserError(
-            f"neighbours.clusters: found {options.clusters}, expected at most the "
-            f"{candidates.sum()} training images of {store.name}"
+    if settings.search != "exact" and settings.clusters > mask.sum():
+        raise FieldError(
+            "clusters",
+            f"found {settings.clusters}, expected at most {mask.sum()}, the number of training "
+            f"images of {store.name}",
         )
-    return Crowd(candidates, groups)
+    return CandidateSet(mask, groups)
 
 
-def find(
-    features: Points, crowd: Crowd, options: Options, name: str
+def find_neighbours(
+    features: Points, candidates: CandidateSet, settings: QuadrantNeighbours, seed: int, name: str
 ) -> tuple[Ids, Distances, dict[str, Any]]:
-    """All neighbours, each set of quadrants on its own.
+    """Find the neighbours of every tile among the tiles at the same position.
 
     Args:
         features: N×K×D, K = 4 for quadrants.
-        crowd: who may be whose neighbour.
-        options: how to look.
-        name: of the data set, for the bar.
+        candidates: the images that may be neighbours.
+        settings: the search.
+        seed: of the clusters.
+        name: name of the data set, for the progress.
 
     Returns:
-        int32 N×K×10, float32 N×K×10, and what the card tells: ``cluster_sizes``, a list a quadrant
-        (of all images, also those that are no candidates), ``small_clusters`` (fewer than eleven
-        candidates) and ``filled``, the number of quadrants that found fewer than ten neighbours
-        where they looked and were given the nearest of all candidates instead.
+        int32 N×K×10 ids, float32 N×K×10 distances, and a summary for the card:
+        ``cluster_sizes``, a list for each position, over all images; ``small_clusters``, the number
+        of clusters with fewer than eleven candidates; ``filled``, the number of tiles that found
+        fewer than ten neighbours and received the nearest of all candidates instead.
     """
-    number = features.shape[1]
-    ids = np.empty((len(features), number, NEIGHBOURS), np.int32)
+    positions = features.shape[1]
+    ids = np.empty((len(features), positions, NEIGHBOURS), np.int32)
     distances = np.empty(ids.shape, np.float32)
-    there = np.flatnonzero(crowd.candidates)
     sizes: list[list[int]] = []
     small, filled = [], []
-    with Progress(f"neighbours {name}", number, "quadrants") as progress:
-        for quadrant in range(number):
-            points = np.ascontiguousarray(features[:, quadrant])
-            seed = seed_for(options.seed, "neighbours", quadrant)
-            found, labels = _look(points, there, crowd, options, seed)
-            filled.append(search.fill(found, points, there, crowd.groups))
+    with Progress(f"neighbours {name}", positions, "quadrants") as progress:
+        for tile in range(positions):
+            points = np.ascontiguousarray(features[:, tile])
+            tile_seed = seed_for(seed, "neighbours", tile)
+            nearest, labels = _search(points, candidates, settings, tile_seed)
+            rows = candidates.rows
+            filled.append(knn.fill_incomplete(nearest, points, rows, candidates.groups))
             if labels is not None:
-                sizes.append(np.bincount(labels, minlength=options.clusters).tolist())
-                members = np.bincount(labels[there], minlength=options.clusters)
+                sizes.append(np.bincount(labels, minlength=settings.clusters).tolist())
+                members = np.bincount(labels[rows], minlength=settings.clusters)
                 small.append(int((members <= NEIGHBOURS).sum()))
-            ids[:, quadrant], distances[:, quadrant] = found.ids, found.distances
+            ids[:, tile], distances[:, tile] = nearest.ids, nearest.distances
             progress.advance()
     return ids, distances, {"cluster_sizes": sizes, "small_clusters": small, "filled": filled}
 
 
-def _look(
-    points: Points, there: Labels, crowd: Crowd, options: Options, seed: int
-) -> tuple[Found, Labels | None]:
-    """The neighbours in one set of quadrants, and its clusters where there are any."""
-    if options.search == "clusters":
-        trained = points[there]
-        _, centroids = clusters.kmeans(trained, options.clusters, options.iterations, seed)
-        labels = clusters.assign(points, centroids)
-        found = search.within_clusters(points, labels, crowd.candidates, crowd.groups, NEIGHBOURS)
-        return found, labels
-    if options.search == "ivf":
-        found = search.by_inverted_file(
-            points,
-            crowd.candidates,
-            crowd.groups,
-            NEIGHBOURS,
-            lists=options.clusters,
-            probes=options.probes,
-            seed=seed,
+def _search(
+    points: Points, candidates: CandidateSet, settings: QuadrantNeighbours, seed: int
+) -> tuple[Neighbourhood, Labels | None]:
+    """Neighbours of the tiles at one position, and their clusters where the search has any."""
+    rows, mask, groups = candidates.rows, candidates.mask, candidates.groups
+    if settings.search == "clusters":
+        _, centroids = clustering.kmeans(points[rows], settings.clusters, settings.iterations, seed)
+        labels = clustering.assign(points, centroids)
+        return knn.within_clusters(points, labels, mask, groups, NEIGHBOURS), labels
+    if settings.search == "ivf":
+        lists, probes = settings.clusters, settings.probes
+        nearest = knn.by_inverted_file(
+            points, mask, groups, NEIGHBOURS, lists=lists, probes=probes, seed=seed
         )
-        return found, None
-    everyone = np.arange(len(points))
-    return search.exact(points, everyone, there, crowd.groups, NEIGHBOURS), None
+        return nearest, None
+    return knn.exact(points, np.arange(len(points)), rows, groups, NEIGHBOURS), None

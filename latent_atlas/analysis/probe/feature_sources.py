@@ -1,11 +1,11 @@
-"""Networks whose features are probed, by name.
+"""Feature sources: networks whose features are probed, by name.
 
-- ``encoder:<run>``: the codes of a run, a folder under ``models/``;
+- ``encoder:<run>``: the codes of a run, given by its folder, e.g. ``models/scenes_mixing``;
 - ``random:<run>``: the same encoder with untrained weights;
-- ``discriminator:<run>``: the layer before the discriminator's last, of a mixing model;
-- ``transfer-encoder:<run>``, ``transfer-discriminator:<run>``: an AlexNet that has learnt the
-  clusters of those features on the run's own images (knowledge transfer, Noroozi et al. 2018);
-- anything else: a backbone of `latent_atlas.models.backbones`.
+- ``discriminator:<run>``: the layer before the last of a mixing model's discriminator;
+- ``transfer-encoder:<run>``, ``transfer-discriminator:<run>``: an AlexNet that was trained on the
+  clusters of those features, on the images of the run (knowledge transfer, Noroozi et al. 2018);
+- any other name: a backbone of `latent_atlas.models.backbones`.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from torch import Tensor, nn
 
 from latent_atlas.models.backbones import Backbone, BackboneError, load
 from latent_atlas.models.base import Model
+from latent_atlas.models.build import new_model
 from latent_atlas.models.cluster_net import ClusterNet
 from latent_atlas.models.mixing import Mixing, signed
 from latent_atlas.training.checkpoint import TrainedRun, open_run
-from latent_atlas.training.loop import new_model
-from latent_atlas.util.console import UserError
+from latent_atlas.util.console import FieldError, UserError
 
 KINDS = ("encoder", "random", "discriminator", "transfer-encoder", "transfer-discriminator")
 
 GRID = 4
-"""Side to which the maps of an AlexNet are pooled: 256 maps give 4,096 features, as published."""
+"""Side of the pooled maps of an AlexNet: 256 maps give 4,096 features, as published."""
 
 
 @dataclass(frozen=True)
-class Source:
+class FeatureSource:
     """A network to probe.
 
     Attributes:
-        name: as it was asked for.
+        name: as given by the user.
         network: B×C×H×W images in [0, 1] to B×D features.
-        teacher: for knowledge transfer, the run on whose images the network has yet to learn the
-            clusters of the features of `network`.
-        images: height, width and channels of what a run was trained on; None for a backbone.
+        teacher: for knowledge transfer, the run that `network` is a part of. A student is trained
+            on the clusters of its features before the probe.
+        images: height, width and channels of the training images of a run; None for a backbone.
     """
 
     name: str
@@ -50,17 +50,18 @@ class Source:
     images: tuple[int, int, int] | None = None
 
     def check(self, side: int) -> None:
-        """Raise UserError unless it takes colour images of `side`×`side`; a backbone takes all."""
+        """Raise FieldError for ``size`` if the network cannot take colour images of this side."""
         if self.images is None:
             return
         height, width, channels = self.images
-        # A student sees maps of any size; a network of convolutions alone does so too.
+        # The student of knowledge transfer and fully convolutional networks take any size.
         if channels == 3 and (self.teacher is not None or _takes(self.network, side)):
             return
         square = channels == 3 and height == width
-        raise UserError(
-            f"{self.name}: takes images of {height}×{width}×{channels}, found {side}×{side}×3; "
-            + (f"give --size {height}" if square else "choose a run on square images in colour")
+        raise FieldError(
+            "size",
+            f"found {side}, but {self.name} takes images of {height}×{width}×{channels}; "
+            + (f"set it to {height}" if square else "choose a run on square colour images"),
         )
 
 
@@ -68,13 +69,17 @@ class Source:
 def _takes(network: nn.Module, side: int) -> bool:
     try:
         network(torch.zeros(1, 3, side, side))
-    except (RuntimeError, ValueError):  # what layers say of shapes that do not fit
+    except (RuntimeError, ValueError):  # of layers for which the shape does not fit
         return False
     return True
 
 
-def open_source(name: str, seed: int) -> Source:
-    """Build what `name` says.
+def open_source(name: str, seed: int) -> FeatureSource:
+    """Open the feature source `name`.
+
+    Args:
+        name: see the head of this module.
+        seed: of untrained weights.
 
     Raises:
         UserError: if there is no such run or backbone, or the run has no such part.
@@ -82,7 +87,7 @@ def open_source(name: str, seed: int) -> Source:
     kind, colon, path = name.partition(":")
     if not colon:
         try:
-            return Source(name, BackboneFeatures(load(name, seed)))
+            return FeatureSource(name, BackboneFeatures(load(name, seed)))
         except BackboneError as error:
             kinds = ", ".join(f"{kind}:<run>" for kind in KINDS)
             raise UserError(f"{error}; or one of {kinds}") from None
@@ -92,7 +97,7 @@ def open_source(name: str, seed: int) -> Source:
     part = kind.removeprefix("transfer-")
     height, width, channels = run.config["shape"]
     network, teacher = PARTS[part](run, name, seed), run if part != kind else None
-    return Source(name, network, teacher, (height, width, channels))
+    return FeatureSource(name, network, teacher, (height, width, channels))
 
 
 class Codes(nn.Module):
@@ -107,7 +112,7 @@ class Codes(nn.Module):
         return self.model.encode(images)
 
 
-class Patches(nn.Module):
+class DiscriminatorFeatures(nn.Module):
     """The layer before the last of a mixing model's discriminator."""
 
     def __init__(self, model: Mixing) -> None:
@@ -120,7 +125,7 @@ class Patches(nn.Module):
 
 
 class BackboneFeatures(nn.Module):
-    """What a pretrained network gives to its classifier."""
+    """The inputs of a pretrained network's classifier."""
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
@@ -131,8 +136,8 @@ class BackboneFeatures(nn.Module):
         return self.backbone.features(images)
 
 
-class Convolutions(nn.Module):
-    """The maps behind the last convolution of an AlexNet, pooled."""
+class ConvolutionalFeatures(nn.Module):
+    """The pooled maps after the last convolution of an AlexNet."""
 
     def __init__(self, network: ClusterNet) -> None:
         super().__init__()
@@ -151,9 +156,9 @@ def _encoder(run: TrainedRun, name: str, seed: int) -> nn.Module:
 
 def _random(run: TrainedRun, name: str, seed: int) -> nn.Module:
     height, width, channels = run.config["shape"]
-    other = run.run.model_copy(update={"seed": seed})
+    untrained = run.run.model_copy(update={"seed": seed})
     with torch.random.fork_rng(devices=[]):
-        return Codes(new_model(other, (height, width, channels)).eval())
+        return Codes(new_model(untrained, (height, width, channels)).eval())
 
 
 def _discriminator(run: TrainedRun, name: str, seed: int) -> nn.Module:
@@ -161,7 +166,7 @@ def _discriminator(run: TrainedRun, name: str, seed: int) -> nn.Module:
         raise UserError(
             f"{name}: model {run.run.model!r} has no discriminator; choose a run of model 'mixing'"
         )
-    return Patches(run.model)
+    return DiscriminatorFeatures(run.model)
 
 
 PARTS: dict[str, Callable[[TrainedRun, str, int], nn.Module]] = {

@@ -1,4 +1,4 @@
-"""Train a network together with a linear classifier: for fine-tuning, and for pseudo-labels."""
+"""Training of a network together with a linear classifier, on labels or on pseudo-labels."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Labels = npt.NDArray[np.int64]
 
 BATCH = 50
 RATE = 0.001
-"""Adam's default, which the thesis took for both."""
+"""Learning rate: Adam's default, as in Zbinden 2019."""
 
 
-def train(
+def finetune(
     network: nn.Module,
     images: Images,
     labels: Labels,
@@ -31,19 +31,19 @@ def train(
     seed: int,
     title: str,
     rate: float = RATE,
-) -> Tuned:
+) -> FineTuned:
     """Train a copy of `network` and a linear layer on its features by cross-entropy.
 
-    Images are cut and mirrored at random as in `augment`. `network` is left as it is.
+    Images are cropped and mirrored at random as in `augment`. `network` itself does not change.
 
     Args:
         network: B×C×H×W in [0, 1] to B×D.
         images: N×H×W×C.
         labels: N numbers below `classes`.
-        classes: how many.
-        epochs: over the images.
-        seed: decides weights, order and crops.
-        title: of the bar.
+        classes: number of classes.
+        epochs: passes over the images.
+        seed: of weights, order and crops.
+        title: of the progress.
         rate: Adam's learning rate.
 
     Returns:
@@ -51,7 +51,7 @@ def train(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        tuned = Tuned(copy.deepcopy(network), images, classes)
+        tuned = FineTuned(copy.deepcopy(network), images, classes)
     optimizer = torch.optim.Adam(tuned.parameters(), rate)
     generator = torch.Generator().manual_seed(seed)
     tuned.train()
@@ -69,11 +69,12 @@ def train(
     return tuned.eval()
 
 
-class Tuned(nn.Module):
+class FineTuned(nn.Module):
     """A network and a linear classifier on its features.
 
     Attributes:
-        network: the part that is not the classifier.
+        network: the network without the classifier.
+        head: the classifier.
     """
 
     def __init__(self, network: nn.Module, images: Images, classes: int) -> None:

@@ -1,1 +1,1 @@
-"""Measure mixed scenes: against the true picture, by a judge of objects, and by their features."""
+"""Mixing of scenes: renderings of mixed codes, their ground truth and metrics, and transfer."""

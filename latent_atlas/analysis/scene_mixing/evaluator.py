@@ -1,193 +1,202 @@
-"""All measures of mixed scenes: the same mixes for every run, rendered, judged and compared."""
+"""Evaluation of mixed scenes: every run renders the same mixes, which are compared with the truth.
+
+Two kinds of mixes are measured: with neighbours as donors, as in training, and with random donors.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 import torch
 
-from latent_atlas.analysis.scene_mixing.ground_truth import Truth, is_drawn, transfer, truth_of
-from latent_atlas.analysis.scene_mixing.mixes import (
-    Mixes,
-    of_neighbours,
-    of_strangers,
-    paste,
-    render,
+from latent_atlas.analysis.scene_mixing import ground_truth
+from latent_atlas.analysis.scene_mixing import mixes as mixing
+from latent_atlas.analysis.scene_mixing.ground_truth import (
+    GroundTruth,
+    draw_ground_truth,
+    is_drawn,
+    transfer_rates,
 )
-from latent_atlas.analysis.scene_mixing.object_classifier import Judge, features_of, train
-from latent_atlas.analysis.scene_mixing.object_probe import named_from_codes
-from latent_atlas.analysis.scene_mixing.plots import draw_sheet
+from latent_atlas.analysis.scene_mixing.mixes import Mixes, neighbour_mixes, random_donor_mixes
+from latent_atlas.analysis.scene_mixing.object_classifier import (
+    ObjectClassifier,
+    backbone_features,
+    train_object_classifier,
+)
+from latent_atlas.analysis.scene_mixing.object_probe import object_probe_accuracy
+from latent_atlas.analysis.scene_mixing.plots import plot_mixes
 from latent_atlas.config.schema import Mixing
-from latent_atlas.data.neighbour_table import Neighbours
+from latent_atlas.data.neighbour_table import NeighbourTable
 from latent_atlas.data.store import Images, Store
-from latent_atlas.metrics import generative
+from latent_atlas.metrics import generative, reconstruction
 from latent_atlas.metrics.reconstruction import psnr_and_ssim
 from latent_atlas.models import backbones
 from latent_atlas.training.checkpoint import TrainedRun
-from latent_atlas.util.console import UserError
+from latent_atlas.util.console import FieldError
 
-KINDS = {"near": "donors are neighbours", "any": "donors are any images"}
+KINDS = {"near": "donors are neighbours", "random": "donors are random images"}
+"""Kinds of mixes, and their description in titles."""
 
+METRICS = {
+    f"{kind}_{name}": metric
+    for kind in KINDS
+    for name, metric in {
+        "psnr": reconstruction.METRICS["psnr"],
+        "ssim": reconstruction.METRICS["ssim"],
+        **ground_truth.METRICS,
+        **generative.METRICS,
+    }.items()
+}
+"""The metrics of pictures, by kind of mix."""
 
-@dataclass(frozen=True)
-class Asked:
-    """Which mixes are measured, and with what.
+OBJECT_PROBE = "object_probe_accuracy"
 
-    Attributes:
-        settings: from params.yaml or a study.
-        scale: which number of a pair counts.
-        seed: of the mixes, of the judge's scenes, and of the images that renderings are compared
-            with.
-    """
+MIN_FID_IMAGES = 2048
+"""Smallest number of images for FID, so that the covariance of its 2,048 features has full rank."""
 
-    settings: Mixing
-    scale: Literal["sample", "full"]
-    seed: int
-
-    @property
-    def mixes(self) -> int:
-        """How many images are mixed."""
-        return int(getattr(self.settings.mixes, self.scale))
-
-    @property
-    def judged(self) -> int:
-        """Scenes that the judge learns from."""
-        return int(getattr(self.settings.judged, self.scale))
-
-    def dump(self) -> dict[str, Any]:
-        """As `read` takes it."""
-        settings = self.settings.model_dump(mode="json")
-        return {"settings": settings, "scale": self.scale, "seed": self.seed}
-
-    @staticmethod
-    def read(values: dict[str, Any]) -> Asked:
-        """What `dump` gave."""
-        return Asked(Mixing.model_validate(values["settings"]), values["scale"], values["seed"])
+_CLASSIFIER_SEED = 10_000
+"""Added to the seed, so that no data set is drawn with the seed of the classifier's scenes."""
 
 
-def distances_of(backbone: str) -> tuple[str, str]:
-    """What the Fréchet and the kernel distance of its features are called."""
+def distance_names(backbone: str) -> tuple[str, str]:
+    """The metric names of the Fréchet and the kernel distance of a backbone's features."""
     name = backbone.partition("@")[0]
     return ("fid", "kid") if name == backbones.INCEPTION else (f"frechet_{name}", f"kid_{name}")
 
 
-class Bench:
-    """What pictures of mixes are measured with, made once for all of them.
+class MixingEvaluator:
+    """Mixes of validation images, their ground truth, and the metrics of pictures of them.
 
     Args:
-        store: the scenes; its validation images are mixed.
-        asked: what is measured.
-        neighbours: of the scenes.
+        store: the scenes.
+        settings: number and kind of the mixes, backbone and object classifier.
+        seed: of the mixes, of the classifier's scenes, and of the real images for comparison.
+        neighbours: of the tiles of the scenes.
 
     Attributes:
-        mixes: of each of `KINDS`.
-        truth: what the mixes should be; None unless the scenes are drawn and the tiles quadrants.
-        judge: of objects; likewise.
+        mixes: by kind, see `KINDS`.
+        truth: by kind; None unless the scenes are drawn and the tiles are quadrants.
+        classifier: of objects; None where there is no ground truth.
 
     Raises:
-        UserError: if there are too few images, or the backbone cannot be had.
+        FieldError: if there are too few mixes or images, or the backbone cannot be loaded.
     """
 
-    def __init__(self, store: Store, asked: Asked, neighbours: Neighbours) -> None:
-        self._store, self._asked, spec = store, asked, asked.settings
-        # As many real images as renderings: the Fréchet distance depends on how many there are.
-        count = min(asked.mixes, len(store.rows("valid")))
-        shuffled = np.random.default_rng(asked.seed).permutation(store.rows("train"))
+    def __init__(
+        self, store: Store, settings: Mixing, seed: int, neighbours: NeighbourTable
+    ) -> None:
+        self._store, self._settings, self._seed = store, settings, seed
+        # The Fréchet distance depends on the number of images: take as many real as mixed ones.
+        count = min(settings.mixes, len(store.rows("valid")))
+        shuffled = np.random.default_rng(seed).permutation(store.rows("train"))
         real = store.images[np.sort(shuffled[:count])]
         try:
-            self._backbone = backbones.load(spec.backbone, asked.seed)
-            self._real = features_of(self._backbone, real, spec.size)
+            self._backbone = backbones.load(settings.backbone, seed)
+            self._real = backbone_features(self._backbone, real, settings.size)
         except backbones.BackboneError as error:
-            raise UserError(f"scenes.backbone: {error}") from None
+            raise FieldError("backbone", str(error)) from None
         if min(count, len(real)) <= generative.NEIGHBOURS:
-            raise UserError(
-                f"scenes: found {asked.mixes} mixes of {len(store.rows('valid'))} validation and "
-                f"{len(store.rows('train'))} training images of {store.name}, expected more than "
-                f"{generative.NEIGHBOURS} of each; raise scenes.mixes, change "
-                f"data.{store.name}.valid_share, or add images"
+            raise FieldError(
+                "mixes",
+                f"found {settings.mixes}, with {len(store.rows('valid'))} validation and "
+                f"{len(store.rows('train'))} training images of {store.name}; expected more than "
+                f"{generative.NEIGHBOURS} of each. Raise it, take a larger share of the images for "
+                "validation, or add images",
             )
-        self.judge: Judge | None = None
-        self.truth: dict[str, Truth | None] = dict.fromkeys(KINDS)
-        self.mixes = {kind: self._mix(kind, neighbours) for kind in KINDS}
+        if distance_names(settings.backbone)[0] == "fid" and min(count, len(real)) < MIN_FID_IMAGES:
+            raise FieldError(
+                "mixes",
+                f"found {min(count, len(real))} mixed and real images, expected at least "
+                f"{MIN_FID_IMAGES} for FID; raise it, add images, or choose another backbone",
+            )
+        self.mixes = {kind: self._draw_mixes(kind, neighbours) for kind in KINDS}
+        self.truth: dict[str, GroundTruth | None] = dict.fromkeys(KINDS)
+        self.classifier: ObjectClassifier | None = None
         if is_drawn(store) and neighbours.tiles == 2:
-            # Mixing of a seed that no data set here is drawn with.
-            side, seed = store.shape[:2], asked.seed + 10_000
-            self.judge = train(self._backbone, spec.size, asked.judged, side, seed)
-            self.truth |= {kind: truth_of(store, mixes) for kind, mixes in self.mixes.items()}
+            self.classifier = train_object_classifier(
+                self._backbone,
+                settings.size,
+                settings.classifier_images,
+                store.shape[:2],
+                seed + _CLASSIFIER_SEED,
+            )
+            self.truth |= {
+                kind: draw_ground_truth(store, mixes) for kind, mixes in self.mixes.items()
+            }
 
-    def _mix(self, kind: str, neighbours: Neighbours) -> Mixes:
-        random = np.random.default_rng([self._asked.seed, list(KINDS).index(kind)])
-        rows = random.permutation(self._store.rows("valid"))[: self._asked.mixes]
-        spec = self._asked.settings
-        if kind == "any":
-            return of_strangers(rows, random, neighbours.tiles, spec.segments)
+    def _draw_mixes(self, kind: str, neighbours: NeighbourTable) -> Mixes:
+        random = np.random.default_rng([self._seed, list(KINDS).index(kind)])
+        rows = random.permutation(self._store.rows("valid"))[: self._settings.mixes]
+        segments = self._settings.segments
+        if kind == "random":
+            return random_donor_mixes(rows, random, neighbours.tiles, segments)
         neighbours.check(self._store)
-        return of_neighbours(rows, neighbours, spec.tau, random, spec.segments)
+        return neighbour_mixes(rows, neighbours, self._settings.tau, random, segments)
 
     def paste(self, kind: str) -> Images:
-        """The mixes with their quadrants merely laid on."""
-        return paste(self._store.images, self.mixes[kind])
+        """The mixes of a kind as pasted pixels, without a model."""
+        return mixing.paste(self._store.images, self.mixes[kind])
 
     def render(self, kind: str, run: TrainedRun) -> Images:
-        """The mixes as a run of `latent_atlas.analysis.scene_mixing.mixes.open_mixable` renders them."""
-        return render(run, self._store.images, self.mixes[kind])
+        """The mixes of a kind as rendered by a run of `mixes.open_mixable`."""
+        return mixing.render(run, self._store.images, self.mixes[kind])
 
-    def measure(self, kind: str, pictures: Images) -> dict[str, float]:
-        """Every number of N uint8 pictures of the N mixes of a kind.
+    def measure_pictures(self, kind: str, pictures: Images) -> dict[str, float]:
+        """Measure N uint8 pictures of the N mixes of a kind.
 
         Returns:
-            ``psnr`` (dB) and ``ssim`` against the true mix, ``transferred`` and ``kept`` (see
-            `latent_atlas.analysis.scene_mixing.ground_truth.transfer`), where the truth is known. ``frechet_<backbone>``,
-            ``kid_<backbone>``, ``precision``, ``recall``, ``density`` and ``coverage`` against
-            real images; by the network ``inception`` ``fid`` and ``kid``, as they are defined, and
-            ``inception_score``. Each with the kind before it, e.g. ``near_psnr``.
+            Metrics with the kind as prefix, e.g. ``near_psnr``. Where the truth is known: ``psnr``
+            (dB) and ``ssim`` against the true image, ``transferred`` and ``kept``, see
+            `ground_truth.transfer_rates`. Against real images: ``frechet_<backbone>``,
+            ``kid_<backbone>``, ``precision``, ``recall``, ``density`` and ``coverage``. With the
+            backbone ``inception``, which defines them: ``fid``, ``kid`` and ``inception_score``.
         """
-        values: dict[str, float] = {}
+        metrics: dict[str, float] = {}
         truth = self.truth[kind]
-        if truth is not None and self.judge is not None:
-            psnr, ssim = psnr_and_ssim(truth.pictures, pictures).mean(0)
-            values |= {"psnr": float(psnr), "ssim": float(ssim)}
-            values |= transfer(truth, self.mixes[kind], self.judge.see(pictures))
-        spec = self._asked.settings
-        fake = features_of(self._backbone, pictures, spec.size)
-        frechet, kid = distances_of(spec.backbone)
-        values |= {
-            frechet: generative.frechet(self._real, fake),
-            kid: generative.kid(self._real, fake, self._asked.seed),
-            **generative.shares(self._real, fake),
+        if truth is not None and self.classifier is not None:
+            psnr, ssim = psnr_and_ssim(truth.images, pictures).mean(0)
+            metrics |= {"psnr": float(psnr), "ssim": float(ssim)}
+            predicted = self.classifier.classify(pictures)
+            metrics |= transfer_rates(truth, self.mixes[kind], predicted)
+        mixed = backbone_features(self._backbone, pictures, self._settings.size)
+        frechet, kid = distance_names(self._settings.backbone)
+        metrics |= {
+            frechet: generative.frechet_distance(self._real, mixed),
+            kid: generative.kid(self._real, mixed, self._seed),
+            **generative.precision_recall_density_coverage(self._real, mixed),
         }
-        if isinstance(self._backbone, backbones.InceptionBackbone):
-            logits = self._backbone.logits(torch.from_numpy(fake)).numpy()
-            values["inception_score"] = generative.inception_score(logits)[0]
-        return {f"{kind}_{key}": value for key, value in values.items()}
+        logits = self._backbone.logits(torch.from_numpy(mixed))
+        if logits is not None:
+            metrics["inception_score"] = generative.inception_score(logits.numpy())[0]
+        return {f"{kind}_{name}": value for name, value in metrics.items()}
 
-    def of_run(self, run: TrainedRun) -> dict[str, float]:
-        """`measure` of both kinds, and ``named_from_codes`` where the scenes are drawn."""
-        values: dict[str, float] = {}
+    def measure_run(self, run: TrainedRun) -> dict[str, float]:
+        """Measure the renderings of both kinds of mixes, and probe the codes."""
+        metrics: dict[str, float] = {}
         for kind in KINDS:
-            values |= self.measure(kind, self.render(kind, run))
-        return values | self.codes_of(run)
+            metrics |= self.measure_pictures(kind, self.render(kind, run))
+        return metrics | self.probe_codes(run)
 
-    def codes_of(self, run: TrainedRun) -> dict[str, float]:
-        """``named_from_codes``, see there; nothing unless the scenes are drawn."""
-        if self.judge is None:
+    def probe_codes(self, run: TrainedRun) -> dict[str, float]:
+        """``object_probe_accuracy`` of a run; empty where there is no ground truth."""
+        if self.classifier is None:
             return {}
-        found = named_from_codes(run, self._store, self._asked.judged, self._asked.mixes)
-        return {"named_from_codes": found}
+        train_images, test_images = self._settings.classifier_images, self._settings.mixes
+        accuracy = object_probe_accuracy(run, self._store, train_images, test_images)
+        return {OBJECT_PROBE: accuracy}
 
-    def draw(self, kind: str, pictures: Mapping[str, Images], title: str, path: Path) -> None:
-        """A sheet of the first mixes of a kind: label → pictures of them, and before them what was
-        given, what is merely pasted, and behind them the truth where it is known.
+    def plot_kind(self, kind: str, pictures: Mapping[str, Images], title: str, path: Path) -> None:
+        """Write a sheet of the first mixes of a kind.
+
+        The columns are the references, donors and masks, the pasted mixes, `pictures` (label →
+        pictures), and the true images where they are known.
         """
-        truth = self.truth[kind]
         columns = {"pasted": self.paste(kind), **pictures}
-        if truth is not None:
-            columns["true"] = truth.pictures
-        rows = self._asked.settings.examples
+        if (truth := self.truth[kind]) is not None:
+            columns["true"] = truth.images
         source = f"data {self._store.name} ({self._store.card['source']})"
-        head = f"Mixed scenes, validation images; {KINDS[kind]} · {title} · {source}"
-        draw_sheet(self._store.images, self.mixes[kind], columns, rows, head, path)
+        heading = f"Mixed scenes, validation images; {KINDS[kind]} · {title} · {source}"
+        images, rows = self._store.images, self._settings.examples
+        plot_mixes(images, self.mixes[kind], columns, rows, heading, path)

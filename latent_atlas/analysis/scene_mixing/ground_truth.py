@@ -1,4 +1,4 @@
-"""What a mix of drawn scenes should be: its true picture, and the objects that it should show."""
+"""Ground truth of mixes of drawn scenes: the true image, and the objects in it."""
 
 from __future__ import annotations
 
@@ -11,71 +11,74 @@ import pandas as pd
 from latent_atlas.analysis.scene_mixing.mixes import Mixes
 from latent_atlas.data.store import Images, Store
 from latent_atlas.data.synthetic.scenes import EMPTY, QUADRANTS, mix, scenes
+from latent_atlas.metrics.tolerance import Metric
+
+METRICS = {"transferred": Metric("higher", 0.1), "kept": Metric("higher", 0.1)}
 
 Classes = npt.NDArray[np.str_]
 
 
 @dataclass(frozen=True)
-class Truth:
-    """Of N mixes.
+class GroundTruth:
+    """The true images and objects of N mixes.
 
     Attributes:
-        pictures: uint8 N×H×W×3: the objects of the donors on the land of the reference.
+        images: uint8 N×H×W×3, the objects of the donors in the landscape of the reference.
         before, after: N×4 classes in the reference and in the mixed scene, ``none`` for no object.
     """
 
-    pictures: Images
+    images: Images
     before: Classes
     after: Classes
 
 
 def is_drawn(store: Store) -> bool:
-    """Whether the true picture of a mix can be drawn."""
+    """Whether the store holds drawn scenes, so that the true image of a mix can be drawn."""
     return store.card["source"] == f"drawn:{scenes.name}"
 
 
-def truth_of(store: Store, mixes: Mixes) -> Truth:
-    """Draw the mixes of a store of scenes."""
-    names = [*scenes.values, *scenes.ranges]
-    factors = store.index[names]
+def draw_ground_truth(store: Store, mixes: Mixes) -> GroundTruth:
+    """Draw the true images of mixes of quadrants of drawn scenes."""
+    factors = store.index[[*scenes.values, *scenes.ranges]]
     reference = factors.iloc[mixes.references].reset_index(drop=True)
     donors = [
-        # A quadrant that is kept is given by the reference itself.
+        # The reference itself is the donor of a quadrant that is kept.
         factors.iloc[np.where(replaced, rows, mixes.references)].reset_index(drop=True)
         for rows, replaced in zip(mixes.donors.T, mixes.replaced.T, strict=True)
     ]
     mixed = mix(reference, donors)
     height, width, _ = store.shape
-    return Truth(scenes.render(mixed, height, width), classes_of(reference), classes_of(mixed))
+    images = scenes.render(mixed, height, width)
+    return GroundTruth(images, quadrant_classes(reference), quadrant_classes(mixed))
 
 
-def classes_of(factors: pd.DataFrame) -> Classes:
-    """N×4 classes of the quadrants of N scenes."""
+def quadrant_classes(factors: pd.DataFrame) -> Classes:
+    """N×4 classes of the objects in the quadrants of N drawn scenes."""
     columns = [factors[f"{quadrant}_class"].to_numpy() for quadrant in QUADRANTS]
     return np.stack(columns, axis=1).astype(np.str_)
 
 
-def transfer(truth: Truth, mixes: Mixes, seen: Classes) -> dict[str, float]:
-    """How often the intended objects are seen in N pictures of the mixes.
+def transfer_rates(truth: GroundTruth, mixes: Mixes, predicted: Classes) -> dict[str, float]:
+    """Measure how often a classifier recognises the intended objects in images of N mixes.
 
     Args:
         truth: of `mixes`.
-        mixes: N.
-        seen: N×4 classes that a judge sees in the pictures.
+        mixes: N mixes.
+        predicted: N×4 classes that an object classifier predicts for the images.
 
     Returns:
-        ``transferred``: share of the replaced quadrants that should show an object of another
-        class than before and do; ``kept``: share of the kept quadrants with an object that still
-        show it. NaN where no quadrant is in question.
+        ``transferred``: the share of recognised objects among replaced quadrants whose true object
+        differs in class from the one before. ``kept``: the share of recognised objects among kept
+        quadrants with an object. NaN where there is no such quadrant.
     """
-    right = seen == truth.after
-    shows = truth.after != EMPTY
-    moved = mixes.replaced & shows & (truth.after != truth.before)
+    correct = predicted == truth.after
+    has_object = truth.after != EMPTY
+    changed = mixes.replaced & has_object & (truth.after != truth.before)
     return {
-        "transferred": _share(right, moved),
-        "kept": _share(right, ~mixes.replaced & shows),
+        "transferred": _share(correct, changed),
+        "kept": _share(correct, ~mixes.replaced & has_object),
     }
 
 
-def _share(right: npt.NDArray[np.bool_], among: npt.NDArray[np.bool_]) -> float:
-    return float(right[among].mean()) if among.any() else float("nan")
+def _share(correct: npt.NDArray[np.bool_], selected: npt.NDArray[np.bool_]) -> float:
+    return float(correct[selected].mean()) if selected.any() else float("nan")

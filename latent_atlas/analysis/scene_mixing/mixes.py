@@ -1,4 +1,4 @@
-"""Mixed scenes of trained runs: which images give which quadrants, rendered or merely pasted."""
+"""Mixed scenes: the choice of donors and tiles, pasted pixels, and renderings of trained runs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy.typing as npt
 import torch
 
 from latent_atlas.config.code_grid import check_tiles
-from latent_atlas.data.neighbour_table import Neighbours
+from latent_atlas.data.neighbour_table import NeighbourTable
 from latent_atlas.data.pixels import to_images
 from latent_atlas.data.store import Images
-from latent_atlas.data.tiles import cut, join
-from latent_atlas.models import segments
+from latent_atlas.data.tiles import cut_tiles, join_tiles
+from latent_atlas.models import foreground
 from latent_atlas.models.mixing import DenseAE, cells, choose, gather, mix
 from latent_atlas.training.checkpoint import TrainedRun, open_run
 from latent_atlas.util.console import UserError
@@ -33,9 +33,9 @@ class Mixes:
 
     Attributes:
         references: N rows.
-        donors: N×K rows, one for each of K = 4 quadrants or of more tiles.
-        replaced: N×K, whether the quadrant comes from its donor.
-        segments: of the replaced quadrants only the figures are exchanged.
+        donors: N×K rows, one donor for each of K tiles, K = 4 for quadrants.
+        replaced: N×K, whether the tile comes from its donor.
+        segments: exchange only the foreground of the replaced tiles.
     """
 
     references: Rows
@@ -49,54 +49,67 @@ class Mixes:
         return math.isqrt(self.replaced.shape[1])
 
 
-def of_neighbours(
+def neighbour_mixes(
     rows: Rows,
-    neighbours: Neighbours,
+    neighbours: NeighbourTable,
     tau: float,
     random: np.random.Generator,
     segments: bool = False,
 ) -> Mixes:
-    """Mixes as the mixing model is trained on: neighbours as donors, and its rule with τ."""
+    """Draw mixes as in the training of the mixing model: neighbours as donors, threshold τ."""
     donors, quantiles = neighbours.draw(rows, random)
     replaced = choose(torch.from_numpy(quantiles), tau).numpy()
     return Mixes(rows, donors, replaced, segments)
 
 
-def of_strangers(
+def random_donor_mixes(
     rows: Rows, random: np.random.Generator, tiles: int = 2, segments: bool = False
 ) -> Mixes:
-    """Mixes of any images among `rows`: donors at random, one to all but one tiles at random."""
+    """Draw mixes with random donors among `rows`; at least one tile changes and one is kept."""
     number = tiles**2
-    ahead = random.integers(1, len(rows), size=(len(rows), number))
-    donors = rows[(np.arange(len(rows))[:, None] + ahead) % len(rows)]
+    offsets = random.integers(1, len(rows), size=(len(rows), number))
+    donors = rows[(np.arange(len(rows))[:, None] + offsets) % len(rows)]
     bits = random.integers(1, 2**number - 1, size=len(rows))
     replaced = (bits[:, None] >> np.arange(number)) & 1 == 1
     return Mixes(rows, donors, replaced, segments)
 
 
 def open_mixable(path: Path, batch_size: int = 200) -> TrainedRun:
-    """Open a run whose codes can be mixed; raises UserError if `path` is none."""
+    """Open a trained run whose codes have tiles.
+
+    Raises:
+        UserError: if `path` holds no such run.
+    """
     trained = open_run(path, batch_size)
-    if not isinstance(trained.model, DenseAE):
-        raise UserError(
-            f"{path}: model {trained.run.model!r} has no quadrants in its codes; "
-            "choose a run of the family 'scenes'"
-        )
+    grid_of(trained)
     return trained
 
 
+def grid_of(trained: TrainedRun) -> tuple[int, int]:
+    """The rows and columns of cells in the codes of a run."""
+    if not isinstance(trained.model, DenseAE):
+        raise UserError(
+            f"run {trained.run.name}: the codes of model {trained.run.model!r} have no quadrants; "
+            "choose a run of the family 'scenes'"
+        )
+    return trained.model.grid
+
+
 def render(trained: TrainedRun, images: Images, mixes: Mixes) -> Images:
-    """The decoded mixed codes of N mixes: uint8 N×H×W×C.
+    """Decode the mixed codes of N mixes.
 
     Args:
-        trained: of `open_mixable`.
-        images: of the store that `mixes` names rows of.
-        mixes: what to render.
+        trained: a run of `open_mixable`.
+        images: all images of the store whose rows `mixes` names.
+        mixes: N mixes.
+
+    Returns:
+        uint8 N×H×W×C.
 
     Raises:
-        UserError: if its codes have no cells for so many tiles.
+        UserError: if the codes cannot be divided into the tiles of the mixes.
     """
-    grid, tiles = _grid_of(trained), mixes.tiles
+    grid, tiles = grid_of(trained), mixes.tiles
     try:
         check_tiles(grid, tiles)
     except ValueError as error:
@@ -105,50 +118,47 @@ def render(trained: TrainedRun, images: Images, mixes: Mixes) -> Images:
     codes = torch.from_numpy(trained.encode(images[used])[place.reshape(len(mixes.donors), -1)])
     where = torch.from_numpy(mixes.replaced)[:, cells(grid, tiles)]
     if mixes.segments:
-        where &= segments.in_cells(_figures(images, mixes), grid, tiles)
+        where &= foreground.mask_to_cells(_foreground(images, mixes), grid, tiles)
     mixed = mix(codes[:, 0], gather(codes[:, 1:], grid), where)
     return trained.decode(mixed.numpy())
 
 
-def _grid_of(trained: TrainedRun) -> tuple[int, int]:
-    assert isinstance(trained.model, DenseAE)  # noqa: S101 - `open_mixable` saw to it
-    return trained.model.grid
-
-
 def paste(images: Images, mixes: Mixes) -> Images:
-    """The same mixes of pixels: what is replaced, cut out and laid on, uint8 N×H×W×C."""
-    return np.where(masks(images, mixes)[..., None], _given(images, mixes), _kept(images, mixes))
+    """Mix pixels instead of codes: paste the donors' pixels into the references, N×H×W×C."""
+    replaced = replaced_pixels(images, mixes)[..., None]
+    return np.where(replaced, _donor_images(images, mixes), images[mixes.references])
 
 
-def masks(images: Images, mixes: Mixes) -> Mask:
-    """N×H×W: the pixels that come from donors."""
+def replaced_pixels(images: Images, mixes: Mixes) -> Mask:
+    """N×H×W booleans: the pixels that come from donors."""
     height, width = images.shape[1:3]
-    tiles = mixes.tiles
-    shape = (*mixes.replaced.shape, height // tiles, width // tiles, 1)
-    whole: Mask = join(np.broadcast_to(mixes.replaced[:, :, None, None, None], shape))[..., 0] > 0
-    return whole & _figures(images, mixes).numpy() if mixes.segments else whole
+    shape = (*mixes.replaced.shape, height // mixes.tiles, width // mixes.tiles, 1)
+    tiles = np.broadcast_to(mixes.replaced.astype(np.uint8)[:, :, None, None, None], shape)
+    replaced: Mask = join_tiles(tiles)[..., 0] > 0
+    return replaced & _foreground(images, mixes).numpy() if mixes.segments else replaced
 
 
-def _kept(images: Images, mixes: Mixes) -> Images:
-    return images[mixes.references]
-
-
-def _given(images: Images, mixes: Mixes) -> Images:
-    """N pictures of the donors alone: tile k is that of the k-th donor."""
-    parts = [cut(images[rows], mixes.tiles)[:, tile] for tile, rows in enumerate(mixes.donors.T)]
-    return join(np.stack(parts, axis=1))
-
-
-def _figures(images: Images, mixes: Mixes) -> torch.Tensor:
-    """N×H×W: the figures of references and donors."""
-    kept, given = (to_images(torch.from_numpy(f(images, mixes))) for f in (_kept, _given))
+def _donor_images(images: Images, mixes: Mixes) -> Images:
+    """N images composed of the donors: tile k is that of the k-th donor."""
     parts = [
-        segments.exchanged(kept[start : start + _BATCH], given[start : start + _BATCH], mixes.tiles)
-        for start in range(0, len(kept), _BATCH)
+        cut_tiles(images[rows], mixes.tiles)[:, tile] for tile, rows in enumerate(mixes.donors.T)
     ]
-    return torch.cat(parts)
+    return join_tiles(np.stack(parts, axis=1))
 
 
-def picture_of(where: Mask) -> Images:
-    """N×H×W masks as pictures: what is replaced light, the rest dark, uint8 N×H×W×1."""
-    return np.where(where, _LIGHT, _DARK).astype(np.uint8)[..., None]
+def _foreground(images: Images, mixes: Mixes) -> torch.Tensor:
+    """N×H×W booleans: the foreground of the references and of the donors."""
+    references = to_images(torch.from_numpy(images[mixes.references]))
+    donors = to_images(torch.from_numpy(_donor_images(images, mixes)))
+    batches = [slice(start, start + _BATCH) for start in range(0, len(references), _BATCH)]
+    return torch.cat(
+        [
+            foreground.exchange_mask(references[batch], donors[batch], mixes.tiles)
+            for batch in batches
+        ]
+    )
+
+
+def mask_images(masks: Mask) -> Images:
+    """N×H×W masks as images: light where pixels are replaced, dark elsewhere, uint8 N×H×W×1."""
+    return np.where(masks, _LIGHT, _DARK).astype(np.uint8)[..., None]

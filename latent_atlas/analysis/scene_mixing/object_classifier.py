@@ -1,7 +1,7 @@
-"""A judge of single quadrants: which object, if any, is in the picture?
+"""Classifier of the object in a quadrant of a drawn scene.
 
-Features of a pretrained network and a multinomial logistic regression, trained on scenes drawn for
-it alone. It sees sharp, whole pictures only, so what it recognises in a rendering is plain to see.
+A multinomial logistic regression on the features of a pretrained network, trained on sharp drawings
+only. An object that it recognises in a rendering is therefore clearly visible.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from latent_atlas.analysis.scene_mixing.ground_truth import Classes, classes_of
+from latent_atlas.analysis.scene_mixing.ground_truth import Classes, quadrant_classes
 from latent_atlas.data.pixels import to_images
 from latent_atlas.data.store import Images
 from latent_atlas.data.synthetic.scenes import scenes
-from latent_atlas.data.tiles import COUNT, cut
+from latent_atlas.data.tiles import QUADRANTS, cut_tiles
+from latent_atlas.metrics.tolerance import Metric
 from latent_atlas.models.backbones import Backbone
+
+METRICS = {"accuracy": Metric("higher", 0.02)}
 
 HELD_OUT = 0.2
 
@@ -28,48 +31,58 @@ _BATCH = 200
 
 
 @dataclass(frozen=True)
-class Judge:
-    """A trained judge.
+class ObjectClassifier:
+    """A trained classifier of the objects in quadrants.
 
     Attributes:
-        accuracy: share of quadrants of scenes held out from its training that it names right.
+        pipeline: from features to classes.
+        backbone: the network of the features.
+        size: side to which quadrants are resized for the network.
+        accuracy: share of correct predictions for quadrants of held-out scenes.
     """
 
-    classifier: Pipeline
+    pipeline: Pipeline
     backbone: Backbone
     size: int
     accuracy: float
 
-    def see(self, images: Images) -> Classes:
-        """N×4 classes of the quadrants of N×H×W×3 images."""
-        features = features_of(self.backbone, _quadrants(images), self.size)
-        seen: Classes = self.classifier.predict(features).reshape(-1, COUNT)
-        return seen
+    def classify(self, images: Images) -> Classes:
+        """Predict N×4 classes for the quadrants of N×H×W×3 images."""
+        features = backbone_features(self.backbone, _quadrants(images), self.size)
+        classes: Classes = self.pipeline.predict(features).reshape(-1, QUADRANTS)
+        return classes
 
 
-def train(backbone: Backbone, size: int, count: int, side: tuple[int, int], seed: int) -> Judge:
-    """Train a judge on the quadrants of `count` scenes.
+def new_object_pipeline() -> Pipeline:
+    """An untrained multinomial logistic regression on standardised features."""
+    return make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
+
+
+def train_object_classifier(
+    backbone: Backbone, size: int, count: int, shape: tuple[int, int], seed: int
+) -> ObjectClassifier:
+    """Train a classifier on the quadrants of newly drawn scenes.
 
     Args:
-        backbone: whose features it looks at.
-        size: side to which quadrants are stretched for the backbone.
-        count: scenes to draw, of height and width `side`.
-        side: of the pictures that are to be judged.
+        backbone: the network of the features.
+        size: side to which quadrants are resized for the network.
+        count: number of scenes, of which a fifth is held out.
+        shape: height and width of the scenes, as of the images to classify.
         seed: of the scenes.
     """
     factors = scenes.factors(count, seed)
-    features = features_of(backbone, _quadrants(scenes.render(factors, *side)), size)
-    labels = classes_of(factors).ravel()
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
-    split = COUNT * round(count * (1 - HELD_OUT))
-    classifier.fit(features[:split], labels[:split])
-    accuracy = float(classifier.score(features[split:], labels[split:]))
-    return Judge(classifier, backbone, size, accuracy)
+    features = backbone_features(backbone, _quadrants(scenes.render(factors, *shape)), size)
+    labels = quadrant_classes(factors).ravel()
+    pipeline = new_object_pipeline()
+    split = QUADRANTS * round(count * (1 - HELD_OUT))
+    pipeline.fit(features[:split], labels[:split])
+    accuracy = float(pipeline.score(features[split:], labels[split:]))
+    return ObjectClassifier(pipeline, backbone, size, accuracy)
 
 
 @torch.no_grad()
-def features_of(backbone: Backbone, images: Images, size: int) -> npt.NDArray[np.float32]:
-    """float32 N×D features of N×H×W×C images."""
+def backbone_features(backbone: Backbone, images: Images, size: int) -> npt.NDArray[np.float32]:
+    """float32 N×D features of N×H×W×C images, resized to `size`."""
     parts = [
         backbone.features(to_images(torch.from_numpy(images[start : start + _BATCH])), size).numpy()
         for start in range(0, len(images), _BATCH)
@@ -78,5 +91,6 @@ def features_of(backbone: Backbone, images: Images, size: int) -> npt.NDArray[np
 
 
 def _quadrants(images: Images) -> Images:
-    pieces = cut(images)
+    """N×H×W×C images to 4·N×H/2×W/2×C quadrants, image by image."""
+    pieces = cut_tiles(images)
     return pieces.reshape(-1, *pieces.shape[2:])

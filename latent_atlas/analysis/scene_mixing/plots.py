@@ -1,4 +1,4 @@
-"""Sheets of mixed scenes, to be looked at."""
+"""Contact sheets of mixed scenes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from latent_atlas.analysis.scene_mixing.mixes import Mixes, masks, picture_of
+from latent_atlas.analysis.scene_mixing.mixes import Mixes, mask_images, replaced_pixels
 from latent_atlas.data.store import Images
 from latent_atlas.plots.grid import enlargement, save_grid
 
 
-def draw_sheet(
+def plot_mixes(
     images: Images,
     mixes: Mixes,
     pictures: Mapping[str, Images],
@@ -21,38 +21,34 @@ def draw_sheet(
     title: str,
     path: Path,
 ) -> None:
-    """A row a mix: the reference, a donor a tile, the mask, and what became of them.
+    """Write a sheet with one row per mix: reference, donors, mask, and the pictures of the mix.
 
     Args:
-        images: of the store.
-        mixes: at least `rows` of them, the first are shown.
-        pictures: label → uint8 N×H×W×C of the mixes.
-        rows: how many.
-        title: says runs, data and parameters.
+        images: all images of the store.
+        mixes: mixes, of which the first are shown.
+        pictures: label → uint8 N×H×W×C pictures of the mixes.
+        rows: maximum number of mixes.
+        title: names runs, data and parameters.
         path: the PNG to write.
     """
-    first = dataclasses.replace(
+    shown = dataclasses.replace(
         mixes,
         references=mixes.references[:rows],
         donors=mixes.donors[:rows],
         replaced=mixes.replaced[:rows],
     )
-    donors = [images[donor] for donor in first.donors.T]
-    reference = images[mixes.references[:rows]]
+    donors = [images[donor] for donor in shown.donors.T]
+    reference = images[shown.references]
     _, height, width, channels = reference.shape
-    mask = picture_of(masks(images, first)).repeat(channels, 3)
+    mask = mask_images(replaced_pixels(images, shown)).repeat(channels, 3)
     letter = "q" if mixes.tiles == 2 else "t"
+    donor_labels = [f"{letter}{number}" for number in range(1, 1 + len(donors))]
     columns = [reference, *donors, mask, *(picture[:rows] for picture in pictures.values())]
     save_grid(
         path,
         np.stack(columns, axis=1).reshape(-1, height, width, channels),
         len(columns),
         title,
-        column_labels=[
-            "reference",
-            *(f"{letter}{number}" for number in range(1, 1 + len(donors))),
-            "mask",
-            *pictures,
-        ],
+        column_labels=["reference", *donor_labels, "mask", *pictures],
         enlarge=enlargement(height, width),
     )

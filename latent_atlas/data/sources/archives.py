@@ -1,4 +1,4 @@
-"""Archives as trees: members are read in place, and no path of theirs is ever written to."""
+"""Archives as trees: members are read in place, and nothing is written to their paths."""
 
 from __future__ import annotations
 
@@ -21,18 +21,30 @@ from latent_atlas.data.sources.items import (
     SliceContent,
     ZipContent,
 )
-from latent_atlas.data.sources.trees import Tree, is_text
+from latent_atlas.data.sources.trees import Tree, is_printable
 from latent_atlas.util.console import UserError
 from latent_atlas.util.files import is_hidden
 
-# Images hardly shrink when packed: what unpacks to more than so many times its size is a bomb.
 MAX_RATIO = 200
-RATIO_FROM_BYTES = 2**30  # smaller archives do no harm at any ratio
+"""Limit for unpacked to packed size: images hardly shrink, so a higher ratio means a bomb."""
+
+RATIO_FROM_BYTES = 2**30
+"""Unpacked size up to which any ratio is harmless."""
+
 _CHUNK = 2**20
+_PACKINGS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 
 
 def zip_tree(path: Path, where: str) -> Tree:
-    """The members of a zip archive, read in place."""
+    """The members of a zip archive.
+
+    Args:
+        path: the archive.
+        where: its name in messages.
+
+    Raises:
+        UserError: if it is damaged, incomplete or a decompression bomb.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
@@ -44,7 +56,7 @@ def zip_tree(path: Path, where: str) -> Tree:
     tree = Tree(where)
     for position, member in enumerate(members):
         mode = member.external_attr >> 16
-        # Folders; some packers write a backslash, and is_dir() fails where there is no name at all.
+        # Folders. Some packers write a backslash, and is_dir() fails for a member without a name.
         if member.filename.endswith(("/", "\\")):
             continue
         if mode and not stat.S_ISREG(mode) and stat.S_IFMT(mode):
@@ -57,7 +69,15 @@ def zip_tree(path: Path, where: str) -> Tree:
 
 
 def tar_tree(plain: Path, where: str) -> Tree:
-    """The members of an unpacked tar archive, read in place."""
+    """The members of an unpacked tar archive.
+
+    Args:
+        plain: the archive, as `unpack` returns it.
+        where: its name in messages.
+
+    Raises:
+        UserError: if it is damaged or incomplete.
+    """
     tree = Tree(where)
     try:
         with tarfile.open(plain, "r:") as archive:
@@ -80,10 +100,18 @@ def tar_tree(plain: Path, where: str) -> Tree:
 
 
 def unpack(path: Path, where: str, scratch: Path) -> Path:
-    """Undo gzip, bzip2 or xz into a file in `scratch`; a file that is not packed stays.
+    """Undo gzip, bzip2 or xz.
+
+    Args:
+        path: a file, packed or not.
+        where: its name in messages.
+        scratch: folder for the unpacked file.
+
+    Returns:
+        The unpacked file; `path` if it is not packed.
 
     Raises:
-        UserError: if the packed file is damaged, incomplete or a bomb.
+        UserError: if the packed file is damaged, incomplete or a decompression bomb.
     """
     opener = packing(path)
     if opener is None:
@@ -104,21 +132,20 @@ def unpack(path: Path, where: str, scratch: Path) -> Path:
 
 
 def packing(path: Path) -> Callable[[Path], BinaryIO] | None:
-    """What opens the packed file `path`, told by its first bytes; None if it is not packed."""
+    """The function that opens a packed file, chosen by its first bytes; None for other files."""
     with path.open("rb") as file:
         head = file.read(6)
-    openers = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
-    found = (opener for magic, opener in openers.items() if head.startswith(magic))
-    return cast("Callable[[Path], BinaryIO] | None", next(found, None))
+    openers = (opener for magic, opener in _PACKINGS.items() if head.startswith(magic))
+    return cast("Callable[[Path], BinaryIO] | None", next(openers, None))
 
 
 def _add(tree: Tree, name: str, content: Content | None, reason: str = "") -> None:
-    """Take a member, unless its name leaves the archive or it is not a plain file."""
+    """Add a member, or reject it if its name leaves the archive or it is not a plain file."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
     clean = "/".join(parts)
     if any(is_hidden(part) for part in parts if part not in (".", "..")):
         return
-    if not is_text(name):
+    if not is_printable(name):
         tree.rejected.append(Rejected(ascii(name)[1:-1], "file name is not printable"))
     elif not parts or ".." in parts or clean.startswith("/") or clean[1:2] == ":":
         tree.rejected.append(Rejected(name, "path leaves the archive"))
@@ -139,6 +166,6 @@ def _check_ratio(unpacked: int, path: Path, where: str) -> None:
     packed = path.stat().st_size
     if unpacked > max(RATIO_FROM_BYTES, MAX_RATIO * packed):
         raise UserError(
-            f"{where}: {packed} bytes that unpack to {unpacked} or more: a decompression bomb, "
-            "no archive of images"
+            f"{where}: {packed} bytes unpack to {unpacked} or more, which is a decompression bomb; "
+            "expected an archive of images"
         )

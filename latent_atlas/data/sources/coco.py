@@ -1,14 +1,14 @@
-"""COCO instances: photographs with boxes, and flipped and cropped rows made of them.
+"""COCO instances: photographs with boxes, and flipped and cropped variants of them.
 
-Chosen are photographs with at least ``min_boxes`` boxes and both sides of at least ``min_side``
-pixels. Crowd regions (``iscrowd`` 1) are no boxes: one stands for any number of objects. The label
-is the category of the largest box. Columns of the index:
+A photograph is taken if it has at least ``min_boxes`` boxes, and both its sides have at least
+``min_side`` pixels. Regions with ``iscrowd`` 1 do not count as boxes, because one can hold any
+number of objects. The label is the category of the largest box. Columns of the index:
 
 - ``variant``: ``original``, ``flip``, or ``crop1``, ``crop2``, …;
-- ``parent``: the id of the original row, for the others;
-- ``categories`` and ``boxes``: two JSON lists of equal length, the categories of the boxes that
-  remain visible in the row's picture, and [x, y, width, height] of each as shares of its width and
-  height.
+- ``parent``: the id of the original row, for the other variants;
+- ``categories`` and ``boxes``: two JSON lists of equal length. They hold the categories of the
+  boxes that are visible in the row's image, and [x, y, width, height] of each as shares of the
+  image's width and height.
 """
 
 from __future__ import annotations
@@ -25,12 +25,21 @@ from typing import Any, TypeVar
 import numpy as np
 
 from latent_atlas.data.sources.decode import MAX_PIXELS, Target, place
-from latent_atlas.data.sources.items import Asked, Item, Rejected, RejectedError, Source, View
+from latent_atlas.data.sources.items import (
+    IngestRequest,
+    Item,
+    Rejected,
+    RejectedError,
+    Source,
+    View,
+)
 from latent_atlas.data.sources.trees import Finder, Tree, is_image_name
-from latent_atlas.util.console import UserError
+from latent_atlas.util.console import FieldError, UserError
 
 MAX_JSON_BYTES = 4 * 2**30
-SMALLEST_CROP = 0.5  # of the sides of the largest part that has the shape of the target
+
+SMALLEST_CROP = 0.5
+"""Side of the smallest crop, as a share of that of the largest region with the target's shape."""
 
 Entry = TypeVar("Entry")
 
@@ -46,7 +55,7 @@ class Box:
 
     @property
     def area(self) -> float:
-        """Share of the photograph."""
+        """Area as a share of the photograph's."""
         left, top, right, bottom = self.corners
         return (right - left) * (bottom - top)
 
@@ -61,22 +70,24 @@ class Photograph:
     boxes: tuple[Box, ...]
 
 
-def recognise(tree: Tree, asked: Asked) -> Source | None:
+def recognise(tree: Tree, request: IngestRequest) -> Source | None:
     """Read the instances at the top or in ``annotations``; None if there are none.
 
-    Where there are several files, each must be named after its split.
+    Raises:
+        FieldError: ``source``, if there are several files, and one has no split in its name.
+        UserError: if a file is not valid.
     """
     names = [name for name in tree.files if re.fullmatch(r"(annotations/)?[^/]+\.json", name)]
     instances = [name for name in names if "instances" in name.rpartition("/")[2]]
-    found = {name: _parse(tree, name) for name in instances or names}
+    contents = {name: _parse(tree, name) for name in instances or names}
     if not instances:
-        found = {name: content for name, content in found.items() if _is_coco(content)}
-    return _source(tree, found, asked) if found else None
+        contents = {name: content for name, content in contents.items() if _is_coco(content)}
+    return _source(tree, contents, request) if contents else None
 
 
-def read_json(tree: Tree, name: str, asked: Asked) -> Source:
-    """Read the json `name`, which the user named."""
-    return _source(tree, {name: _parse(tree, name)}, asked)
+def read_json(tree: Tree, name: str, request: IngestRequest) -> Source:
+    """Read the JSON `name`, which is the source itself."""
+    return _source(tree, {name: _parse(tree, name)}, request)
 
 
 def _parse(tree: Tree, name: str) -> Any:
@@ -84,7 +95,7 @@ def _parse(tree: Tree, name: str) -> Any:
         return json.loads(tree.read(name, MAX_JSON_BYTES))
     except (ValueError, RecursionError) as error:
         raise UserError(
-            f"{tree.where}/{name}: not valid JSON ({error}); mend it, or move it away if it does "
+            f"{tree.where}/{name}: not valid JSON ({error}); fix it, or move it away if it does "
             "not describe the images"
         ) from None
 
@@ -95,22 +106,24 @@ def _is_coco(content: Any) -> bool:
     )
 
 
-def _source(tree: Tree, found: Mapping[str, Any], asked: Asked) -> Source:
-    splits = {name: _split(name) if len(found) > 1 else None for name in found}
-    unclear = [name for name, split in splits.items() if len(found) > 1 and split is None]
+def _source(tree: Tree, contents: Mapping[str, Any], request: IngestRequest) -> Source:
+    """The source of parsed annotation files, by their names."""
+    splits = {name: _split(name) if len(contents) > 1 else None for name in contents}
+    unclear = [name for name, split in splits.items() if len(contents) > 1 and split is None]
     if unclear:
-        raise UserError(
-            f"{asked.key}: {' and '.join(found)} are there, and {unclear[0]} is not named after "
-            "its split (train, val, test); give the path of one of them"
+        raise FieldError(
+            "source",
+            f"found {' and '.join(contents)}, and {unclear[0]} has no split in its name (train, "
+            "val, test); rename it, or give the path of one of them",
         )
     photographs = {
-        name: _photographs(f"{tree.where}/{name}", content) for name, content in found.items()
+        name: _photographs(f"{tree.where}/{name}", content) for name, content in contents.items()
     }
     finder = Finder(tree)
 
     def items() -> Iterator[Item | Rejected]:
         yield from tree.rejected
-        seen = set(found)
+        seen = set(contents)
         for table, entries in photographs.items():
             for photograph in entries:
                 try:
@@ -118,7 +131,7 @@ def _source(tree: Tree, found: Mapping[str, Any], asked: Asked) -> Source:
                 except RejectedError as error:
                     yield Rejected(photograph.file, str(error))
                     continue
-                reason = f"named again in {table}" if name in seen else _unfit(photograph, asked)
+                reason = f"named again in {table}" if name in seen else _unfit(photograph, request)
                 seen.add(name)
                 if reason:
                     yield Rejected(name, reason)
@@ -130,7 +143,7 @@ def _source(tree: Tree, found: Mapping[str, Any], asked: Asked) -> Source:
                     splits[table],
                     largest.category if largest else None,
                     size=(photograph.width, photograph.height),
-                    views=_views(name, photograph, asked),
+                    views=_views(name, photograph, request),
                 )
         for name in tree.files:
             if name not in seen:
@@ -145,9 +158,9 @@ def _split(name: str) -> str | None:
     return _SPLITS[match[0]] if match else None
 
 
-def _unfit(photograph: Photograph, asked: Asked) -> str | None:
-    """Why a photograph is not asked for; None if it is."""
-    options = asked.data.coco
+def _unfit(photograph: Photograph, request: IngestRequest) -> str | None:
+    """The reason for which a photograph is not taken; None if it is."""
+    options = request.data.coco
     side = min(photograph.width, photograph.height)
     if photograph.width * photograph.height > MAX_PIXELS:
         sides = f"{photograph.width}×{photograph.height}"
@@ -163,18 +176,18 @@ def _photographs(where: str, content: Any) -> list[Photograph]:
     if not _is_coco(content):
         keys = ", ".join(sorted(content)[:8]) if isinstance(content, dict) else "no object"
         raise UserError(
-            f"{where}: no COCO instances: expected the lists images, annotations and categories, "
-            f"found {keys or 'an empty object'}"
+            f"{where}: not a COCO file of instances: found {keys or 'an empty object'}, expected "
+            "the lists images, annotations and categories"
         )
-    categories = _by_id(where, content, "categories", lambda one: _text(one["name"]))
+    categories = _by_id(where, content, "categories", lambda entry: _text(entry["name"]))
     images = _by_id(where, content, "images", _image)
 
-    def boxed(one: Mapping[str, Any]) -> tuple[int, Box | None]:
-        image = _id(one, "image_id", images)
-        category = categories[_id(one, "category_id", categories)]
+    def boxed(entry: Mapping[str, Any]) -> tuple[int, Box | None]:
+        image = _id(entry, "image_id", images)
+        category = categories[_id(entry, "category_id", categories)]
         _, width, height = images[image]
-        box = _box(one["bbox"], width, height, category)
-        return image, None if one.get("iscrowd") else box
+        box = _box(entry["bbox"], width, height, category)
+        return image, None if entry.get("iscrowd") else box
 
     boxes: dict[int, list[Box]] = defaultdict(list)
     for image, box in _entries(where, content, "annotations", boxed):
@@ -186,35 +199,36 @@ def _photographs(where: str, content: Any) -> list[Photograph]:
 def _entries(
     where: str, content: Any, part: str, read: Callable[[Mapping[str, Any]], Entry]
 ) -> Iterator[Entry]:
-    """Read each entry of a list; the error names the one that is not as COCO has it."""
+    """Read each entry of a list; the error names the invalid one."""
     for at, entry in enumerate(content[part]):
         try:
             yield read(entry)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             what = "no" if isinstance(error, KeyError) else f"{type(error).__name__}:"
             raise UserError(
-                f"{where}: {part}[{at}] is not as COCO has it ({what} {error}); mend or remove it"
+                f"{where}: {part}[{at}] is not a valid COCO entry ({what} {error}); "
+                "fix or remove it"
             ) from None
 
 
 def _by_id(
     where: str, content: Any, part: str, read: Callable[[Mapping[str, Any]], Entry]
 ) -> dict[int, Entry]:
-    """The entries of a list by their ids; raises UserError if one id stands for two of them."""
-    found: dict[int, Entry] = {}
-    pairs = _entries(where, content, part, lambda one: (int(one["id"]), read(one)))
+    """The entries of a list by their ids; raises UserError if two different entries share one."""
+    by_id: dict[int, Entry] = {}
+    pairs = _entries(where, content, part, lambda entry: (int(entry["id"]), read(entry)))
     for at, (number, entry) in enumerate(pairs):
-        if found.setdefault(number, entry) != entry:
+        if by_id.setdefault(number, entry) != entry:
             raise UserError(
                 f"{where}: {part}[{at}] has the id {number} of another entry; give each its own"
             )
-    return found
+    return by_id
 
 
-def _id(annotation: Mapping[str, Any], key: str, there: Mapping[int, object]) -> int:
-    """The id under `key` of an annotation; raises ValueError if no entry of the file has it."""
+def _id(annotation: Mapping[str, Any], key: str, entries: Mapping[int, object]) -> int:
+    """The id under `key` of an annotation; raises ValueError if none of `entries` has it."""
     number = int(annotation[key])
-    if number not in there:
+    if number not in entries:
         raise ValueError(f"{key} {annotation[key]!r} is the id of no entry")
     return number
 
@@ -227,14 +241,14 @@ def _image(entry: Mapping[str, Any]) -> tuple[str, int, int]:
 
 
 def _text(value: object) -> str:
-    """The value as text; raises ValueError if no file can hold it, as half a surrogate pair."""
+    """The value as text; raises ValueError if it is not valid Unicode (half a surrogate pair)."""
     text = str(value)
     text.encode()
     return text
 
 
 def _box(bbox: Any, width: int, height: int, category: str) -> Box | None:
-    """A bbox [x, y, width, height] in pixels as a `Box`; None if it has no area in the picture."""
+    """A bbox [x, y, width, height] in pixels as a `Box`; None if it has no area in the image."""
     x, y, across, down = (float(number) for number in bbox)
     if not all(map(math.isfinite, (x, y, across, down))):
         raise ValueError(f"bbox {bbox}")
@@ -243,16 +257,16 @@ def _box(bbox: Any, width: int, height: int, category: str) -> Box | None:
     return Box(category, (left, top, right, bottom)) if left < right and top < bottom else None
 
 
-def _views(origin: str, photograph: Photograph, asked: Asked) -> tuple[View, ...]:
-    """The original, its mirror image and its crops, each with the boxes that it shows."""
-    data = asked.data
+def _views(origin: str, photograph: Photograph, request: IngestRequest) -> tuple[View, ...]:
+    """The original, its mirror image and its crops, each with its visible boxes."""
+    data = request.data
     target = Target(data.height, data.width, data.channels, data.fit)
     views = [View()]
     if data.coco.flips:
         views.append(View("flip", flip=True))
-    # Seeded by the name, so the crops of an image do not depend on which others are there.
+    # Seeded by the name, so the crops of an image do not depend on the other images.
     digest = hashlib.sha256(origin.encode()).digest()
-    generator = np.random.default_rng([asked.seed, int.from_bytes(digest[:8], "big")])
+    generator = np.random.default_rng([request.seed, int.from_bytes(digest[:8], "big")])
     for number in range(data.coco.crops):
         views.append(View(f"crop{number + 1}", _crop(photograph, target, generator)))
     return tuple(_with_boxes(view, photograph, target) for view in views)
@@ -261,7 +275,7 @@ def _views(origin: str, photograph: Photograph, asked: Asked) -> tuple[View, ...
 def _crop(
     photograph: Photograph, target: Target, generator: np.random.Generator
 ) -> tuple[float, float, float, float]:
-    """A random part of the target's shape: its scale, then its place, drawn evenly."""
+    """A random region of the target's shape; its scale and its position are uniform."""
     scale = min(photograph.width / target.width, photograph.height / target.height)
     scale *= generator.uniform(SMALLEST_CROP, 1.0)
     across = target.width * scale / photograph.width
@@ -272,11 +286,11 @@ def _crop(
 
 
 def _with_boxes(view: View, photograph: Photograph, target: Target) -> View:
-    """The view with the columns that describe its picture."""
-    shown = [(box.category, _seen(box, view, photograph, target)) for box in photograph.boxes]
-    visible = [(category, corners) for category, corners in shown if corners is not None]
+    """The view with the columns that describe its image."""
+    boxes = [(box.category, _visible(box, view, photograph, target)) for box in photograph.boxes]
+    visible = [(category, corners) for category, corners in boxes if corners is not None]
     attributes = {
-        "parent": None,  # the id of the original, which follows from its bytes
+        "parent": None,  # the id of the original, known after its bytes are read
         "variant": view.name or "original",
         "categories": json.dumps([category for category, _ in visible], ensure_ascii=False),
         "boxes": json.dumps([corners for _, corners in visible]),
@@ -284,8 +298,8 @@ def _with_boxes(view: View, photograph: Photograph, target: Target) -> View:
     return View(view.name, view.region, view.flip, attributes)
 
 
-def _seen(box: Box, view: View, photograph: Photograph, target: Target) -> list[float] | None:
-    """[x, y, width, height] of the box in the view's picture; None if it lies outside."""
+def _visible(box: Box, view: View, photograph: Photograph, target: Target) -> list[float] | None:
+    """[x, y, width, height] of the box in the view's image; None if it lies outside."""
     placed = place(photograph.width, photograph.height, view, target)
     left, top, right, bottom = placed.box
     x, x_end = (
@@ -305,5 +319,5 @@ def _seen(box: Box, view: View, photograph: Photograph, target: Target) -> list[
 
 
 def _share(at: float, start: float, end: float) -> float:
-    """How far `at` is from `start` to `end`, between 0 and 1."""
+    """Position of `at` between `start` and `end` as a share, limited to [0, 1]."""
     return min(max((at - start) / (end - start), 0.0), 1.0)

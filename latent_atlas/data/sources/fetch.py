@@ -1,6 +1,7 @@
-"""Sources on this machine: a local path as it is, a URL as a checked copy in a cache folder.
+"""Sources on this machine: local paths, and copies of URLs in a cache folder.
 
-What downloads is imported where it is needed: `stages.sources` runs at every `dvc repro`.
+Libraries for downloads are imported where they are used: `stages.sources`, which runs at every
+`dvc repro`, imports this module.
 """
 
 from __future__ import annotations
@@ -16,9 +17,17 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from latent_atlas.data.sources.urls import UnreachableError, Version, is_http, is_url, parsed, shown
-from latent_atlas.util.console import UserError, say
+from latent_atlas.data.sources.urls import (
+    UnreachableError,
+    Version,
+    check_url,
+    is_http,
+    is_url,
+    redact,
+)
+from latent_atlas.util.console import FieldError, UserError, say
 from latent_atlas.util.files import write_json
+from latent_atlas.util.locks import exclusive_lock, is_locked
 
 CACHE = Path(".cache")
 
@@ -26,24 +35,24 @@ CACHE = Path(".cache")
 def repository() -> Path:
     """The folder that relative paths start from.
 
-    `dvc exp run --queue` and ``--temp`` work in a copy below ``.dvc/tmp/exps``, and `verify` in a
-    temporary clone that names the original in ``LATENT_ATLAS_ROOT``. Images and downloads are in
-    neither, so both look in the real repository.
+    `dvc exp run --queue` and ``--temp`` run in a copy below ``.dvc/tmp/exps``. `make verify` runs
+    in a temporary clone, and names the original in ``LATENT_ATLAS_ROOT``. Neither has the images
+    and downloads, so this is the original repository in both cases.
     """
-    named = os.environ.get("LATENT_ATLAS_ROOT")
-    if named:
-        return Path(named).resolve()
+    original = os.environ.get("LATENT_ATLAS_ROOT")
+    if original:
+        return Path(original).resolve()
     here = Path.cwd()
     before, copy, _ = here.as_posix().partition("/.dvc/tmp/exps")
     return Path(before) if copy else here
 
 
-def cache() -> Path:
-    """The folder for downloads, made if it is not there."""
-    return _made(repository() / CACHE)
+def cache_folder() -> Path:
+    """The folder for downloads, created if necessary."""
+    return _make_folder(repository() / CACHE)
 
 
-def _made(folder: Path) -> Path:
+def _make_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -56,41 +65,47 @@ def _unwritable(path: Path, error: OSError) -> UserError:
 
 
 @contextmanager
-def scratch() -> Iterator[Path]:
-    """A folder for unpacked files, gone after the block; what a killed process left goes before."""
-    from latent_atlas.util.locks import alone, held
+def scratch_folder() -> Iterator[Path]:
+    """A folder for unpacked files, removed after the block.
 
-    for lock in cache().glob("scratch-*.lock"):
-        if not held(lock):
+    Folders of killed processes are removed first.
+    """
+    for lock in cache_folder().glob("scratch-*.lock"):
+        if not is_locked(lock):
             _remove(lock.with_suffix(""))
             lock.unlink(missing_ok=True)
-    folder = cache() / f"scratch-{secrets.token_hex(8)}"
+    folder = cache_folder() / f"scratch-{secrets.token_hex(8)}"
     lock = folder.with_name(f"{folder.name}.lock")
-    with alone(lock, "another process unpacks there"):
+    with exclusive_lock(lock, "another process is using this folder"):
         try:
-            yield _made(folder)
+            yield _make_folder(folder)
         finally:
             _remove(folder)
             lock.unlink(missing_ok=True)
 
 
 def local_path(source: str) -> Path | None:
-    """The path that `source` names on this machine, whether or not it exists; None for a URL.
+    """The path that `source` names on this machine, whether it exists or not; None for a URL.
 
-    A relative path is looked for in the working copy first and then in the real repository; one
-    that leaves the repository (``../images``) in the real one only.
+    A relative path is looked up in the working copy and then in the original repository. One that
+    leaves the repository (``../images``) is looked up in the original only.
+
+    Raises:
+        FieldError: ``source``, for a file URL with a host, or a home folder of no user.
     """
     if source.startswith("file:"):
         parts = urlsplit(source)
         if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
-            raise UserError(f"source {source}: a file URL is written file:///absolute/path")
+            raise FieldError("source", f"found {source}, expected file:///absolute/path")
         return Path(unquote(parts.path))
     if is_url(source):
         return None
     try:
         path = Path(source).expanduser()
     except RuntimeError:
-        raise UserError(f"source {source}: there is no such user; write the whole path") from None
+        raise FieldError(
+            "source", f"found {source}, but there is no such user; write the whole path"
+        ) from None
     if path.is_absolute():
         return path
     leaves = Path(os.path.normpath(path)).parts[:1] == (os.pardir,)
@@ -99,18 +114,19 @@ def local_path(source: str) -> Path | None:
     return Path(os.path.normpath(repository() / path))
 
 
-def existing_path(source: str, key: str) -> Path | None:
+def existing_path(source: str) -> Path | None:
     """`local_path` of a source that must exist; None for a URL.
 
     Raises:
-        UserError: naming `key`, e.g. ``data.clothes.source``, if there is no such file or folder.
+        FieldError: ``source``, if there is no such file or folder.
     """
-    parsed(source)
+    check_url(source)
     path = local_path(source)
     if path is not None and not _exists(path):
-        raise UserError(
-            f"{key}: found {source!r}, but there is no file or folder {path}; "
-            "expected a path, a URL, drawn:<name>, sklearn:<name> or torchvision:<name>"
+        raise FieldError(
+            "source",
+            f"found {source!r}, but there is no file or folder {path}; "
+            "expected a path, a URL, drawn:<name>, sklearn:<name> or torchvision:<name>",
         )
     return path
 
@@ -122,91 +138,94 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def version(source: str, key: str, tries: int | None = None) -> Version:
-    """What tells one content of a URL from the next, without downloading it.
+def version(source: str, tries: int | None = None) -> Version:
+    """Properties of a URL that change with its content, without a download.
 
     Args:
         source: the URL.
-        key: the key in params.yaml that an error names.
-        tries: how often to ask over http(s); as often as for a download by default.
+        tries: number of tries over http(s); by default the number for a download.
 
     Raises:
-        UnreachableError: if it cannot be asked.
-        UserError: if there is no such thing.
+        UnreachableError: if the server does not answer.
+        FieldError: ``source``, if there is no such file or folder.
     """
     if is_http(source):
         from latent_atlas.data.sources import http
 
-        return http.version(source, key, tries or http.TRIES)
+        return http.version(source, tries or http.TRIES)
     from latent_atlas.data.sources import remote
 
-    return remote.version(source, key)
+    return remote.version(source)
 
 
-def fetch(source: str, key: str, size: int | None = None, sha256: str | None = None) -> Path:
-    """Bring `source` onto this machine and return its path.
+def fetch(source: str, size: int | None = None, sha256: str | None = None) -> Path:
+    """Make `source` available on this machine.
 
-    A download is kept in the cache folder, resumed after an interruption, and used again as long
-    as the server still has the same version.
+    A download is kept in the cache folder and resumed after an interruption. It is used again as
+    long as the server has the same version.
 
     Args:
-        source: a path, ``file://``, ``http(s)://`` or any other URL that fsspec can open; no chain
-            of them.
-        key: the key in params.yaml that an error names.
+        source: a path, ``file://``, ``http(s)://`` or any other URL of fsspec, but no chain of
+            URLs.
         size: expected number of bytes of a file.
-        sha256: expected SHA-256 of a file, in hex.
+        sha256: expected SHA-256 of a file, as hexadecimal digits.
+
+    Returns:
+        The path of the file or folder.
 
     Raises:
-        UserError: if it is not there, not whole, or not what was expected.
+        UnreachableError: if a URL without a copy in the cache cannot be reached.
+        FieldError: ``source``, ``size`` or ``sha256``, if it does not exist or is not as expected.
+        UserError: if the cache folder cannot be written.
     """
-    path = existing_path(source, key)
+    path = existing_path(source)
     if path is not None:
-        _check(path, source, key, size, sha256)
+        _check(path, source, size, sha256)
         return path
-    from latent_atlas.util.locks import alone
-
-    whole = _made(cache() / "downloads") / _cache_name(source)
+    whole = _make_folder(cache_folder() / "downloads") / _cache_name(source)
     lock = whole.with_name(f"{whole.name}.lock")
-    with alone(lock, f"{key}: another process downloads it", wait=True):
+    with exclusive_lock(lock, f"another process is downloading {redact(source)}", wait=True):
         if sha256 and whole.is_file() and _sha256(whole) == sha256:
             return whole
         try:
-            now = version(source, key)
+            current = version(source)
         except UnreachableError:
             if not whole.exists():
                 raise
-            say(f"{key}: {shown(source)} cannot be reached; using the copy of the last download")
+            say(f"{redact(source)} cannot be reached; using the copy of the last download")
         else:
-            if not whole.exists() or not now or _recorded(whole) != now:
-                _download(source, key, whole, now, size, sha256)
-        _check(whole, source, key, size, sha256)
+            if not whole.exists() or not current or _recorded_version(whole) != current:
+                _download(source, whole, current, size, sha256)
+        _check(whole, source, size, sha256)
         return whole
 
 
 def _download(
-    source: str, key: str, whole: Path, now: Version, size: int | None, sha256: str | None
+    source: str, whole: Path, current: Version, size: int | None, sha256: str | None
 ) -> None:
-    """Bring the version `now` to a temporary name, check it, and rename it to `whole`."""
+    """Download the version `current` to a temporary name, check it, and rename it to `whole`."""
     part = whole.with_name(f"{whole.name}.part")
     title = whole.name.partition("-")[2]
     try:
-        if not now or _recorded(part) != now:
+        if not current or _recorded_version(part) != current:
             _remove(part)
-        write_json(_record(part), now)
+        write_json(_record(part), current)
         if is_http(source):
             from latent_atlas.data.sources import http
 
-            http.download(source, key, part, now, size, title)
+            http.download(source, part, current, size, title)
         else:
             from latent_atlas.data.sources import remote
 
-            remote.copy(source, key, part, size, title)
-            if remote.version(source, key) != now:
+            remote.download(source, part, size, title)
+            if remote.version(source) != current:
                 _remove(part)
-                raise UserError(f"{key}: {shown(source)} has changed meanwhile; run it again")
+                raise FieldError(
+                    "source", f"{redact(source)} changed during the download; run it again"
+                )
         try:
-            _check(part, source, key, size, sha256)
-        except UserError:
+            _check(part, source, size, sha256)
+        except FieldError:
             _remove(part)
             raise
         _remove(whole)
@@ -225,16 +244,16 @@ def _cache_name(source: str) -> str:
 
 
 def _record(path: Path) -> Path:
-    """The file that says which version `path` is of."""
+    """The file with the version of `path`."""
     return path.with_name(f"{path.name}.json")
 
 
-def _recorded(path: Path) -> Version | None:
+def _recorded_version(path: Path) -> Version | None:
     try:
-        found = json.loads(_record(path).read_text(encoding="utf-8"))
+        recorded = json.loads(_record(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return recorded if isinstance(recorded, dict) else None
 
 
 def _remove(path: Path) -> None:
@@ -252,23 +271,25 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _check(path: Path, source: str, key: str, size: int | None, sha256: str | None) -> None:
-    """Compare a file with what params.yaml says of it."""
-    parent = key.rpartition(".")[0]
+def _check(path: Path, source: str, size: int | None, sha256: str | None) -> None:
+    """Compare a file with the expected size and hash."""
     if path.is_dir():
-        if size is not None or sha256 is not None:
-            raise UserError(
-                f"{parent}: size and sha256 describe a file, but {shown(source)} is a folder"
-            )
+        for field, expected in (("size", size), ("sha256", sha256)):
+            if expected is not None:
+                raise FieldError(
+                    field, f"is for files, but {redact(source)} is a folder; remove this key"
+                )
         return
-    found = path.stat().st_size
-    if size is not None and found != size:
-        raise UserError(
-            f"{parent}.size: {shown(source)} has {found} bytes, expected {size}; "
-            "is it the right file? Correct or remove the key"
+    length = path.stat().st_size
+    if size is not None and length != size:
+        raise FieldError(
+            "size",
+            f"{redact(source)} has {length} bytes, expected {size}; "
+            "check the source, or correct or remove this key",
         )
     if sha256 is not None and (digest := _sha256(path)) != sha256:
-        raise UserError(
-            f"{parent}.sha256: {shown(source)} has {digest}, expected {sha256}; "
-            "is it the right file? Correct or remove the key"
+        raise FieldError(
+            "sha256",
+            f"{redact(source)} has {digest}, expected {sha256}; "
+            "check the source, or correct or remove this key",
         )

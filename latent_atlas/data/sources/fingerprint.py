@@ -1,6 +1,7 @@
-"""A cheap fingerprint of a source: another one whenever its content may have changed.
+"""Fingerprint of a source: it changes whenever the content of the source may have changed.
 
-No image is opened. Imports nothing heavy, because every `dvc repro` comes by.
+No image is opened. The module imports nothing heavy, because `stages.sources` runs at every
+`dvc repro`.
 """
 
 from __future__ import annotations
@@ -12,86 +13,110 @@ from pathlib import Path
 from typing import Any
 
 from latent_atlas.data.sources import fetch
-from latent_atlas.data.sources.idx_names import labels_names
-from latent_atlas.data.sources.urls import shown
-from latent_atlas.util.console import UserError
-from latent_atlas.util.files import base_folder, is_hidden, walk
+from latent_atlas.data.sources.urls import redact
+from latent_atlas.util.console import FieldError
+from latent_atlas.util.files import is_hidden, walk
 
 BY_NAME = ("drawn:", "sklearn:", "torchvision:")
-_TRIES = 2  # the last fingerprint will do where a server does not answer
+"""Prefixes of sources that a name defines, so that they never change."""
 
-# Files that describe other files: those around them belong to the source.
+_TRIES = 2  # if a server does not answer, the last fingerprint is used
+
+# Files that describe images: the images around them belong to the source.
 _DESCRIBING = (".csv", ".json")
 
-# Labels lie beside such files, and are called as they are.
 _IDX = re.compile(r"ubyte|idx[13]")
 
 
-def fingerprint(source: str, key: str) -> dict[str, Any]:
+def fingerprint(source: str) -> dict[str, Any]:
     """Describe the present state of `source`.
 
-    Data sets that a name defines never change. A file is told by size and time of change, a folder
-    by those of all its files, a URL by what its server says without sending it.
-
-    Args:
-        source: as in params.yaml.
-        key: the key in params.yaml that an error names.
+    A file is described by its size and time of change, a folder by those of all its files, a URL
+    by the properties that its server sends without the content.
 
     Raises:
-        UnreachableError: if a server cannot be asked.
-        UserError: if there is no such source, or a folder of it cannot be read.
+        UnreachableError: if a server does not answer.
+        FieldError: ``source``, if it does not exist, or its folder cannot be read.
     """
-    found: dict[str, Any] = {"source": shown(source)}
+    state: dict[str, Any] = {"source": redact(source)}
     if source.startswith(BY_NAME):
-        return found
-    path = fetch.existing_path(source, key)
+        return state
+    path = fetch.existing_path(source)
     if path is None:
-        found["address"] = address(source)
-        return found | {"version": fetch.version(source, key, _TRIES)}
+        return state | {"address": address(source), "version": fetch.version(source, _TRIES)}
     if path.is_dir():
-        return found | _folder(path, key)
+        return state | _folder_state(path)
     if path.suffix.lower() in _DESCRIBING:
-        if is_hidden(path.name):  # which the walk passes over and the ingestion does not
-            found["file"] = _state(path)
-        return found | _folder(base_folder(path), key)
-    beside = _beside(path)
-    if beside:
-        return found | {"files": {name: _state(path.parent / name) for name in sorted(beside)}}
-    return found | {"file": _state(path)}
+        if is_hidden(path.name):  # the walk skips it, the ingestion does not
+            state["file"] = _file_state(path)
+        return state | _folder_state(image_folder(path))
+    names = _idx_files(path)
+    if names:
+        files = {name: _file_state(path.parent / name) for name in sorted(names)}
+        return state | {"files": files}
+    return state | {"file": _file_state(path)}
 
 
 def address(source: str) -> str:
-    """A name for a URL: what may be shown of it can be the same for two, its hash is not."""
+    """Hash of a URL: two URLs can be equal without their secrets, their hashes are not."""
     return hashlib.sha256(source.encode()).hexdigest()[:16]
 
 
-def _beside(path: Path) -> set[str]:
-    """The names of the files that an IDX file comes with, its own too; none of any other file."""
-    found = {name for name in labels_names(path.name) if os.path.lexists(path.parent / name)}
+def image_folder(path: Path) -> Path:
+    """The folder of the images that a CSV or JSON describes.
+
+    It is the folder of the file, or the one around COCO's ``annotations``.
+    """
+    folder = path.parent
+    is_coco = path.suffix.lower() == ".json" and folder.name == "annotations"
+    return folder.parent if is_coco else folder
+
+
+def label_names(name: str) -> tuple[str, ...]:
+    """Possible names of the file of labels beside an IDX file of images, most likely first.
+
+    The last "image" of the name is replaced first, because the others may belong to the name of
+    the data set (``imagenet-train-images-idx3-ubyte``); then all of them are. Folders in `name`
+    stay, and `name` itself is not among the results.
+    """
+    folder, slash, last = name.removesuffix(".gz").rpartition("/")
+    every = last
+    for images, labels in (("image", "label"), ("idx3", "idx1")):
+        every = every.replace(images, labels)
+        before, match, after = last.rpartition(images)
+        last = f"{before}{labels}{after}" if match else last
+    plain = [f"{folder}{slash}{candidate}" for candidate in dict.fromkeys((last, every))]
+    return tuple(path for base in plain for path in (base, f"{base}.gz") if path != name)
+
+
+def _idx_files(path: Path) -> set[str]:
+    """Names of the files that belong to an IDX file, with its own; empty for any other file."""
+    names = {name for name in label_names(path.name) if os.path.lexists(path.parent / name)}
     if _IDX.search(path.name):
-        found |= {one.name for one in path.parent.iterdir() if _IDX.search(one.name)}
-    return found | {path.name} if found else found
+        names |= {file.name for file in path.parent.iterdir() if _IDX.search(file.name)}
+    return names | {path.name} if names else names
 
 
-def _folder(folder: Path, key: str) -> dict[str, Any]:
+def _folder_state(folder: Path) -> dict[str, Any]:
     digest, count = hashlib.sha256(), 0
     try:
         for name, entry in walk(folder.resolve()):
-            state = _state(Path(entry.path))
+            state = _file_state(Path(entry.path))
             line = f"{name}\0{state['size']}\0{state['mtime_ns']}\n"
             digest.update(line.encode(errors="surrogateescape"))
             count += 1
     except OSError as error:
-        raise UserError(
-            f"{key}: {error.filename or folder} cannot be read ({error.strerror or error}); make "
-            "it readable, or give a folder without it"
+        raise FieldError(
+            "source",
+            f"{error.filename or folder} cannot be read ({error.strerror or error}); change its "
+            "permissions, or give a folder without it",
         ) from None
     return {"count": count, "sha256": digest.hexdigest()}
 
 
-def _state(path: Path) -> dict[str, int]:
+def _file_state(path: Path) -> dict[str, int]:
     try:
         state = path.stat()
-    except OSError:  # a link to nothing
+    except OSError:  # a broken link
         state = path.lstat()
     return {"size": state.st_size, "mtime_ns": state.st_mtime_ns}

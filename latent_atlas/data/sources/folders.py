@@ -1,4 +1,4 @@
-"""Folders of images: class folders, with or without split folders above them, or no classes.
+"""Folders of images, with or without class folders and split folders.
 
 - ``train/hat/1.jpg``, ``valid/hat/2.jpg``: split folders of class folders;
 - ``train/1.jpg``, ``valid/2.jpg``: split folders without classes;
@@ -10,21 +10,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from latent_atlas.data.sources.items import SPLIT_NAMES, Asked, Item, Rejected, Source
+from latent_atlas.data.sources.items import SPLIT_NAMES, IngestRequest, Item, Rejected, Source
 from latent_atlas.data.sources.trees import Tree, has_suffix, is_image_name
+
+_KINDS = {
+    (True, True): "class folders in split folders",
+    (True, False): "split folders",
+    (False, True): "class folders",
+    (False, False): "folder of images",
+}
+"""(has split folders, has class folders) → kind of source."""
 
 
 def has_split_folders(tree: Tree) -> bool:
-    """Whether all images lie in folders named as splits; beside two of them others may be loose."""
-    images = _telling(tree, 1)
+    """Whether all images lie in folders with names of splits.
+
+    Beside at least two split folders there may be loose images.
+    """
+    images = _images_by_depth(tree, 1)
     tops = {name.split("/")[0].lower() for name in images if "/" in name}
-    whole = len(tops) > 1 or all("/" in name for name in images)
-    return bool(tops) and tops <= SPLIT_NAMES.keys() and whole
+    complete = len(tops) > 1 or all("/" in name for name in images)
+    return bool(tops) and tops <= SPLIT_NAMES.keys() and complete
 
 
 def has_split_class_folders(tree: Tree) -> bool:
     """Whether all images lie in class folders within split folders."""
-    depths = {name.count("/") for name in _telling(tree, 2)} - {0}
+    depths = {name.count("/") for name in _images_by_depth(tree, 2)} - {0}
     return bool(depths) and min(depths) >= 2 and has_split_folders(tree)
 
 
@@ -34,8 +45,8 @@ def has_class_folders(tree: Tree) -> bool:
     return len(tops) >= 2
 
 
-def recognise(tree: Tree, asked: Asked) -> Source:
-    """Every image of the tree; an image's class is the folder at the top, or below its split."""
+def recognise(tree: Tree, request: IngestRequest) -> Source:
+    """Take every image of the tree; its class is the folder at the top, or below its split."""
     splits = has_split_folders(tree)
     classes = has_split_class_folders(tree) if splits else has_class_folders(tree)
 
@@ -53,19 +64,13 @@ def recognise(tree: Tree, asked: Asked) -> Source:
             label = parts[0] if classes and len(parts) > 1 else None
             yield Item(name, content, split, label)
 
-    kinds = {
-        (True, True): "class folders in split folders",
-        (True, False): "split folders",
-        (False, True): "class folders",
-        (False, False): "folder of images",
-    }
-    return Source(kinds[splits, classes], items)
+    return Source(_KINDS[splits, classes], items)
 
 
-def _telling(tree: Tree, depth: int) -> list[str]:
-    """The images whose places tell how the others lie, which are to be `depth` folders deep.
+def _images_by_depth(tree: Tree, depth: int) -> list[str]:
+    """The images whose place shows the structure of the folders.
 
-    Of a file above them that has no suffix nothing is known: it may be a LICENSE.
+    A file without a suffix counts only if it is at least `depth` folders deep: it may be a LICENSE.
     """
     images = (name for name in tree.files if is_image_name(name))
     return [name for name in images if name.count("/") >= depth or has_suffix(name)]

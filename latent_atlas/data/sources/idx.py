@@ -1,7 +1,7 @@
-"""IDX files, plain or gzipped: MNIST, Fashion-MNIST and what else is stored like them.
+"""IDX files, plain or gzipped: MNIST, Fashion-MNIST and other data sets in their format.
 
 The files ``train-images-idx3-ubyte`` and ``t10k-images-idx3-ubyte`` are the splits ``train`` and
-``test``; labels lie in ``…-labels-idx1-ubyte`` beside them.
+``test``; their labels are in ``…-labels-idx1-ubyte`` in the same folder.
 """
 
 from __future__ import annotations
@@ -14,10 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from latent_atlas.data.sources.archives import unpack
-from latent_atlas.data.sources.idx_names import labels_names
-from latent_atlas.data.sources.items import Asked, FileContent, Item, Rejected, SliceContent, Source
+from latent_atlas.data.sources.fingerprint import label_names
+from latent_atlas.data.sources.items import (
+    FileContent,
+    IngestRequest,
+    Item,
+    Rejected,
+    SliceContent,
+    Source,
+)
 from latent_atlas.data.sources.trees import Tree
-from latent_atlas.util.console import UserError
+from latent_atlas.util.console import FieldError, UserError
 
 MAX_IDX_BYTES = 16 * 2**30
 
@@ -32,9 +39,9 @@ class Part:
     Attributes:
         name: of the file of images.
         path: the unpacked file of images.
-        start: where the first image begins, in bytes.
+        start: position of the first image, in bytes.
         shape: images, rows, columns.
-        labels: a class number an image; None if there is no file of labels.
+        labels: one class number per image; None without a file of labels.
     """
 
     name: str
@@ -44,24 +51,26 @@ class Part:
     labels: bytes | None
 
 
-def recognise(tree: Tree, asked: Asked) -> Source | None:
-    """Read all files of images that are named as MNIST's are; None if there are none."""
+def recognise(tree: Tree, request: IngestRequest) -> Source | None:
+    """Read all files of images with names as in MNIST; None if there are none."""
     names = [name for name in tree.files if _IMAGES.fullmatch(name.rpartition("/")[2])]
-    return read_idx(tree, names, asked) if names else None
+    return read_idx(tree, names, request) if names else None
 
 
-def read_idx(tree: Tree, names: list[str], asked: Asked) -> Source:
+def read_idx(tree: Tree, names: list[str], request: IngestRequest) -> Source:
     """Read the files of images `names`, each with its labels.
 
     Raises:
-        UserError: if a file is no IDX file of the right kind, or is not as long as it says.
+        FieldError: ``source``, if some names contain a split and others do not.
+        UserError: if a file is not an IDX file of the right type and length.
     """
-    parts = [_part(tree, name, asked) for name in names]
+    parts = [_part(tree, name, request) for name in names]
     unclear = [name for name in names if _split(name) is None]
     if unclear and len(unclear) < len(names):
-        raise UserError(
-            f"{asked.key}: {unclear[0]} in {tree.where} lies beside files of splits and names "
-            f"none itself; expected one of {', '.join(_SPLITS)} in its name"
+        raise FieldError(
+            "source",
+            f"{unclear[0]} in {tree.where} has no split in its name, unlike other files there; "
+            f"expected one of {', '.join(_SPLITS)} in its name",
         )
 
     def items() -> Iterator[Item | Rejected]:
@@ -82,19 +91,22 @@ def read_idx(tree: Tree, names: list[str], asked: Asked) -> Source:
 
 
 def is_idx(head: bytes) -> bool:
-    """Whether a file that begins so is an IDX file: two zeros, a type, a number of dimensions."""
+    """Whether a file is an IDX file by its first bytes: two zeros, a type, a dimension count."""
     return len(head) >= 4 and head[:2] == b"\0\0" and head[2] in range(8, 15) and head[3] > 0
 
 
-def _part(tree: Tree, name: str, asked: Asked) -> Part:
-    path, start, sizes = _open(tree, name, 3, asked)
+def _part(tree: Tree, name: str, request: IngestRequest) -> Part:
+    path, start, sizes = _open(tree, name, 3, request)
     count, rows, columns = sizes
     if rows * columns == 0:
-        raise UserError(f"{tree.where}/{name}: images of {rows}×{columns} pixels")
+        raise UserError(
+            f"{tree.where}/{name}: found images of {rows}×{columns} pixels, expected at least "
+            "one pixel; fetch it again"
+        )
     labels = _labels_of(tree, name)
     if labels is None:
         return Part(name, path, start, (count, rows, columns), None)
-    label_path, label_start, (label_count,) = _open(tree, labels, 1, asked)
+    label_path, label_start, (label_count,) = _open(tree, labels, 1, request)
     if label_count != count:
         raise UserError(
             f"{tree.where}/{labels}: has {label_count} labels, expected one for each of the "
@@ -105,19 +117,21 @@ def _part(tree: Tree, name: str, asked: Asked) -> Part:
 
 
 def _labels_of(tree: Tree, name: str) -> str | None:
-    return next((one for one in labels_names(name) if one in tree.files), None)
+    return next((labels for labels in label_names(name) if labels in tree.files), None)
 
 
-def _open(tree: Tree, name: str, dimensions: int, asked: Asked) -> tuple[Path, int, list[int]]:
-    """The unpacked file, where its data begin, and its sizes, all checked."""
+def _open(
+    tree: Tree, name: str, dimensions: int, request: IngestRequest
+) -> tuple[Path, int, list[int]]:
+    """The unpacked file, the position of its data, and its sizes, all checked."""
     where = f"{tree.where}/{name}"
     content = tree.files[name]
     if isinstance(content, FileContent):
         path = Path(content.path)
     else:
-        path = Path(tempfile.mkdtemp(dir=asked.scratch)) / "member"
+        path = Path(tempfile.mkdtemp(dir=request.scratch)) / "member"
         path.write_bytes(tree.read(name, MAX_IDX_BYTES))
-    path = unpack(path, where, asked.scratch)
+    path = unpack(path, where, request.scratch)
     with path.open("rb") as file:
         head = file.read(4 + 4 * dimensions)
     magic = bytes([0, 0, 8, dimensions])
@@ -128,10 +142,10 @@ def _open(tree: Tree, name: str, dimensions: int, asked: Asked) -> tuple[Path, i
             f"(an IDX file of {kind}: unsigned bytes in {dimensions} dimensions)"
         )
     sizes = [int.from_bytes(head[at : at + 4], "big") for at in range(4, len(head), 4)]
-    promised, found = len(magic) + 4 * dimensions + math.prod(sizes), path.stat().st_size
-    if len(sizes) != dimensions or promised != found:
+    expected, length = len(magic) + 4 * dimensions + math.prod(sizes), path.stat().st_size
+    if len(sizes) != dimensions or expected != length:
         raise UserError(
-            f"{where}: has {found} bytes, but its header promises {promised}; fetch it again"
+            f"{where}: has {length} bytes, expected {expected} by its header; fetch it again"
         )
     return path, 4 + 4 * dimensions, sizes
 

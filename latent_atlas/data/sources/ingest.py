@@ -1,64 +1,92 @@
-"""A recognised source into a store: choose, decode by all cores, write in order."""
+"""Ingestion of a source into an image store: selection, parallel decoding, writing in order."""
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import heapq
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import tee
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from latent_atlas.config.messages import did_you_mean
 from latent_atlas.config.schema import DataSet
 from latent_atlas.data.sources.decode import Images, Target, decode, resize
-from latent_atlas.data.sources.items import Item, Rejected, RejectedError, Source, Value
-from latent_atlas.data.sources.pool import blocks, cores, in_order
-from latent_atlas.data.sources.urls import shown
-from latent_atlas.data.store import COLUMNS, StoreWriter, split_of
-from latent_atlas.util.console import Progress, UserError
+from latent_atlas.data.sources.detect import open_source
+from latent_atlas.data.sources.fetch import scratch_folder
+from latent_atlas.data.sources.items import (
+    IngestRequest,
+    Item,
+    Rejected,
+    RejectedError,
+    Source,
+    Value,
+)
+from latent_atlas.data.sources.urls import redact
+from latent_atlas.data.store import COLUMNS, Store, StoreWriter, open_store, split_of
+from latent_atlas.util.console import FieldError, Progress
+from latent_atlas.util.parallel import blocks, in_order
 
-_BLOCK = 64  # images a task: enough to hide what handing over costs, little enough to hold
-_ALONE = 512  # up to so many images, starting processes takes longer than decoding
+_BLOCK = 64  # images per job: enough to hide the cost of a job, few enough for the memory
+_SEQUENTIAL = 512  # with fewer images, the start of processes takes longer than decoding
+
+
+def ingest(name: str, data: DataSet, folder: Path, seed: int = 0) -> Store:
+    """Make the image store `folder` from any source that is not drawn.
+
+    Args:
+        name: of the data set.
+        data: its source, and the sizes and choices of its images.
+        folder: of the store, which replaces an older one.
+        seed: for random choices, such as crops.
+
+    Raises:
+        FieldError: naming the field of `data` that is wrong.
+        UserError: if the store cannot be written, or no image can be used.
+    """
+    with scratch_folder() as scratch:
+        source = open_source(IngestRequest(data, seed, scratch))
+        write_store(name, data, source, folder)
+    return open_store(folder)
 
 
 @dataclass(frozen=True)
-class Survey:
-    """What one pass over a source tells without decoding anything.
+class Selection:
+    """The items of a source to ingest, from a pass over it that decodes nothing.
 
     Attributes:
         classes: the classes to keep; None keeps all, and images without a class too.
         last: the largest `_rank` to keep; None keeps all.
-        chosen: how many items remain.
-        by_class: how many items are left out because of their class.
-        by_limit: how many more because of the limit.
-        has_valid: whether the source has a validation split of its own.
+        count: number of selected items.
+        by_class: number of items that are left out because of their class.
+        by_limit: number of further items that are left out because of the limit.
+        has_valid: whether the selected items have a validation split of their own.
     """
 
     classes: frozenset[str] | None
     last: int | None
-    chosen: int
+    count: int
     by_class: int
     by_limit: int
     has_valid: bool
 
-    def keeps(self, item: Item) -> bool:
-        """Whether the item is one of the chosen."""
+    def __contains__(self, item: Item) -> bool:
         if self.classes is not None and item.label not in self.classes:
             return False
         return self.last is None or _rank(item.origin) <= self.last
 
 
 @dataclass(frozen=True)
-class Made:
-    """What became of an item.
+class Decoded:
+    """The images of an item.
 
     Attributes:
-        sha256: of the source bytes, in hex.
+        sha256: of the source bytes, as hexadecimal digits.
         images: uint8 V×H×W×C, one for each view.
     """
 
@@ -66,147 +94,156 @@ class Made:
     images: Images
 
 
-def ingest(
-    name: str, data: DataSet, source: Source, folder: Path, workers: int | None = None
+def write_store(
+    name: str, data: DataSet, source: Source, folder: Path, jobs: int | None = None
 ) -> None:
-    """Write the image store `folder` from `source`.
+    """Write the image store `folder` from an opened source.
 
-    The order of the rows is the source's own and every choice follows from names and content, so
-    neither the number of workers nor the arrival of a further image changes another row.
+    The rows have the order of the source, and every choice depends on names and content alone. So
+    neither the number of jobs nor an additional image changes another row.
 
     Args:
-        name: the data set's name in params.yaml.
-        data: what is asked of it.
-        source: what was recognised.
-        folder: where the store is to be.
-        workers: processes that decode; all cores by default.
+        name: of the data set.
+        data: its sizes and choices.
+        source: the opened source.
+        folder: of the store.
+        jobs: processes that decode; None takes all cores for all but small sources.
 
     Raises:
-        UserError: if not one image can be used, not one of the source's own validation images
-            can, or a class does not exist.
+        FieldError: for a class that does not exist, or if no image of the source's own validation
+            split can be used.
+        UserError: if the store cannot be written, or no image can be used.
     """
-    survey = _survey(name, data, source)
-    target = Target(data.height, data.width, data.channels, data.fit)
-    if workers is None:
-        workers = 1 if survey.chosen <= _ALONE else cores()
-    prepare = partial(_prepare, target=target)
-    rejected: list[Rejected] = []
-    seen: dict[bytes, str] = {}
-    share = 0.0 if survey.has_valid else data.valid_share
-    validated = False
+    selection = _select(data, source)
+    if jobs is None and selection.count <= _SEQUENTIAL:
+        jobs = 1
+    decode_block = partial(_decode_block, target=_target(data))
+    # Two lists, because the source is read ahead by a number of items that depends on the jobs.
+    not_read: list[Rejected] = []
+    not_written: list[Rejected] = []
+    origins: dict[bytes, str] = {}
+    share = 0.0 if selection.has_valid else data.valid_share
+    has_valid_image = False
+    columns = [*COLUMNS, *source.attributes, *source.factors]
 
     with (
         StoreWriter(folder, data.height, data.width, data.channels) as writer,
-        Progress(f"ingest {name}", survey.chosen, "images") as progress,
+        Progress(f"ingest {name}", selection.count, "images") as progress,
     ):
-        chosen = _chosen(source, survey, rejected)
-        for block, made in in_order(prepare, blocks(chosen, _BLOCK), workers):
-            kept = list(_keep(block, made, rejected, seen))
+        selected = blocks(_selected(source, selection, not_read), _BLOCK)
+        to_decode, to_write = tee(selected)
+        results = in_order(decode_block, to_decode, jobs=jobs)
+        for decoded, block in zip(results, to_write, strict=True):
+            kept = list(_without_duplicates(block, decoded, not_written, origins))
             if kept:
-                rows = [row for item, one in kept for row in _rows(item, one.sha256, share)]
-                validated = validated or any(row["split"] == "valid" for row in rows)
-                columns = [*COLUMNS, *source.attributes, *source.factors]
+                rows = [row for item, result in kept for row in _rows(item, result.sha256, share)]
+                has_valid_image |= any(row["split"] == "valid" for row in rows)
                 writer.append(
-                    np.concatenate([one.images for _, one in kept]),
+                    np.concatenate([result.images for _, result in kept]),
                     pd.DataFrame(rows, columns=columns, dtype=object),
                 )
             progress.advance(len(block))
-            progress.note(f"{len(rejected)} rejected" if rejected else "")
-        if survey.has_valid and not validated:
-            raise _none_valid(name, data, source, rejected)
+            count = len(not_read) + len(not_written)
+            progress.note(f"{count} rejected" if count else "")
+        rejected = [*not_read, *not_written]
+        if selection.has_valid and not has_valid_image:
+            raise _no_valid_image(data, source, rejected)
         writer.finish(
             name=name,
-            source=shown(data.source),
+            source=redact(data.source),
             licence=data.known_licence,
             factors=source.factors,
             attributes=source.attributes,
-            rejected=[{"origin": one.origin, "reason": one.reason} for one in rejected],
+            rejected=[{"origin": file.origin, "reason": file.reason} for file in rejected],
             notes={
                 "kind": source.kind,
                 "fit": data.fit,
-                "left_out": {"classes": survey.by_class, "limit": survey.by_limit},
-                "splits_from": "the source" if survey.has_valid else "content",
+                "left_out": {"classes": selection.by_class, "limit": selection.by_limit},
+                "splits_from": "the source" if selection.has_valid else "content",
             },
         )
 
 
-def _none_valid(
-    name: str, data: DataSet, source: Source, rejected: Sequence[Rejected]
-) -> UserError:
-    """The error that names what became of the source's own validation images."""
+def _target(data: DataSet) -> Target:
+    return Target(data.height, data.width, data.channels, data.fit)
+
+
+def _no_valid_image(data: DataSet, source: Source, rejected: Sequence[Rejected]) -> FieldError:
     items = (item for item in source.items() if isinstance(item, Item))
     valid = {item.origin for item in items if item.split == "valid"}
-    broken = [one for one in rejected if one.origin in valid]
-    return UserError(
-        f"data.{name}.source: not one image of the validation split of {shown(data.source)} can "
-        f"be used ({len(broken)} of them rejected, e.g. {broken[0].origin}: {broken[0].reason}); "
-        f"mend them, choose others by data.{name}.classes or limit, or take the split away"
+    broken = [file for file in rejected if file.origin in valid]
+    return FieldError(
+        "source",
+        f"no image of the validation split of {redact(data.source)} can be used ({len(broken)} of "
+        f"them rejected, e.g. {broken[0].origin}: {broken[0].reason}); fix them, select others "
+        "by classes or limit, or remove the split",
     )
 
 
-def _survey(name: str, data: DataSet, source: Source) -> Survey:
+def _select(data: DataSet, source: Source) -> Selection:
     items = (item for item in source.items() if isinstance(item, Item))
     labels: Counter[str | None] = Counter(item.label for item in items)
-    classes = _classes(name, data, labels)
+    classes = _classes(data, labels)
     total = labels.total()
-    chosen = total if classes is None else sum(labels[label] for label in classes)
-    last = None
-    if data.limit is not None and data.limit < chosen:
-        every = Survey(classes, None, chosen, 0, 0, has_valid=False)
+    of_classes = total if classes is None else sum(labels[label] for label in classes)
+    last, count = None, of_classes
+    if data.limit is not None and data.limit < of_classes:
+        count = data.limit
+        unlimited = Selection(classes, None, of_classes, 0, 0, has_valid=False)
         ranks = (
             _rank(item.origin)
             for item in source.items()
-            if isinstance(item, Item) and every.keeps(item)
+            if isinstance(item, Item) and item in unlimited
         )
-        last = heapq.nsmallest(data.limit, ranks)[-1]
-    kept = chosen if last is None else int(data.limit or 0)
-    survey = Survey(classes, last, kept, total - chosen, chosen - kept, has_valid=False)
+        last = heapq.nsmallest(count, ranks)[-1]
+    selection = Selection(
+        classes, last, count, total - of_classes, of_classes - count, has_valid=False
+    )
     has_valid = any(
-        isinstance(item, Item) and item.split == "valid" and survey.keeps(item)
+        isinstance(item, Item) and item.split == "valid" and item in selection
         for item in source.items()
     )
-    return replace(survey, has_valid=has_valid)
+    return replace(selection, has_valid=has_valid)
 
 
-def _classes(name: str, data: DataSet, labels: Counter[str | None]) -> frozenset[str] | None:
-    """The classes that ``classes`` asks for: those named, or the so many with the most images."""
+def _classes(data: DataSet, labels: Counter[str | None]) -> frozenset[str] | None:
+    """The classes to keep: those of the list in `data`, or the given number of largest classes."""
     if data.classes is None:
         return None
-    there = sorted((label for label in labels if label is not None), key=lambda x: (-labels[x], x))
-    if not there:
-        raise UserError(f"data.{name}.classes: {shown(data.source)} has no classes; write null")
+    names = sorted((label for label in labels if label is not None), key=lambda x: (-labels[x], x))
+    if not names:
+        raise FieldError("classes", f"{redact(data.source)} has no classes; write null")
     if isinstance(data.classes, int):
-        return frozenset(there[: data.classes])
+        return frozenset(names[: data.classes])
     for label in data.classes:
         if label not in labels:
-            near = difflib.get_close_matches(label, there, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise UserError(
-                f"data.{name}.classes: no class {label!r} in {shown(data.source)}{hint} "
-                f"(there are {', '.join(there[:20])}{', …' if len(there) > 20 else ''})"
+            raise FieldError(
+                "classes",
+                f"no class {label!r} in {redact(data.source)}{did_you_mean(label, names)} "
+                f"(there are {', '.join(names[:20])}{', …' if len(names) > 20 else ''})",
             )
     return frozenset(data.classes)
 
 
 def _rank(origin: str) -> int:
-    """A number that the name alone decides, so that a limit keeps no block of similar images."""
+    """A number that depends on the name alone, so that a limit keeps no block of similar images."""
     return int.from_bytes(hashlib.sha256(origin.encode()).digest(), "big")
 
 
-def _chosen(source: Source, survey: Survey, rejected: list[Rejected]) -> Iterator[Item]:
+def _selected(source: Source, selection: Selection, rejected: list[Rejected]) -> Iterator[Item]:
     for item in source.items():
         if isinstance(item, Rejected):
             rejected.append(item)
-        elif survey.keeps(item):
+        elif item in selection:
             yield item
 
 
-def _prepare(block: Sequence[Item], target: Target) -> list[Made | Rejected]:
-    """Decode a block of items: the part that runs in the worker processes."""
+def _decode_block(block: Sequence[Item], target: Target) -> list[Decoded | Rejected]:
+    """Decode a block of items; this runs in the worker processes."""
     return [_decode(item, target) for item in block]
 
 
-def _decode(item: Item, target: Target) -> Made | Rejected:
+def _decode(item: Item, target: Target) -> Decoded | Rejected:
     try:
         data = item.content.read()
         if item.pixels is not None:
@@ -215,28 +252,35 @@ def _decode(item: Item, target: Target) -> Made | Rejected:
             images = decode(data, target, item.views, item.size)
     except RejectedError as error:
         return Rejected(item.origin, str(error))
-    return Made(hashlib.sha256(data).hexdigest(), images)
+    return Decoded(hashlib.sha256(data).hexdigest(), images)
 
 
-def _keep(
+def _without_duplicates(
     block: Sequence[Item],
-    made: Sequence[Made | Rejected],
+    results: Sequence[Decoded | Rejected],
     rejected: list[Rejected],
-    seen: dict[bytes, str],
-) -> Iterator[tuple[Item, Made]]:
-    """Pass on what was decoded, except for content that came before."""
-    for item, one in zip(block, made, strict=True):
-        if isinstance(one, Rejected):
-            rejected.append(one)
+    origins: dict[bytes, str],
+) -> Iterator[tuple[Item, Decoded]]:
+    """Yield what was decoded, and reject content that came before.
+
+    Args:
+        block: items.
+        results: of decoding them.
+        rejected: is extended.
+        origins: SHA-256 of all earlier content → its first origin; is extended.
+    """
+    for item, result in zip(block, results, strict=True):
+        if isinstance(result, Rejected):
+            rejected.append(result)
             continue
         if item.number is not None:
-            yield item, one
+            yield item, result
             continue
-        first = seen.setdefault(bytes.fromhex(one.sha256), item.origin)
+        first = origins.setdefault(bytes.fromhex(result.sha256), item.origin)
         if first != item.origin:
             rejected.append(Rejected(item.origin, f"duplicate of {first}"))
         else:
-            yield item, one
+            yield item, result
 
 
 def _rows(item: Item, sha256: str, valid_share: float) -> Iterator[dict[str, Value]]:

@@ -1,4 +1,4 @@
-"""What a source is made of, before anything is decoded."""
+"""Parts of a source before anything is decoded: items, their content, and rejected files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Protocol
 
 from latent_atlas.config.schema import DataSet
 
-MAX_FILE_BYTES = 256 * 2**20  # of one image file; a 100-megapixel RGB bitmap has 300 MB
+MAX_FILE_BYTES = 256 * 2**20
+"""Limit for one image file; an RGB bitmap of 100 megapixels has 300 MB."""
 
 SPLIT_NAMES = {
     "train": "train",
@@ -23,26 +24,30 @@ SPLIT_NAMES = {
     "test": "test",
     "testing": "test",
 }
-
+"""Names of splits in sources → names of splits in a store."""
 
 Value = str | float | None
-"""What a further column of the index holds."""
+"""Type of the values in further columns of the index."""
 
 
 class RejectedError(Exception):
-    """This file cannot become an image; the message is the reason, for the card."""
+    """A file that cannot become an image; the message is the reason for the card."""
 
 
 class Content(Protocol):
-    """How to get the bytes of an item; small, and sent to the process that decodes them."""
+    """Access to the bytes of an item; small, because it is sent to the process that decodes."""
 
     def read(self, limit: int = MAX_FILE_BYTES) -> bytes:
-        """The bytes; raises RejectedError if they are more than `limit` or cannot be read."""
+        """The bytes.
+
+        Raises:
+            RejectedError: if there are more than `limit`, or they cannot be read.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """A whole file; its path is text, which takes a fifth of the memory of a `Path`."""
+    """A whole file; as text, its path takes a fifth of the memory of a `Path`."""
 
     path: str
 
@@ -50,7 +55,7 @@ class FileContent:
         """See `Content`."""
         try:
             with Path(self.path).open("rb") as file:
-                return _bounded(file.read(limit + 1), limit)
+                return _limited(file.read(limit + 1), limit)
         except OSError as error:
             raise RejectedError(f"cannot be read ({error.strerror or error})") from None
 
@@ -80,17 +85,17 @@ class SliceContent:
 
 @dataclass(frozen=True, slots=True)
 class ZipContent:
-    """A member of a zip archive, by its position, for two can have the same name."""
+    """A member of a zip archive, by its position, because two can have the same name."""
 
     path: Path
     position: int
 
     def read(self, limit: int = MAX_FILE_BYTES) -> bytes:
-        """See `Content`; what it unpacks to is limited, not what its header promises."""
+        """See `Content`; the limit is on the unpacked bytes, not on the size in the header."""
         try:
             archive = _open_zip(self.path)
             with archive.open(archive.infolist()[self.position]) as file:
-                return _bounded(file.read(limit + 1), limit)
+                return _limited(file.read(limit + 1), limit)
         except RejectedError:
             raise
         except Exception as error:  # a damaged member makes zipfile and its codecs raise anything
@@ -99,13 +104,13 @@ class ZipContent:
 
 @dataclass(frozen=True, slots=True)
 class BytesContent:
-    """Bytes that are already in memory."""
+    """Bytes in memory."""
 
     data: bytes
 
     def read(self, limit: int = MAX_FILE_BYTES) -> bytes:
         """See `Content`."""
-        return _bounded(self.data, limit)
+        return _limited(self.data, limit)
 
 
 @lru_cache(maxsize=2)
@@ -113,7 +118,7 @@ def _open_zip(path: Path) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
-def _bounded(data: bytes, limit: int) -> bytes:
+def _limited(data: bytes, limit: int) -> bytes:
     if len(data) > limit:
         raise RejectedError(f"too large (more than {limit} bytes)")
     return data
@@ -121,11 +126,11 @@ def _bounded(data: bytes, limit: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One row to make of an image.
+    """One row of the index that is made from an image.
 
     Attributes:
-        name: empty for the image as it is.
-        region: left, top, right and bottom of the part to show, as shares of width and height.
+        name: empty for the whole image.
+        region: left, top, right and bottom of the visible part, as shares of width and height.
         flip: mirror it left to right.
         attributes: columns of this row alone.
     """
@@ -141,15 +146,15 @@ class Item:
     """One image of a source.
 
     Attributes:
-        origin: where it is within the source; unique, and the same wherever the source lies.
-        content: how to get its bytes.
-        split: the source's own split, one of ``train``, ``valid``, ``test``; None if it has none.
-        label: its class; None if it has none.
+        origin: its unique name within the source, which does not depend on the source's location.
+        content: access to its bytes.
+        split: the source's own split, one of ``train``, ``valid``, ``test``; None without one.
+        label: its class; None without one.
         attributes: further columns of the index.
         pixels: H×W or H×W×3 if the content is raw uint8 pixels; None for an image file.
-        size: width and height that the source promises; None if it promises none.
-        number: of the image in a source whose equal pictures all stay; None where a picture that
-            came before is left out.
+        size: width and height according to the source; None if it has none.
+        number: of the image in a source whose duplicates are all kept; None in a source whose
+            duplicates are rejected.
         views: the rows to make of it.
     """
 
@@ -166,7 +171,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A file of a source that is no item, and why."""
+    """A file of a source that becomes no image, and the reason."""
 
     origin: str
     reason: str
@@ -174,13 +179,13 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Source:
-    """A recognised source.
+    """A source of a recognised type.
 
     Attributes:
-        kind: what it was recognised as, for the card.
+        kind: its type, for the card.
         items: starts a pass over it, in an order that depends on its content alone.
         attributes: names of the columns that items and views add to the index.
-        factors: names of those that are true factors, which every item has.
+        factors: names of the columns that hold true factors; every item has them.
     """
 
     kind: str
@@ -190,22 +195,15 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What is asked of a source.
+class IngestRequest:
+    """A data set to ingest, with the circumstances of the run.
 
     Attributes:
-        name: the data set's name in params.yaml.
-        data: what stands there.
-        seed: for choices that are random, such as crops.
+        data: the data set.
+        seed: for random choices, such as crops.
         scratch: a folder for unpacked files, which the caller removes.
     """
 
-    name: str
     data: DataSet
     seed: int
     scratch: Path
-
-    @property
-    def key(self) -> str:
-        """The key of the source in params.yaml, for errors."""
-        return f"data.{self.name}.source"

@@ -1,14 +1,16 @@
-"""An npz of images with their true factors, as dSprites comes.
+"""An npz of images with their true factors, as dSprites has it.
 
-``imgs`` are N×H×W or N×H×W×3 bytes; of images in 0 and 1, as dSprites has them, 1 becomes 255.
-``latents_values`` are N×K numbers: the factors. With ``latents_classes``, N×K whole numbers, the
-factors are discrete, and their columns hold these class numbers as text. The factors are called as
-``latents_names`` says, an array of K texts; without it ``factor_1`` and so on, but dSprites' own
-names where there are its six. What Python pickled is never read, so dSprites' own ``metadata`` is
-not.
+- ``imgs``: N×H×W or N×H×W×3 bytes. If all are 0 and 1, as in dSprites, 1 becomes 255.
+- ``latents_values``: the factors, N×K numbers.
+- ``latents_classes``, optional: N×K integers. With it the factors are discrete, and their columns
+  hold these class numbers as text.
+- ``latents_names``, optional: the names of the factors, an array of K texts. The default is the
+  names of dSprites for six factors, and ``factor_1`` and so on otherwise.
 
-Equal pictures all stay: how often one occurs is part of the factors' distribution, and a square
-turned by 90° is a true image of its factors.
+Pickled arrays are never read; dSprites' own ``metadata`` is one.
+
+Duplicates are kept: how often an image occurs is part of the distribution of the factors, and a
+square rotated by 90° is a true image of its factors.
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ import numpy as np
 import numpy.typing as npt
 
 from latent_atlas.data.sources.items import (
-    Asked,
     FileContent,
+    IngestRequest,
     Item,
     Rejected,
     SliceContent,
@@ -44,9 +46,9 @@ DSPRITES = ("color", "shape", "scale", "orientation", "x", "y")
 
 MAX_BYTES = 64 * 2**30
 
-_BLOCK = 4096  # images brought to bytes of 0 to 255 at a time
+_BLOCK = 4096  # images that are scaled to 0…255 at a time
 
-# What the packings of a zip raise, of which zipfile knows some and not others.
+# Errors of zip compressions; zipfile knows some of them and not others.
 _UNREADABLE = (
     *(ValueError, EOFError, OSError, NotImplementedError),
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
@@ -55,32 +57,32 @@ _UNREADABLE = (
 _Array = npt.NDArray[np.generic]
 
 
-def recognise(tree: Tree, asked: Asked) -> Source | None:
-    """Read the arrays of an npz, packed or unpacked; None where there are no such arrays.
+def recognise(tree: Tree, request: IngestRequest) -> Source | None:
+    """Read the arrays of an npz, packed or unpacked; None if there are no such arrays.
 
     Raises:
-        UserError: naming an array that is damaged, pickled, or does not fit the others.
+        UserError: if an array is damaged, pickled, or does not fit the others.
     """
     if IMAGES not in tree.files or VALUES not in tree.files:
         return None
-    values = _load(tree, VALUES, asked)
+    values = _load(tree, VALUES, request)
     if values.ndim != 2 or not np.issubdtype(values.dtype, np.number):
         raise UserError(f"{tree.where}/{VALUES}: found {_kind(values)}, expected N×K numbers")
     if np.iscomplexobj(values) or not np.isfinite(values).all():
         raise UserError(
-            f"{tree.where}/{VALUES}: found values that are no finite real numbers; expected a "
-            "number for every factor of every image"
+            f"{tree.where}/{VALUES}: found values that are not finite real numbers; expected one "
+            "number per factor and image"
         )
-    images = _load(tree, IMAGES, asked)
+    images = _load(tree, IMAGES, request)
     fits = images.ndim in (3, 4) and images.shape[3:] in ((), (1,), (3,)) and images.size > 0
     if images.dtype not in (np.uint8, np.bool_) or not fits:
         raise UserError(
             f"{tree.where}/{IMAGES}: found {_kind(images)}, expected N×H×W or N×H×W×3 bytes"
         )
     _same_length(tree, {IMAGES: images, VALUES: values})
-    names = _names(tree, values.shape[1], asked)
-    classes = _classes(tree, values, asked)
-    path = _bytes_of(images, asked.scratch / "images.raw")
+    names = _names(tree, values.shape[1], request)
+    classes = _classes(tree, values, request)
+    path = _write_bytes(images, request.scratch / "images.raw")
     sides = images.shape[1:3] if images.shape[3:] == (1,) else images.shape[1:]
     length = int(np.prod(sides))
 
@@ -101,25 +103,27 @@ def recognise(tree: Tree, asked: Asked) -> Source | None:
     return Source("npz with factors", items, factors=names)
 
 
-def _load(tree: Tree, name: str, asked: Asked) -> _Array:
-    """An array of the tree, on disk rather than in memory."""
+def _load(tree: Tree, name: str, request: IngestRequest) -> _Array:
+    """An array of the tree, memory-mapped."""
     where = f"{tree.where}/{name}"
     try:
-        array: _Array = np.load(_file(tree, name, asked), mmap_mode="r", allow_pickle=False)
+        array: _Array = np.load(_file(tree, name, request), mmap_mode="r", allow_pickle=False)
     except _UNREADABLE as error:
         reason = str(error).split("\n")[0]
-        raise UserError(f"{where}: not an array that can be read ({reason})") from None
+        raise UserError(
+            f"{where}: not a readable array ({reason}); save it again without pickled objects"
+        ) from None
     if array.ndim == 0 or len(array) == 0:
-        raise UserError(f"{where}: found {_kind(array)}, expected a row an image")
+        raise UserError(f"{where}: found {_kind(array)}, expected one row per image")
     return array
 
 
-def _file(tree: Tree, name: str, asked: Asked) -> Path:
-    """The file of an array; out of a zip it is unpacked, in constant memory."""
+def _file(tree: Tree, name: str, request: IngestRequest) -> Path:
+    """The file of an array; a member of a zip is unpacked, in constant memory."""
     content = tree.files[name]
     if isinstance(content, FileContent):
         return Path(content.path)
-    path = asked.scratch / name
+    path = request.scratch / name
     if isinstance(content, ZipContent):
         with (
             zipfile.ZipFile(content.path) as archive,
@@ -132,31 +136,32 @@ def _file(tree: Tree, name: str, asked: Asked) -> Path:
     return path
 
 
-def _names(tree: Tree, count: int, asked: Asked) -> tuple[str, ...]:
+def _names(tree: Tree, count: int, request: IngestRequest) -> tuple[str, ...]:
     if NAMES not in tree.files:
         return (
             DSPRITES if count == len(DSPRITES) else tuple(f"factor_{i + 1}" for i in range(count))
         )
-    names = _load(tree, NAMES, asked)
+    names = _load(tree, NAMES, request)
     if names.shape != (count,) or names.dtype.kind != "U":
         raise UserError(
-            f"{tree.where}/{NAMES}: found {_kind(names)}, expected {count} texts, one a factor"
+            f"{tree.where}/{NAMES}: found {_kind(names)}, expected {count} texts, one per factor"
         )
     texts = tuple(f"factor_{name}" if name in COLUMNS else str(name) for name in names)
     if len(set(texts)) < count or "" in texts:
-        raise UserError(f"{tree.where}/{NAMES}: found {', '.join(texts)}; expected {count} "
-                        "different names")  # fmt: skip
+        raise UserError(
+            f"{tree.where}/{NAMES}: found {', '.join(texts)}; expected {count} different names"
+        )
     return texts
 
 
-def _classes(tree: Tree, values: _Array, asked: Asked) -> npt.NDArray[np.str_] | None:
-    """Class numbers as text, with zeros in front so that their order is that of the numbers."""
+def _classes(tree: Tree, values: _Array, request: IngestRequest) -> npt.NDArray[np.str_] | None:
+    """Class numbers as text, with leading zeros, so that they sort as numbers do."""
     if CLASSES not in tree.files:
         return None
-    classes = _load(tree, CLASSES, asked)
+    classes = _load(tree, CLASSES, request)
     if classes.shape != values.shape or not np.issubdtype(classes.dtype, np.integer):
         raise UserError(
-            f"{tree.where}/{CLASSES}: found {_kind(classes)}, expected whole numbers of the shape "
+            f"{tree.where}/{CLASSES}: found {_kind(classes)}, expected integers of the shape "
             f"of {VALUES}, {'×'.join(map(str, values.shape))}"
         )
     digits = len(str(classes.max()))
@@ -164,19 +169,19 @@ def _classes(tree: Tree, values: _Array, asked: Asked) -> npt.NDArray[np.str_] |
 
 
 def _same_length(tree: Tree, arrays: dict[str, _Array]) -> None:
-    (first, one), (second, other) = arrays.items()
-    if len(one) != len(other):
+    (name, rows), (other, other_rows) = arrays.items()
+    if len(rows) != len(other_rows):
         raise UserError(
-            f"{tree.where}: {first} has {len(one)} rows and {second} {len(other)}; "
-            "expected a row an image in both"
+            f"{tree.where}: {name} has {len(rows)} rows and {other} {len(other_rows)}; "
+            "expected one row per image in both"
         )
 
 
-def _bytes_of(images: _Array, path: Path) -> Path:
-    """A file of nothing but the images' bytes, row after row."""
+def _write_bytes(images: _Array, path: Path) -> Path:
+    """Write only the bytes of the images, one after the other, to the file `path`."""
     blocks = range(0, len(images), _BLOCK)
-    most = max(int(images[start : start + _BLOCK].max()) for start in blocks)
-    factor = np.uint8(255 if most <= 1 else 1)
+    largest = max(int(images[start : start + _BLOCK].max()) for start in blocks)
+    factor = np.uint8(255 if largest <= 1 else 1)
     with path.open("wb") as file:
         for start in blocks:
             block = np.asarray(images[start : start + _BLOCK], np.uint8) * factor

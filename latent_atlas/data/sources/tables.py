@@ -1,22 +1,22 @@
 """A CSV beside images: Painter by Numbers, and any other table with a column of file names.
 
-Which columns hold the file and the class is set by ``table.file`` and ``table.label``; a column
-``split`` is the source's own split if it names any (and then nothing else); every other column
-becomes an attribute, as text. A file may be named with or without its folder.
+``table.file`` and ``table.label`` name the columns of the file and the class. A column ``split`` is
+the source's own split if all its values are names of splits or blank. Every other column becomes an
+attribute, as text. A file may be named with or without its folder.
 """
 
 from __future__ import annotations
 
 import csv
-import difflib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from latent_atlas.config.messages import did_you_mean
 from latent_atlas.data.sources.folders import has_class_folders, has_split_class_folders
 from latent_atlas.data.sources.items import (
     SPLIT_NAMES,
-    Asked,
+    IngestRequest,
     Item,
     Rejected,
     RejectedError,
@@ -24,57 +24,63 @@ from latent_atlas.data.sources.items import (
 )
 from latent_atlas.data.sources.trees import Finder, Tree, is_image_name
 from latent_atlas.data.store import COLUMNS
-from latent_atlas.util.console import UserError
+from latent_atlas.util.console import FieldError, UserError
 
 MAX_TABLE_BYTES = 2**30
 
 
 @dataclass(frozen=True)
 class Table:
-    """A CSV: the names of its columns, and its rows with their line numbers."""
+    """A CSV: names of its columns, and rows with their line numbers."""
 
     name: str
     columns: list[str]
     rows: list[tuple[int, list[str]]]
 
 
-def recognise(tree: Tree, asked: Asked) -> Source | None:
-    """Read the only CSV at the top that has the configured columns.
+def recognise(tree: Tree, request: IngestRequest) -> Source | None:
+    """Read the only CSV at the top of the tree that has the configured columns.
 
-    Class folders within split folders say the same and more, so they win over a CSV beside them;
-    the path of the CSV itself as source chooses the CSV.
+    Class folders within split folders hold more information, so they win over a CSV beside them.
+    The path of the CSV as source chooses the CSV.
+
+    Returns:
+        None if there is no such CSV, but images or class folders.
 
     Raises:
-        UserError: if several CSVs have the columns, or none has and nothing else tells classes.
+        FieldError: if several CSVs have the columns, or none has them and there are no class
+            folders.
     """
     names = [name for name in tree.files if "/" not in name and name.lower().endswith(".csv")]
     if not names or has_split_class_folders(tree):
         return None
     tables = [_read(tree, name) for name in names]
-    wanted = {asked.data.table.file, asked.data.table.label}
-    fitting = [table for table in tables if wanted <= set(table.columns)]
-    if len(fitting) > 1:
-        raise UserError(
-            f"{asked.key}: {' and '.join(table.name for table in fitting)} in {tree.where} both "
-            f"have the columns {' and '.join(sorted(wanted))}; give the path of one of them"
+    required = {request.data.table.file, request.data.table.label}
+    usable = [table for table in tables if required <= set(table.columns)]
+    if len(usable) > 1:
+        raise FieldError(
+            "source",
+            f"{' and '.join(table.name for table in usable)} in {tree.where} both have the columns "
+            f"{' and '.join(sorted(required))}; give the path of one of them",
         )
-    if fitting:
-        return _source(tree, fitting[0], asked)
+    if usable:
+        return _source(tree, usable[0], request)
     if has_class_folders(tree) or not any(map(is_image_name, tree.files)):
         return None
-    raise _no_column(tables[0], asked)
+    raise _no_column(tables[0], request)
 
 
-def read_table(tree: Tree, name: str, asked: Asked) -> Source:
-    """Read the CSV `name`, which the user named.
+def read_table(tree: Tree, name: str, request: IngestRequest) -> Source:
+    """Read the CSV `name`, which is the source itself.
 
     Raises:
-        UserError: if it lacks a configured column, or is no CSV.
+        FieldError: ``table.file`` or ``table.label``, if it lacks this column.
+        UserError: if it is not a CSV in UTF-8.
     """
     table = _read(tree, name)
-    if not {asked.data.table.file, asked.data.table.label} <= set(table.columns):
-        raise _no_column(table, asked)
-    return _source(tree, table, asked)
+    if not {request.data.table.file, request.data.table.label} <= set(table.columns):
+        raise _no_column(table, request)
+    return _source(tree, table, request)
 
 
 def _read(tree: Tree, name: str) -> Table:
@@ -90,43 +96,44 @@ def _read(tree: Tree, name: str) -> Table:
         ) from None
     except csv.Error as error:
         raise UserError(f"{tree.where}/{name}: not a comma-separated table ({error})") from None
-    named = [f"source_{column}" if column in COLUMNS else column for column in columns]
-    clash = {f"source_{column}" for column in COLUMNS} & {*columns} & {*named}
-    twice = sorted(
-        {column for column in columns if column and columns.count(column) > 1}
-        | {column for column in clash if named.count(column) > 1}
-    )
-    if twice:
-        raise UserError(f"{tree.where}/{name}: two columns are called {twice[0]!r}; rename one")
+    for names in (columns, [_attribute(column) for column in columns]):
+        twice = sorted({column for column in names if column and names.count(column) > 1})
+        if twice:
+            raise UserError(f"{tree.where}/{name}: two columns are called {twice[0]!r}; rename one")
     return Table(name, columns, rows)
 
 
-def _no_column(table: Table, asked: Asked) -> UserError:
-    only = table.columns[0] if len(table.columns) == 1 else ""
+def _attribute(column: str) -> str:
+    """Name of a column in the index, where that of the store's own columns is taken."""
+    return f"source_{column}" if column in COLUMNS else column
+
+
+def _no_column(table: Table, request: IngestRequest) -> FieldError:
+    single = table.columns[0] if len(table.columns) == 1 else ""
     for name, sign in {"semicolons": ";", "tabs": "\t", "bars": "|"}.items():
-        if sign in only:
-            return UserError(
-                f"{asked.key}: {table.name} parts its columns by {name} ({only}), expected "
-                "commas; save it with them, or give the folder of images alone as source"
+        if sign in single:
+            return FieldError(
+                "source",
+                f"{table.name} separates its columns by {name} ({single}), expected commas; save "
+                "it with commas, or give only the folder of images as source",
             )
-    options = asked.data.table
+    options = request.data.table
     option = "file" if options.file not in table.columns else "label"
-    wanted = getattr(options, option)
-    near = difflib.get_close_matches(wanted, table.columns, 1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return UserError(
-        f"data.{asked.name}.table.{option}: {table.name} has no column {wanted!r}{hint} "
-        f"(it has {', '.join(table.columns) or 'none'}); name the right one, or give the folder "
-        "of images alone as source"
+    column = getattr(options, option)
+    return FieldError(
+        f"table.{option}",
+        f"{table.name} has no column {column!r}{did_you_mean(column, table.columns)} "
+        f"(it has {', '.join(table.columns) or 'none'}); name the right one, or give only the "
+        "folder of images as source",
     )
 
 
-def _source(tree: Tree, table: Table, asked: Asked) -> Source:
-    options = asked.data.table
+def _source(tree: Tree, table: Table, request: IngestRequest) -> Source:
+    options = request.data.table
     file, label = table.columns.index(options.file), table.columns.index(options.label)
     split = _split_column(tree, table)
     others = {
-        at: f"source_{column}" if column in COLUMNS else column
+        at: _attribute(column)
         for at, column in enumerate(table.columns)
         if at not in (file, label, split) and column
     }
@@ -165,7 +172,7 @@ def _source(tree: Tree, table: Table, asked: Asked) -> Source:
 
 
 def _find(finder: Finder, name: str) -> str:
-    """The file that a cell names, whose own spaces at the ends come before those of the table."""
+    """The file that a cell names: exactly, or without spaces at the ends of the cell."""
     try:
         return finder.find(name)
     except RejectedError:
@@ -173,21 +180,21 @@ def _find(finder: Finder, name: str) -> str:
 
 
 def _split_column(tree: Tree, table: Table) -> int | None:
-    """The position of the column ``split`` if its values are names of splits or blank.
+    """Position of the column ``split``; None if no value of it is the name of a split.
 
     Raises:
-        UserError: if some of them are and some are not.
+        UserError: if some values are names of splits, and others are neither that nor blank.
     """
     if "split" not in table.columns:
         return None
     at = table.columns.index("split")
-    whole = [one for one in table.rows if len(one[1]) == len(table.columns)]
-    lines = {row[at].strip().lower(): line for line, row in reversed(whole)}
+    complete = [entry for entry in table.rows if len(entry[1]) == len(table.columns)]
+    lines = {row[at].strip().lower(): line for line, row in reversed(complete)}
     others = lines.keys() - SPLIT_NAMES.keys() - {""}
     if not lines.keys() & SPLIT_NAMES.keys():
         return None
     if others:
-        value = min(others, key=lambda one: lines[one])
+        value = min(others, key=lambda other: lines[other])
         raise UserError(
             f"{tree.where}/{table.name}: line {lines[value]}: split is {value!r}, expected one of "
             f"{', '.join(SPLIT_NAMES)} as in other lines; or give the column another name"

@@ -1,4 +1,4 @@
-"""Files with relative names, in a folder or in an archive: read, and never written anywhere."""
+"""Files with relative names, in a folder or in an archive."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ IMAGE_SUFFIXES = frozenset(
     for name in formats
 )
 
-_NO_TEXT = ("Cc", "Cs", "Zl", "Zp")
+_UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
 
 
 @dataclass
@@ -34,9 +34,9 @@ class Tree:
     """Files by relative name.
 
     Attributes:
-        where: what a message calls it.
-        files: relative name → how to get its bytes, sorted by the parts of the name.
-        rejected: what lies there and cannot be taken, e.g. a name that leaves the archive.
+        where: name of the tree in messages.
+        files: relative name → access to the bytes, sorted by the parts of the name.
+        rejected: entries that cannot be taken, e.g. a name that leaves the archive.
     """
 
     where: str
@@ -48,10 +48,10 @@ class Tree:
         return list(dict.fromkeys(name.split("/")[0] for name in self.files if "/" in name))
 
     def unwrapped(self) -> Tree:
-        """The tree without an only folder around everything, as archives have one."""
+        """The tree without a single folder around all images, as many archives have one."""
         folders = self.folders()
         loose = [name for name in self.files if "/" not in name]
-        if len(folders) != 1 or folders[0].lower() in SPLIT_NAMES or any(map(_matters, loose)):
+        if len(folders) != 1 or folders[0].lower() in SPLIT_NAMES or any(map(_is_data, loose)):
             return self
         prefix = f"{folders[0]}/"
         return Tree(
@@ -65,7 +65,11 @@ class Tree:
         ).unwrapped()
 
     def read(self, name: str, limit: int) -> bytes:
-        """The bytes of a file that describes images, e.g. a CSV; raises UserError."""
+        """The bytes of a file that describes images, e.g. a CSV.
+
+        Raises:
+            UserError: if it cannot be read, or is larger than `limit`.
+        """
         try:
             return self.files[name].read(limit)
         except RejectedError as error:
@@ -73,74 +77,84 @@ class Tree:
 
 
 class Finder:
-    """Finds the files that a table names, with or without the folder they lie in."""
+    """Search for the files that a table names, with or without their folder."""
 
     def __init__(self, tree: Tree) -> None:
         self._files = tree.files
-        self._by_last: dict[str, list[str]] = defaultdict(list)
+        self._by_last_part: dict[str, list[str]] = defaultdict(list)
         for name in tree.files:
-            self._by_last[name.rpartition("/")[2]].append(name)
+            self._by_last_part[name.rpartition("/")[2]].append(name)
 
     def find(self, name: str) -> str:
-        """The one file called `name`, or whose path ends so.
+        """The only file with the path `name`, or whose path ends in it.
 
         Raises:
             RejectedError: if there is none, or more than one.
         """
-        wanted = "/".join(PurePosixPath(name.replace("\\", "/")).parts)
-        if wanted in self._files:
-            return wanted
-        last = wanted.rpartition("/")[2]
-        found = [one for one in self._by_last[last] if one.endswith(f"/{wanted}")] if last else []
-        if len(found) != 1:
-            raise RejectedError("no such file" if not found else f"{len(found)} files of this name")
-        return found[0]
+        path = "/".join(PurePosixPath(name.replace("\\", "/")).parts)
+        if path in self._files:
+            return path
+        last = path.rpartition("/")[2]
+        files = [file for file in self._by_last_part[last] if file.endswith(f"/{path}")]
+        if not last or not files:
+            raise RejectedError("no such file")
+        if len(files) > 1:
+            raise RejectedError(f"{len(files)} files of this name")
+        return files[0]
 
 
 def has_suffix(name: str) -> bool:
-    """Whether the name of a file ends in a suffix, as ``LICENSE`` and ``.png`` do not."""
+    """Whether the name of a file ends in a suffix; ``LICENSE`` and ``.png`` do not."""
     stem, dot, _ = name.rpartition("/")[2].rpartition(".")
     return bool(dot and stem)
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a file of this name is worth decoding; its content decides in the end."""
+    """Whether a file with this name is decoded: it has the suffix of an image format, or none."""
     return not has_suffix(name) or f".{name.rpartition('.')[2].lower()}" in IMAGE_SUFFIXES
 
 
-def is_text(name: str) -> bool:
-    """Whether a name can stand in one line of text: no control sign, line end or foreign byte.
+def is_printable(name: str) -> bool:
+    """Whether a name fits in one line of text: no control character, line end or foreign byte.
 
-    `str.isprintable` is stricter: it refuses the wide space of Japanese names and the narrow one of
-    macOS's screenshots, what joins two emoji, and all signs newer than this Python.
+    `str.isprintable` is stricter: it refuses the wide space of Japanese names, the narrow one of
+    macOS's screenshots, the joiner of two emoji, and characters that are newer than this Python.
     """
-    return name.isprintable() or not any(category(sign) in _NO_TEXT for sign in name)
+    return name.isprintable() or not any(category(sign) in _UNPRINTABLE for sign in name)
 
 
-def _matters(name: str) -> bool:
-    """Whether a file beside an only folder says that the folder is not all."""
+def _is_data(name: str) -> bool:
+    """Whether a file beside a single folder belongs to the data, so that the folder stays."""
     suffix = PurePosixPath(name).suffix.lower()
     return suffix in IMAGE_SUFFIXES or suffix in (".csv", ".json") or "ubyte" in name
 
 
-def _stays(link: Path, root: Path) -> bool:
-    """Whether a link leads to a place below `root`; one that runs in circles leads nowhere."""
+def _stays_inside(link: Path, root: Path) -> bool:
+    """Whether a link leads to a place below `root`; a circular link does not."""
     try:
         return link.resolve().is_relative_to(root)
-    except (RuntimeError, OSError):  # a circle: the first up to Python 3.12
+    except (RuntimeError, OSError):  # a circle: RuntimeError up to Python 3.12
         return False
 
 
 def folder_tree(folder: Path, where: str = "") -> Tree:
-    """The files below `folder`, called `where`; links that leave it are rejected, not followed."""
+    """The files below `folder`; links that leave it are rejected and not followed.
+
+    Args:
+        folder: is not changed.
+        where: name of the tree in messages; by default the path.
+
+    Raises:
+        UserError: if the folder cannot be read.
+    """
     root = folder.resolve()
     tree = Tree(where or str(folder))
     try:
         for name, entry in walk(root):
             path = Path(entry.path)
-            if not is_text(name):
+            if not is_printable(name):
                 tree.rejected.append(Rejected(ascii(name)[1:-1], "file name is not printable"))
-            elif entry.is_symlink() and not _stays(path, root):
+            elif entry.is_symlink() and not _stays_inside(path, root):
                 tree.rejected.append(Rejected(name, "link that leaves the folder"))
             elif not path.is_file():
                 tree.rejected.append(Rejected(name, "not a file"))

@@ -1,8 +1,8 @@
-"""What a drawn data set owes its callers: factors that follow from a seed, pictures from factors.
+"""Interface of drawn data sets: factors from a seed, and pictures from factors.
 
-Everything in ``latent_atlas.data.synthetic`` is computed with additions, multiplications, divisions, square
-roots and comparisons alone. IEEE 754 rounds those exactly, so the pictures are the same bytes on
-every machine, whichever vector instructions numpy finds there.
+All modules of this package use additions, multiplications, divisions, square roots and comparisons
+alone. IEEE 754 rounds these exactly, so the pictures have the same bytes on every machine, whatever
+vector instructions numpy uses.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ BLOCK_PIXELS = 1 << 18
 
 @dataclass(frozen=True)
 class Drawing:
-    """A data set that is drawn rather than collected.
+    """A data set of drawn images.
 
     Attributes:
         name: its name, as in ``source: drawn:<name>``.
         label: the factor used as class label, or None where no factor is one.
-        description: which factors there are, with units and ranges.
+        description: the factors with their units and ranges.
         ranges: continuous factors, each with the lowest and highest value that is drawn.
         values: categorical factors, each with its values.
         sample: ``(count, seed)`` to one array of length `count` for each factor.
@@ -49,7 +49,7 @@ class Drawing:
     kind: str | None = None
 
     def factors(self, count: int, seed: int) -> pd.DataFrame:
-        """Draw the factors of `count` images, one row an image.
+        """Draw the factors of `count` images, one row per image.
 
         Row i depends on `seed` and i only: a larger `count` adds rows and changes none.
 
@@ -65,7 +65,7 @@ class Drawing:
         """Draw one picture for each row of `factors`.
 
         A picture is a pure function of its row: an edited factor gives the true counterfactual,
-        and the other rows do not matter. Values beyond `ranges` are drawn as they come.
+        and other rows have no influence. Values outside `ranges` are drawn as given.
 
         Returns:
             uint8, B×height×width×3, values 0 to 255.
@@ -116,7 +116,7 @@ def uniform(
     """Draw `count` numbers from U(`low`, `high`).
 
     Every `stream` name has a generator of its own, so a factor's values depend neither on the
-    other factors nor on how many rows are drawn after them.
+    other factors nor on the number of rows.
     """
     sequence = np.random.SeedSequence(seed, spawn_key=tuple(stream.encode()))
     return low + (high - low) * np.random.default_rng(sequence).random(count)

@@ -1,9 +1,9 @@
-"""Paintings whose style and content are known apart.
+"""Paintings with independent style and content.
 
 The content is a field: a colour and a stroke direction at every point of the picture, a function
-of `content` and its factors alone. The style is a way of laying strokes: it asks the field for the
-colour under each stroke's middle. So a row whose `style` is edited shows the same place, painted
-in another way.
+of `content` and its factors alone. The style is a way of painting strokes: each stroke takes the
+colour of the field at its centre. A row with another `style` therefore shows the same scene,
+painted in another way.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class _Field:
         turns: Float | float | None = None,
         soft: float = 0.012,
     ) -> None:
-        """Put a shape over the scene, with the direction in which it wants to be painted."""
+        """Put a shape over the scene, with the direction of its strokes."""
         share = raster.cover(distance, soft)
         tone = np.asarray(colour, np.float32)
         raster.mix(self.colour, tone.reshape(1, 3, 1, 1) if tone.ndim == 1 else tone, share)
@@ -328,7 +328,7 @@ def _look(factors: pd.DataFrame, x: Float, y: Float, ratio: float) -> tuple[Floa
 
 
 def _season(f: _Field) -> Float:
-    """The field's colours in the row's light: warmer or colder, hue leant, lighter or darker."""
+    """The field's colours in the row's light: warmth, hue and brightness."""
     colour = f.colour
     lean = np.roll(colour, 1, axis=1) - np.roll(colour, -1, axis=1)
     colour = colour + 0.12 * f["hue"][:, None] * lean
@@ -412,7 +412,7 @@ _STYLES: dict[str, _Style] = {
 
 
 def _brush(colour: Float, layer: _Strokes, jitter: list[Float], amount: Float) -> Float:
-    """The field's `colour` as this layer's paint, each stroke a little different; B×3×h×w."""
+    """The field's `colour` as this layer's paint, varied from stroke to stroke; B×3×h×w."""
     mean = colour.mean(axis=1, keepdims=True)
     colour = mean + (colour - mean) * layer.vivid
     lean = np.roll(colour, 1, axis=1) - np.roll(colour, -1, axis=1)

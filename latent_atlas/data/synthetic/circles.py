@@ -1,8 +1,8 @@
-"""Filled circles on black, one in all channels or one a channel: small data with known truth.
+"""Filled circles on black, one in all channels or one per channel.
 
 Both sets follow the β-VAE thesis that the circles studies rebuild (section 4.3, datasets 1 and 2):
 images 96 high and 64 wide, r ~ U(1, 20) px, and x, y ~ U(20, 44) px *both*, although the image is
-taller than wide. So the circles keep to the upper 64 of the 96 rows, as they do there.
+taller than wide. So the circles stay in the upper 64 of the 96 rows, as in the thesis.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RGB = {f"{channel}_{name}": span for channel in CHANNELS for name, span in CIRCL
 
 
 def _disc(factors: pd.DataFrame, prefix: str, height: int, width: int) -> Bytes:
-    """255 where a pixel's centre, at (column + ½, row + ½), lies in the circle; B×H×W."""
+    """255 where a pixel's centre, at (column + ½, row + ½), lies inside the circle; B×H×W."""
     x, y, r = (factors[f"{prefix}{name}"].to_numpy(np.float64)[:, None] for name in CIRCLE)
     across, down = width / WIDTH, height / HEIGHT
     dx = np.arange(width) + 0.5 - x * across

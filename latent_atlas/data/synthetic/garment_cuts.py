@@ -1,7 +1,7 @@
-"""The cuts of the drawn clothes: outline, seams, collars and shading, before any dye.
+"""Cuts of the drawn clothes: outline, seams, collars and shading, without colour.
 
-Lengths are in units of which the picture's inner 2:3 frame is 64 wide and 96 high; the origin is
-its centre and y points down. A garment is symmetric, so most shapes are given for a = |x|. A cut
+Lengths are in units: the picture's inner 2:3 frame is 64 units wide and 96 high. The origin is its
+centre and y points down. A garment is symmetric, so most shapes are given for a = |x|. A cut
 is a function from a `Table` to a `Cloth`; `CUTS` has one for each category.
 """
 
@@ -36,7 +36,7 @@ class Table:
         return raster.column(self.factors, name)
 
     def by(self, name: str, units: dict[str, float]) -> Float:
-        """The units that stand for each row's value of the attribute `name`; B×1×1."""
+        """Length in units of each row's value of the attribute `name`; B×1×1."""
         return self.factors[name].map(units).to_numpy(np.float32)[:, None, None]
 
     def having(self, name: str, *values: str) -> Float:
@@ -46,7 +46,7 @@ class Table:
 
 @dataclass
 class Cloth:
-    """What a cut hands to the dyer; every plane broadcasts to B×H×W."""
+    """The planes that a cut consists of; each broadcasts to B×H×W."""
 
     outline: Float  # signed distance of all cloth
     u: Float  # coordinates on the cloth, units: across
@@ -162,7 +162,7 @@ def _neckline(t: Table, a: Float, y: Float, size: float) -> tuple[Float, Float]:
 
 @dataclass(frozen=True)
 class _Hang:
-    """Where the parts of a hanging garment lie, to lay its details along; distances in units."""
+    """Positions of the parts of a hanging garment, for its details; distances in units."""
 
     x: Float
     y: Float  # below the neck points
@@ -176,7 +176,7 @@ class _Hang:
 
 
 def _body_edge(t: Table, m: _Bodice, y: Float, span: Float) -> Float:
-    """Half-width that hollows from shoulder to armpit, then follows chest, waist, hip and hem."""
+    """Half-width: concave from shoulder to armpit, then along chest, waist, hip and hem."""
     armpit, drop = 16.0 * m.size, 4.2 * m.size
     chest = t.by("fit", m.chest)
     waist = t.by("fit", m.waist) + 0.5 * t["waist"]
@@ -260,7 +260,7 @@ def _cords(t: Table, cloth: Cloth, g: _Hang, size: float) -> None:
 
 
 def _neckband(t: Table, cloth: Cloth, g: _Hang, width: float, dark: float) -> None:
-    """The stitched band along a neckline, an open back and, on a bare arm, nothing else."""
+    """The stitched band along a neckline and an open back."""
     seam = raster.line(g.neck - width, 0.3, t.pixel)
     seam = np.maximum(seam, raster.line(-g.hole - (width * 0.7), 0.3, t.pixel))
     _darken(cloth, seam, dark)
@@ -339,7 +339,7 @@ def _knitwear(t: Table) -> Cloth:
     cloth, g = _hung(t, _TOP)
     pixel = t.pixel
     u, v = cloth.u, cloth.v
-    # Columns of V stitches, two units wide a leg, and ribs at every edge.
+    # Columns of V stitches, two units wide per leg, and ribs at every edge.
     leg = u / 4.2
     leg = np.abs(leg - np.floor(leg) - 0.5) * 2.0
     clear = np.clip(1.5 - pixel * 0.5, 0.25, 1.0)

@@ -1,4 +1,4 @@
-"""What cloth is printed with: each pattern as shares of two accent colours over the cloth.
+"""Patterns of cloth: each one as shares of two accent colours over the cloth.
 
 Coordinates are the cloth's own, in the units of ``latent_atlas.data.synthetic.garment_cuts``.
 """
@@ -45,9 +45,9 @@ def _floral(w: Weave) -> Dye:
         i, s = raster.cell(w.u + half, period)
         j, t = raster.cell(w.v + half, period)
         jitter = [raster.scatter(i, j, 7 * layer + k) for k in range(3)]
-        room = 0.9 * (period - 2 * size)
-        x = s * period + (jitter[0] - 0.5) * room
-        y = t * period + (jitter[1] - 0.5) * room
+        free = 0.9 * (period - 2 * size)
+        x = s * period + (jitter[0] - 0.5) * free
+        y = t * period + (jitter[1] - 0.5) * free
         x, y = raster.rotate(x, y, jitter[2])
         r = raster.hypot(x, y)
         c = x / r
@@ -107,5 +107,5 @@ def netting(w: Weave) -> Float:
 
 
 def scallops(w: Weave) -> Float:
-    """How deep lace is cut out at its hem, units: a row of arcs."""
+    """Depth of the cut-outs at the hem of lace, in units: a row of arcs."""
     return 1.9 * (1.0 - np.abs(raster.sine(w.u / 11.0)))

@@ -2,8 +2,8 @@
 
 The attributes are those of the fashion translation study (category, color, length, sleeve_length,
 neckline, fit, pattern); editing one and drawing again gives the true counterfactual. A category's
-cut (``garment_cuts``) gives the cloth, a pattern (``garment_patterns``) what is printed on it, and
-this module dyes it. All drawn clothes have a length, a fit and a pattern, so "none" is a value of
+cut (``garment_cuts``) gives the cloth, a pattern (``garment_patterns``) the print on it, and this
+module the colours. All drawn clothes have a length, a fit and a pattern, so "none" is a value of
 sleeve_length and neckline only.
 """
 
@@ -30,7 +30,7 @@ COLORS: dict[str, Colour] = {
     "white": (247, 246, 243),
     "yellow": (246, 204, 62),
 }
-# What a pattern is printed with: first the motif, then its second colour.
+# Accent colours of a pattern: first that of the motif, then the second one.
 ACCENTS: dict[str, tuple[Colour, Colour]] = {
     "beige": ((120, 78, 50), (74, 104, 92)),
     "black": ((238, 236, 230), (196, 70, 80)),
@@ -122,7 +122,7 @@ def _dye(colors: pd.Series, table: dict[str, Colour]) -> Float:
 
 
 def _tint(colour: Float, hue: Float, brightness: Float) -> Float:
-    """`colour` with its channels leant towards their neighbours by `hue`, and brightened."""
+    """`colour` with its channels shifted towards their neighbours by `hue`, and brightened."""
     turn = np.roll(colour, 1, axis=1) - np.roll(colour, -1, axis=1)
     spread = np.abs(colour - colour.mean(axis=1, keepdims=True)).sum(axis=1, keepdims=True)
     lean = 0.05 * hue[:, None] * turn * (1.0 + spread / 400.0)

@@ -1,11 +1,12 @@
-"""Anti-aliased shapes for a batch of pictures at once.
+"""Anti-aliased shapes for a batch of pictures.
 
 A shape is a plane of signed distances, B×H×W, positive inside and measured in the picture's own
 units. `cover` turns it into the share of each pixel that the shape covers; unions are maxima,
 intersections minima. Coordinates broadcast: x is B×1×W and y is B×H×1 where a shape allows it, so
 that most of the arithmetic runs on single rows and columns.
 
-Only exactly rounded arithmetic is used (see ``latent_atlas.data.synthetic.base``): `sine` is a polynomial.
+Only exactly rounded arithmetic is used (see `latent_atlas.data.synthetic.base`), so `sine` is a
+polynomial.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def cover(distance: Float, pixel: Float | float) -> Float:
 
 
 def line(distance: Float, half: float, pixel: Float) -> Float:
-    """Coverage of a line of half-width `half` along distance 0; faint where under a pixel wide."""
+    """Coverage of a line of half-width `half` along distance 0; faint below a pixel's width."""
     share = (half - np.abs(distance)) / pixel
     share += 0.5
     return np.clip(share, 0.0, np.minimum(1.0, (2 * half) / pixel), out=share)
@@ -73,7 +74,7 @@ def rotate(x: Float, y: Float, turns: Float) -> tuple[Float, Float]:
 
 
 def hypot(x: Float, y: Float) -> Float:
-    """√(x² + y²), never 0, so that it can be divided by."""
+    """√(x² + y²), never 0, so that it can be a divisor."""
     return np.sqrt(x * x + y * y + TINY)
 
 
@@ -125,7 +126,7 @@ def profile(y: Float, knots: Sequence[tuple[Float | float, Float | float]]) -> F
 
 
 def steepness(curve: Float, axis: int, step: Float) -> Float:
-    """What turns a distance along one axis into a distance from `curve`: 1/√(1 + slope²)."""
+    """Factor from a distance along one axis to the distance from `curve`: 1/√(1 + slope²)."""
     if curve.shape[axis] < 2:
         return np.ones_like(curve)
     slope = np.gradient(curve, axis=axis) / step
@@ -133,7 +134,7 @@ def steepness(curve: Float, axis: int, step: Float) -> Float:
 
 
 def cell(coordinate: Float, period: float) -> tuple[Float, Float]:
-    """The number of the cell of side `period`, and the place in it from −½ to ½ of a period."""
+    """The number of the cell of side `period`, and the position in it from −½ to ½ of a period."""
     t = coordinate / period
     index = np.floor(t)
     return index, t - index - 0.5
@@ -151,7 +152,7 @@ def scatter(i: Float, j: Float, salt: int) -> Float:
 
 
 def mix(picture: Float, colour: Float | float, share: Float) -> None:
-    """Lay `colour` over `picture` (B×3×H×W, changed in place) by the `share` of each pixel.
+    """Blend `colour` into `picture` (B×3×H×W, changed in place) by the `share` of each pixel.
 
     `colour` broadcasts to B×3×H×W; `share` is B×H×W, 0 to 1.
     """

@@ -1,4 +1,4 @@
-"""The drawn data sets by name; a new one is a file beside this one and a line here."""
+"""Registry of the drawn data sets; a new one needs a file in this package and a line here."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Landscapes with at most one object a quadrant: which object is where is known.
+"""Landscapes with at most one object per quadrant, with known class and place.
 
-The quadrants q1 to q4 are top left, top right, bottom left and bottom right. All that a quadrant's
-object is stands in that quadrant's own columns, and it stays within the quadrant, border and
-shadow included. So the picture of a mixed scene is the picture of a mixed row: see `mix`.
+The quadrants q1 to q4 are top left, top right, bottom left and bottom right. All factors of an
+object are in the columns of its quadrant, and the object stays within that quadrant, with its
+border and shadow. The picture of a mixed scene is therefore the picture of a mixed row, see `mix`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 
 Colour = tuple[float, float, float]
-# An object's parts from back to front: a signed distance and a colour (one a row, or one for all).
+# An object's parts from back to front: signed distance and colour (one per row, or one for all).
 Parts = list[tuple[Float, Float | Colour]]
 
 
@@ -267,7 +267,7 @@ def _place(quads: Float, rows: npt.NDArray[np.intp], traits: dict[str, Float], k
 
 
 def _tone(colour: Colour, hue: Float, light: Float) -> Float:
-    """A colour for each row, B×3×1×1: leant towards a neighbouring hue, and lit."""
+    """A colour for each row, B×3×1×1: shifted towards a neighbouring hue, and brightened."""
     base = raster.rgb(colour)
     lean = np.roll(base, 1, axis=1) - np.roll(base, -1, axis=1)
     tone = (base + 0.13 * hue * lean) * (1.0 + 0.09 * light)
@@ -310,7 +310,7 @@ _LAND: dict[str, tuple[Colour, Colour, Colour, Colour, Colour, Colour]] = {
     ),
     "night": ((22, 28, 66), (74, 74, 126), (42, 46, 84), (32, 40, 66), (44, 66, 74), (24, 42, 48)),
 }
-# How high, and how jagged (0 a wave, 1 peaks), the two ridges stand above the horizon.
+# Height of the two ridges above the horizon, and their jaggedness (0 waves, 1 peaks).
 _RIDGES = {
     "beach": ((0.0, 0.0), (-0.09, 0.0)),
     "desert": ((0.09, 0.0), (0.02, 0.0)),
@@ -331,7 +331,7 @@ def _ridge(x: Float, phase: Float, waves: float, jagged: float) -> Float:
 
 
 def _stars(x: Float, y: Float, horizon: Float, relief: Float, pixel: float) -> Float:
-    """Coverage of small stars strewn over the sky, B×H×W."""
+    """Coverage of small stars scattered over the sky, B×H×W."""
     tu, tv = (x + relief * 5.0) * 9.0, y * 9.0
     i, j = np.floor(tu), np.floor(tv)
     du = tu - i - 0.2 - 0.6 * raster.scatter(i, j, 1)

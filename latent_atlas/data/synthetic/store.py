@@ -1,4 +1,4 @@
-"""Drawn data into an image store, with the true factors in its index."""
+"""Image stores of drawn data, with the true factors in the index."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ PREFIX = "drawn:"
 _BLOCK = 256
 
 
-def draw(name: str, data: DataSet, count: int, seed: int, folder: Path) -> None:
+def draw_data_set(name: str, data: DataSet, count: int, seed: int, folder: Path) -> None:
     """Write the image store `folder` from ``drawn:<name of a drawing>``.
 
-    Equal pictures fall into the same split, because their content decides it; they all stay,
-    because how often a picture occurs is part of a distribution.
+    Equal pictures fall into the same split, because their content decides it. All of them are kept,
+    because the frequency of a picture is part of a distribution.
 
     Args:
-        name: the data set's name in params.yaml.
-        data: what is asked of it.
-        count: how many images, of all classes; those of the classes asked for are kept.
-        seed: decides all factors.
-        folder: where the store is to be.
+        name: name of the data set.
+        data: its settings.
+        count: number of images of all classes; those of the chosen classes are kept.
+        seed: seed of all factors.
+        folder: folder of the store, which is created.
 
     Raises:
-        UserError: if there is no such drawing, no such class, or an option of other sources.
+        UserError: for an unknown drawing or class, or an option of other sources.
     """
     drawing = _drawing(name, data)
-    factors = _chosen(name, data, drawing, drawing.factors(count, seed))
+    factors = _select_classes(name, data, drawing, drawing.factors(count, seed))
     with (
         StoreWriter(folder, data.height, data.width, data.channels) as writer,
         Progress(f"draw {name}", len(factors), "images") as progress,
@@ -63,30 +63,32 @@ def draw(name: str, data: DataSet, count: int, seed: int, folder: Path) -> None:
 
 
 def _drawing(name: str, data: DataSet) -> Drawing:
-    wanted = data.source.removeprefix(PREFIX)
-    if wanted not in DRAWINGS:
-        near = difflib.get_close_matches(wanted, DRAWINGS, 1)
+    requested = data.source.removeprefix(PREFIX)
+    if requested not in DRAWINGS:
+        near = difflib.get_close_matches(requested, DRAWINGS, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise UserError(
-            f"data.{name}.source: no drawing {wanted!r}{hint} (there are {', '.join(DRAWINGS)})"
+            f"data.{name}.source: no drawing {requested!r}{hint} (there are {', '.join(DRAWINGS)})"
         )
-    return DRAWINGS[wanted]
+    return DRAWINGS[requested]
 
 
-def _chosen(name: str, data: DataSet, drawing: Drawing, factors: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the classes that are asked for, with the numbers that they have among all."""
+def _select_classes(
+    name: str, data: DataSet, drawing: Drawing, factors: pd.DataFrame
+) -> pd.DataFrame:
+    """The rows of the chosen classes; each keeps its number among all rows."""
     if data.limit is not None:
         raise UserError(
-            f"data.{name}.limit: {data.source} draws as many images as `count` says; write null"
+            f"data.{name}.limit: {data.source} takes its number of images from `count`; write null"
         )
     if data.classes is None:
         return factors
-    there = sorted(factors[drawing.label].astype(str).unique()) if drawing.label else []
-    if isinstance(data.classes, int) or not set(data.classes) <= set(there):
-        known = ", ".join(there) or "none"
+    available = sorted(factors[drawing.label].astype(str).unique()) if drawing.label else []
+    if isinstance(data.classes, int) or not set(data.classes) <= set(available):
+        known = ", ".join(available) or "none"
         raise UserError(
-            f"data.{name}.classes: found {data.classes}, expected names of classes that "
-            f"{data.source} draws ({known}), or null for all"
+            f"data.{name}.classes: found {data.classes}, expected class names of {data.source} "
+            f"({known}), or null for all"
         )
     chosen: pd.DataFrame = factors[factors[drawing.label].isin(data.classes)]
     return chosen

@@ -1,64 +1,37 @@
-"""Separated attribute predictability (Kumar et al. 2018, section 3)."""
+"""Separated attribute predictability, SAP (Kumar et al. 2018, section 3)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-import numpy.typing as npt
 from sklearn.svm import LinearSVC
 
-from latent_atlas.metrics.disentanglement.sample import Floats, Kind, check, mean_gap
+from latent_atlas.metrics.disentanglement.sample import Floats, Sample, mean_gap
+from latent_atlas.metrics.disentanglement.settings import Settings
+from latent_atlas.metrics.tolerance import Metric
+
+METRICS = {"sap": Metric("higher", 0.2)}
 
 
-def sap(
-    codes: npt.ArrayLike,
-    factors: npt.ArrayLike,
-    kinds: Sequence[Kind],
-    seed: int,
-    *,
-    train: int,
-    test: int,
-    penalty: float,
-) -> float:
-    """The mean gap between the two latents that alone predict a factor best, from 0 to 1.
+def sap(sample: Sample, settings: Settings, seed: int) -> float:
+    """The gap between the two single latents that predict a factor best, from 0 to 1.
 
-    Arguments as of `attribute_scores`; D must be 2 or more.
+    Averaged over factors. Needs two latents; otherwise as `score_matrix`.
     """
-    check(codes, factors, kinds, latents=2)
-    scores = attribute_scores(codes, factors, kinds, seed, train=train, test=test, penalty=penalty)
-    return mean_gap(scores)
+    sample.require(latents=2)
+    return mean_gap(score_matrix(sample, settings, seed))
 
 
-def attribute_scores(
-    codes: npt.ArrayLike,
-    factors: npt.ArrayLike,
-    kinds: Sequence[Kind],
-    seed: int,
-    *,
-    train: int,
-    test: int,
-    penalty: float,
-) -> Floats:
-    """How well each latent alone predicts each factor.
+def score_matrix(sample: Sample, settings: Settings, seed: int) -> Floats:
+    """The quality of predicting each factor from each single latent.
 
-    A continuous factor scores the squared correlation over the training images; a discrete one
-    the accuracy of a linear support vector classifier, balanced over classes, on held-out images.
-
-    Args:
-        codes: N×D.
-        factors: N×K.
-        kinds: of the K factors.
-        seed: of the split.
-        train: images to fit; 10,000 in disentanglement_lib.
-        test: images held out; 5,000 in disentanglement_lib.
-        penalty: C of the classifier; 0.01 in disentanglement_lib.
+    A continuous factor scores the squared correlation over the training images. A discrete factor
+    scores the accuracy of a linear support vector classifier, balanced over classes, on held-out
+    images. The split follows from `seed`; ``settings.train``, ``test`` and ``penalty`` are used.
 
     Returns:
         D×K, each from 0 to 1.
     """
-    sample = check(codes, factors, kinds)
-    fitted, held_out = sample.split(train, test, seed)
+    fitted, held_out = sample.split(settings.train, settings.test, seed)
     scores = np.zeros((sample.codes.shape[1], len(sample.kinds)))
     for column, kind in enumerate(sample.kinds):
         y, y_test = fitted.factors[:, column], held_out.factors[:, column]
@@ -67,8 +40,8 @@ def attribute_scores(
             if kind == "continuous":
                 scores[latent, column] = _squared_correlation(z, y)
                 continue
-            # The primal problem has one weight a class here, and needs no random numbers.
-            model = LinearSVC(C=penalty, class_weight="balanced", dual=False)
+            # The primal problem has one weight per class here, and needs no random numbers.
+            model = LinearSVC(C=settings.penalty, class_weight="balanced", dual=False)
             scores[latent, column] = model.fit(z[:, None], y).score(z_test[:, None], y_test)
     return scores
 

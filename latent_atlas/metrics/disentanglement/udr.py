@@ -1,4 +1,4 @@
-"""Metrics that need no true factors: total correlation, and agreement between seeds."""
+"""Unsupervised disentanglement ranking, UDR (Duan et al. 2020): agreement between seeds."""
 
 from __future__ import annotations
 
@@ -11,33 +11,9 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 from sklearn.linear_model import Lasso
 
-from latent_atlas.metrics.disentanglement.sample import MINIMUM, Floats, matrix, standardise
+from latent_atlas.metrics.disentanglement.sample import Floats, matrix, standardise
 
 Similarity = Literal["lasso", "spearman"]
-
-
-def gaussian_total_correlation(codes: npt.ArrayLike) -> float:
-    """Total correlation in nats of the Gaussian with the covariance of `codes` (N×D).
-
-    ½(Σ log Σ_dd − log det Σ), which is −½ log det of the correlations: 0 for uncorrelated
-    latents, infinite where one is a linear function of others. A constant latent is
-    independent of all others and adds 0.
-
-    Raises:
-        ValueError: for fewer than `MINIMUM` images, or numbers that are not finite.
-    """
-    return total_correlation(_images(codes, "codes"))
-
-
-def total_correlation(codes: Floats) -> float:
-    """`gaussian_total_correlation` of checked codes."""
-    varying = codes[:, np.ptp(codes, axis=0) > 0]
-    if varying.shape[1] < 2:
-        return 0.0
-    eigenvalues = np.linalg.eigvalsh(np.corrcoef(varying, rowvar=False))
-    if eigenvalues[0] <= len(eigenvalues) * np.finfo(np.float64).eps:
-        return float("inf")
-    return max(0.0, float(-0.5 * np.log(eigenvalues).sum()))
 
 
 @dataclass(frozen=True)
@@ -45,7 +21,7 @@ class UDR:
     """Unsupervised disentanglement ranking of M models.
 
     Attributes:
-        pairs: M×M, how nearly the latents of models i and j correspond one to one; entry i, j
+        pairs: M×M, the one-to-one correspondence of the latents of models i and j; entry i, j
             predicts j's latents from i's. NaN on the diagonal.
         scores: M, the median of each model's agreement with the others, from 0 to 1.
     """
@@ -61,7 +37,7 @@ def udr(
     similarity: Similarity,
     alpha: float,
 ) -> UDR:
-    """UDR (Duan et al. 2020, section 4): do models of other seeds find the same latents?
+    """UDR (Duan et al. 2020, section 4): agreement of the latents of models of several seeds.
 
     Args:
         codes: M of the *same* images in the same order, each N×D (D may differ), from models
@@ -74,7 +50,7 @@ def udr(
             perfectly score 1 − alpha. Not used by ``spearman``.
 
     Raises:
-        ValueError: for fewer than two models, or arrays that do not fit together.
+        ValueError: for fewer than two models, or arrays of different shapes.
     """
     if similarity not in ("lasso", "spearman"):
         raise ValueError(f"similarity: found {similarity!r}, expected lasso or spearman")
@@ -84,6 +60,21 @@ def udr(
     for i, j in np.argwhere(~np.eye(models, dtype=bool)):
         pairs[i, j] = agreement(_similarities(latents[i], latents[j], similarity, alpha))
     return UDR(pairs, np.nanmedian(pairs, axis=0))
+
+
+def agreement(similarities: Floats) -> float:
+    """Agreement of two models; near 1 if every latent is similar to exactly one of the other.
+
+    Duan et al. 2020, equation 2.
+    """
+    if 0 in similarities.shape:
+        return 0.0
+    strengths = 0.0
+    for axis in (0, 1):
+        best, total = similarities.max(axis=axis), similarities.sum(axis=axis)
+        share = np.divide(best**2, total, out=np.zeros_like(best), where=total > 0)
+        strengths += float(share.sum())
+    return strengths / sum(similarities.shape)
 
 
 def _informative(
@@ -96,7 +87,7 @@ def _informative(
         )
     latents = []
     for number, (code, mask) in enumerate(zip(codes, informative, strict=True)):
-        array, keep = _images(code, f"codes[{number}]"), np.asarray(mask)
+        array, keep = matrix(code, f"codes[{number}]"), np.asarray(mask)
         if keep.dtype != bool or keep.shape != array.shape[1:]:
             raise ValueError(f"informative[{number}]: expected {array.shape[1]} booleans")
         latents.append(standardise(array[:, keep], array[:, keep]))
@@ -106,33 +97,14 @@ def _informative(
     return latents
 
 
-def _images(codes: npt.ArrayLike, name: str) -> Floats:
-    array = matrix(codes, name)
-    if len(array) < MINIMUM:
-        raise ValueError(f"{name}: found {len(array)} images, expected at least {MINIMUM}")
-    return array
-
-
-def _similarities(one: Floats, other: Floats, similarity: Similarity, alpha: float) -> Floats:
-    """How much each latent of `one` (rows) is like each of `other` (columns), from 0."""
-    if 0 in (one.shape[1], other.shape[1]):
-        return np.zeros((one.shape[1], other.shape[1]))
+def _similarities(first: Floats, second: Floats, similarity: Similarity, alpha: float) -> Floats:
+    """The similarity of each latent of `first` (rows) to each of `second` (columns), from 0."""
+    if 0 in (first.shape[1], second.shape[1]):
+        return np.zeros((first.shape[1], second.shape[1]))
     if similarity == "lasso":
         model = Lasso(alpha=alpha, fit_intercept=False, precompute=True, max_iter=10_000)
-        weights: Floats = model.fit(one, other).coef_.reshape(other.shape[1], -1)
+        weights: Floats = model.fit(first, second).coef_.reshape(second.shape[1], -1)
         return np.asarray(np.abs(weights.T))
-    ranks = [rankdata(array, axis=0) for array in (one, other)]
-    first, second = (standardise(array, array) for array in ranks)
-    return np.asarray(np.abs(first.T @ second)) / len(one)
-
-
-def agreement(similarities: Floats) -> float:
-    """Duan et al. 2020, equation 2: near 1 if every latent is like exactly one of the other."""
-    if 0 in similarities.shape:
-        return 0.0
-    strengths = 0.0
-    for axis in (0, 1):
-        best, total = similarities.max(axis=axis), similarities.sum(axis=axis)
-        share = np.divide(best**2, total, out=np.zeros_like(best), where=total > 0)
-        strengths += float(share.sum())
-    return strengths / sum(similarities.shape)
+    ranks = [rankdata(array, axis=0) for array in (first, second)]
+    one, other = (standardise(array, array) for array in ranks)
+    return np.asarray(np.abs(one.T @ other)) / len(first)

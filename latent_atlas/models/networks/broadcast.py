@@ -1,9 +1,9 @@
-"""The spatial broadcast decoder: every pixel reads the whole code and where it is.
+"""The spatial broadcast decoder and its encoder (Watters et al. 2019), for any image size.
 
-Watters et al. 2019: the code is repeated at every pixel, beside two channels with the pixel's
-coordinates, and unpadded convolutions follow, on a grid with a margin that they use up. So moving
-a thing is adding to a coordinate, which a latent can do alone; a decoder that grows the picture
-from a small map has to learn each place anew. Any image size; the encoder is the paper's as well.
+The code is repeated at every pixel, beside two channels with the pixel's coordinates. Unpadded
+convolutions follow, on a grid with a margin that they use up. So a shift of an object is an
+addition to a coordinate, which a single latent can express; a decoder that enlarges a small map has
+to learn every position separately.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latent_atlas.models.base import Shape
-from latent_atlas.models.networks.conv import Decoder
+from latent_atlas.models.networks.decoder import Decoder
 
 CONVOLUTIONS = 3
-"""Of 3×3 before the last one, which is 1×1."""
+"""Number of 3×3 convolutions before the last one, which is 1×1."""
 
 LEAST_SIDE = 16
-"""Of an image in pixels: the encoder halves it four times."""
+"""Shortest side of an image in pixels: the encoder halves it four times."""
 
 
 class BroadcastEncoder(nn.Module):
@@ -29,7 +29,8 @@ class BroadcastEncoder(nn.Module):
 
     Args:
         shape: height and width 16 or more.
-        heads: how many outputs of `latent_dim` numbers, e.g. 2 for mean and log-variance.
+        latent_dim: numbers in a code.
+        heads: number of outputs of `latent_dim` numbers, e.g. 2 for mean and log-variance.
         maps: of each convolution.
         features: of the linear layer.
     """
@@ -49,7 +50,7 @@ class BroadcastEncoder(nn.Module):
         self.heads = nn.ModuleList(nn.Linear(features, latent_dim) for _ in range(heads))
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """B×C×H×W images to one B×latent_dim tensor a head."""
+        """B×C×H×W images to one B×latent_dim tensor per head."""
         for convolution in self.convolutions:
             images = F.relu(convolution(images))
         features = F.relu(self.linear(images.flatten(1)))
@@ -61,10 +62,11 @@ class BroadcastDecoder(Decoder):
 
     Args:
         shape: of the images, any size.
+        latent_dim: numbers in a code.
         maps: of each convolution.
-        side: pixels of an image in a cell of the grid, in each direction. With more than one the
-            last convolution puts out all pixels of a cell (Shi et al. 2016), at a side²-th of the
-            work.
+        side: image pixels per grid cell, in each direction. With more than one, the last
+            convolution outputs all pixels of a cell (Shi et al. 2016), which divides the work by
+            side².
     """
 
     def __init__(self, shape: Shape, latent_dim: int, maps: int = 64, side: int = 1) -> None:
@@ -90,7 +92,7 @@ class BroadcastDecoder(Decoder):
 
     @torch.no_grad()
     def start_at(self, outputs: Tensor) -> None:
-        """Let the untrained decoder put out about `outputs`, C×H×W: their mean a channel."""
+        """Set the last biases to the mean of `outputs`, C×H×W, per channel."""
         means = outputs.mean((1, 2)).repeat_interleave(self._side**2)
         self.last.get_parameter("bias").copy_(means)
 
@@ -110,9 +112,9 @@ class SmallBroadcastDecoder(BroadcastDecoder):
 
 
 def planes(rows: int, columns: int, margin: int) -> Tensor:
-    """How far down and how far right a cell is: 2×(rows + 2·margin)×(columns + 2·margin).
+    """Vertical and horizontal coordinates of cells: 2×(rows + 2·margin)×(columns + 2·margin).
 
-    The cells of the image itself go from −1 to 1, its margin goes on in the same steps.
+    The cells of the image range from −1 to 1; the margin continues in the same steps.
     """
     down, right = (
         torch.arange(-margin, count + margin) * (2 / max(1, count - 1)) - 1

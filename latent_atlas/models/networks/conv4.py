@@ -1,9 +1,10 @@
-"""The base network of the paintings: four convolutions, and a linear layer on each side of a code.
+"""The network of the paintings: four convolutions, and a linear layer on each side of the code.
 
 Source: Rich 2021, "Exploring the latent space of autoencoders with a metric of artistic style",
-section 5.2: four convolutions, linear layers around a code of 4,096, ReLU between all. Kernels and
-channels are not given there; here they are 4×4 of stride 2, and 32-64-128-256. No activation
-follows the code or the last layer: a code is unbounded, and the outputs are a `Likelihood`'s.
+section 5.2: four convolutions, linear layers around a code of 4,096, ReLU between all layers. The
+report does not state kernels and channels; here they are 4×4 of stride 2, and 32-64-128-256. No
+activation follows the code or the last layer: codes are unbounded, and the outputs are the
+parameters of a `Likelihood`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latent_atlas.models.base import Shape
-from latent_atlas.models.networks.conv import TransposedDecoder
+from latent_atlas.models.networks.decoder import TransposedDecoder
 
 PUBLISHED_CODE = 4096
-"""Numbers in a code of the report, chosen there from the reconstruction loss of 128 to 4,096."""
+"""Numbers in a code of the report, chosen there among 128 to 4,096 by the reconstruction loss."""
 
 _CHANNELS = (32, 64, 128, 256)
 _STRIDES = 2 ** len(_CHANNELS)
@@ -29,7 +30,7 @@ class Conv4Encoder(nn.Module):
     Args:
         shape: height and width divisible by 16, any number of channels.
         latent_dim: numbers in a code.
-        heads: how many outputs of `latent_dim` numbers, e.g. 2 for mean and log-variance.
+        heads: number of outputs of `latent_dim` numbers, e.g. 2 for mean and log-variance.
         width: factor on all channels.
     """
 
@@ -50,7 +51,7 @@ class Conv4Encoder(nn.Module):
         self.heads = nn.ModuleList(nn.Linear(features, latent_dim) for _ in range(heads))
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """B×C×H×W images to one B×latent_dim tensor a head."""
+        """B×C×H×W images to one B×latent_dim tensor per head."""
         hidden = images
         for convolution in self.convolutions:
             hidden = F.relu(convolution(hidden))

@@ -1,7 +1,7 @@
-"""The two networks that judge a mixed scene: is it real, and which quadrants came from whom.
+"""The discriminator of mixed scenes, and the classifier of the origins of their quadrants.
 
 Source: Zbinden 2019, section 3.6, tables 3.5 and 3.6; what the tables leave open follows the
-author's code, to which the published counts of parameters belong.
+author's code, whose parameter counts are the published ones.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ _LINEAR = 4096
 
 
 class PatchDiscriminator(nn.Module):
-    """Four 4×4 convolutions of stride 2 with leaky ReLU, then 1×1: a logit for each patch.
+    """Four 4×4 convolutions of stride 2 with leaky ReLU, then 1×1: a logit per patch.
 
-    Isola et al. 2017 (PatchGAN); a logit sees 46 pixels. Layers 2 to 4 are spectrally normalised.
+    Isola et al. 2017 (PatchGAN). The receptive field of a logit is 46 pixels wide. Layers 2 to 4
+    are spectrally normalised.
 
     Args:
         channels: of the images.
         width: factor on all maps.
-        attention: add self-attention after the second layer, as the author once did.
+        attention: add self-attention after the second layer, as in one of the author's variants.
     """
 
     def __init__(self, channels: int, width: float = 1.0, attention: bool = False) -> None:
@@ -47,7 +48,7 @@ class PatchDiscriminator(nn.Module):
         return logits.squeeze(1)
 
     def maps(self, images: Tensor) -> Tensor:
-        """The layer before the last, which the thesis probes: B×maps×(H/16)×(W/16)."""
+        """Outputs of the layer before the last, which the thesis probes: B×maps×(H/16)×(W/16)."""
         for number, layer in enumerate(self.layers):
             images = F.leaky_relu(layer(images), 0.2)
             if number == 1 and self.attention is not None:
@@ -56,7 +57,7 @@ class PatchDiscriminator(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Each place adds a weighted sum of all places, by a factor that starts at 0.
+    """Self-attention: adds a weighted sum of all positions, times a factor that starts at 0.
 
     Zhang et al. 2019 (SAGAN), equations 1 to 3.
     """
@@ -78,11 +79,12 @@ class SelfAttention(nn.Module):
 
 
 class OriginClassifier(nn.Module):
-    """AlexNet with batch norm on two stacked images: which quadrants of the first are the second's.
+    """AlexNet with batch norm on two stacked images: a logit for each quadrant of the first.
 
-    Krizhevsky et al. 2012, with its three grouped convolutions, without dropout; the first
-    convolution is 8×8 with stride 2, and the last pooling 2×2 with stride 1, for images of 64×64
-    and less, or with a side of 32; others are pooled as in AlexNet. Batch norm follows the ReLU.
+    A logit states whether the quadrant comes from the second image. Krizhevsky et al. 2012, with
+    its three grouped convolutions, without dropout; the first convolution is 8×8 with stride 2. For
+    images up to 64×64, or with a side of 32, the last pooling is 2×2 with stride 1; others are
+    pooled as in AlexNet. Batch norm follows the ReLU.
 
     Args:
         height, width_: of the images, at least 32.
@@ -97,17 +99,17 @@ class OriginClassifier(nn.Module):
         super().__init__()
         # Two groups share the maps evenly.
         maps = [2 * scaled(maps // 2, width) for maps in _ALEXNET_MAPS]
-        one, two, three, four, five = maps
-        # Of 32 pixels two are left for the last pooling.
+        first, second, third, fourth, fifth = maps
+        # A side of 32 pixels leaves two for the last pooling.
         large = max(height, width_) > 64 and min(height, width_) > 32
         self.features = nn.Sequential(
-            *_block(2 * channels, one, 8, stride=2),
+            *_block(2 * channels, first, 8, stride=2),
             nn.MaxPool2d(3, 2),
-            *_block(one, two, 5, padding=2, groups=2),
+            *_block(first, second, 5, padding=2, groups=2),
             nn.MaxPool2d(3, 2),
-            *_block(two, three, 3, padding=1),
-            *_block(three, four, 3, padding=1, groups=2),
-            *_block(four, five, 3, padding=1, groups=2),
+            *_block(second, third, 3, padding=1),
+            *_block(third, fourth, 3, padding=1, groups=2),
+            *_block(fourth, fifth, 3, padding=1, groups=2),
             nn.MaxPool2d(3, 2) if large else nn.MaxPool2d(2, 1),
         )
         with torch.no_grad():
@@ -122,15 +124,15 @@ class OriginClassifier(nn.Module):
         )
 
     def forward(self, mixed: Tensor, others: Tensor) -> Tensor:
-        """Two times B×C×H×W to B×tiles logits, one a quadrant or other tile of `mixed`."""
+        """Two times B×C×H×W to B×tiles logits, one per quadrant or other tile of `mixed`."""
         features = self.features(torch.cat([mixed, others], 1))
         logits: Tensor = self.linear(features.flatten(1))
         return logits
 
 
-def _block(inner: int, outer: int, size: int, **how: int) -> tuple[nn.Module, ...]:
+def _block(inner: int, outer: int, size: int, **settings: int) -> tuple[nn.Module, ...]:
     return (
-        nn.Conv2d(inner, outer, size, **how),  # type: ignore[arg-type]
+        nn.Conv2d(inner, outer, size, **settings),  # type: ignore[arg-type]
         nn.ReLU(),
         nn.BatchNorm2d(outer),
     )

@@ -1,9 +1,9 @@
 """The fully convolutional DenseNet of the scene-mixing thesis, and the code as a grid of cells.
 
 Source: Zbinden 2019, tables 3.1 to 3.4, after Jégou et al. 2017 (FC-DenseNet103). An image is
-halved (`latent_atlas.config.code_grid`) down to a grid of cells, 2×2 for 64×64. A code is that grid, cell by
-cell and row by row, so each quarter of it belongs to a quadrant of the image; the encoder sees
-whole images, and a cell's field of view is larger than its place.
+halved down to a grid of cells, 2×2 for 64×64 (`latent_atlas.config.code_grid`). A code is that
+grid, cell by cell and row by row, so each quarter of it belongs to a quadrant of the image. The
+encoder processes whole images; the receptive field of a cell is larger than the cell's area.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from latent_atlas.config.code_grid import MOST_HALVINGS, cells_of, grid_of, halvings_of
 from latent_atlas.models.base import Shape
-from latent_atlas.models.networks.conv import Decoder
+from latent_atlas.models.networks.decoder import Decoder
 
 LAYERS = (4, 5, 7, 10, 12, 15)
 """Layers of the dense block before each halving; images of 64×64 use the first five."""
@@ -27,7 +27,7 @@ MAPS = 48
 """Maps of the first convolution at full width."""
 
 GROWTH = 16
-"""Maps that each layer of a dense block adds at full width."""
+"""Maps that a layer of a dense block adds at full width."""
 
 
 def _blocks(shape: Shape, depth: float, halvings: int) -> list[int]:
@@ -36,7 +36,7 @@ def _blocks(shape: Shape, depth: float, halvings: int) -> list[int]:
 
 
 def _cell_size(shape: Shape, latent_dim: int, halvings: int) -> int:
-    """Numbers of a code in each of its cells."""
+    """Numbers per cell of a code."""
     cells = cells_of(*shape[:2], halvings)
     size, rest = divmod(latent_dim, cells)
     if rest:
@@ -53,7 +53,7 @@ def scaled(number: int, factor: float) -> int:
 
 
 def coordinates(like: Tensor) -> Tensor:
-    """Two channels for B×C×H×W: how far down and how far right a pixel is, from −1 to 1.
+    """Vertical and horizontal pixel coordinates from −1 to 1, B×2×H×W for B×C×H×W.
 
     Liu et al. 2018 (CoordConv).
     """
@@ -71,9 +71,9 @@ def _activate(maps: Tensor) -> Tensor:
 
 
 class EncoderBlock(nn.ModuleList):
-    """Instance norm, ReLU, 3×3 convolution, over and over; each layer reads all maps before it.
+    """Instance norm, ReLU, 3×3 convolution, repeated; each layer reads all maps before it.
 
-    Instance norm has no parameters and works map by map, so a map is normalised once and not again
+    Instance norm has no parameters and treats every map alone. So each map is normalised once, not
     by every layer that reads it: the same numbers for a fraction of the work.
     """
 
@@ -86,10 +86,10 @@ class EncoderBlock(nn.ModuleList):
 
 
 class DecoderBlock(nn.ModuleList):
-    """ReLU, 3×3 convolution, over and over; each layer reads all maps before it."""
+    """ReLU, 3×3 convolution, repeated; each layer reads all maps before it."""
 
     def forward(self, maps: Tensor) -> Tensor:
-        """B×C×H×W to the added maps alone."""
+        """B×C×H×W to the added maps only."""
         active, added = F.relu(maps), []
         for layer in self:
             added.append(layer(active))
@@ -103,10 +103,10 @@ class DenseEncoder(nn.Module):
     Args:
         shape: of the images.
         latent_dim: numbers in a code, a multiple of the cells of its grid; 768 in the thesis.
-        heads: how many outputs of `latent_dim` numbers.
+        heads: number of outputs of `latent_dim` numbers.
         width: factor on all maps.
         depth: factor on the layers of each block.
-        halvings: at most so many, for a code of more and smaller cells.
+        halvings: the most halvings; fewer give a code of more and smaller cells.
 
     Raises:
         ValueError: if the images cannot be halved, or the cells do not divide `latent_dim`.
@@ -133,7 +133,7 @@ class DenseEncoder(nn.Module):
         self.last = nn.Conv2d(maps, heads * _cell_size(shape, latent_dim, halvings), 1)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """B×C×H×W images to one B×latent_dim tensor a head."""
+        """B×C×H×W images to one B×latent_dim tensor per head."""
         maps = self.first(torch.cat([images, coordinates(images)], 1))
         for block, transition in zip(self.blocks, self.transitions, strict=True):
             maps = F.max_pool2d(transition(block(maps)), 2)
@@ -144,10 +144,11 @@ class DenseEncoder(nn.Module):
 class DenseDecoder(Decoder):
     """Transitions up, each followed by a dense block, and a 1×1 convolution over all its maps.
 
-    Only the maps that a block adds go on to the next. A transition up repeats each pixel twice and
-    convolves (Odena et al. 2016). Every convolution is spectrally normalised (Miyato et al. 2018):
-    its weight is divided by an estimate of its largest singular value, which the checkpoint keeps.
-    The transitions have no bias, as in the author's code and by the published count of parameters.
+    Only the maps that a block adds are passed to the next block. A transition up repeats each pixel
+    twice and convolves (Odena et al. 2016). Every convolution is spectrally normalised (Miyato et
+    al. 2018): its weight is divided by an estimate of its largest singular value, which is part of
+    the checkpoint. The transitions have no bias, as in the author's code and in agreement with the
+    published parameter count.
     """
 
     def __init__(
@@ -164,7 +165,7 @@ class DenseDecoder(Decoder):
         self._maps = maps = _cell_size(shape, latent_dim, halvings)
         self.transitions, self.blocks = nn.ModuleList(), nn.ModuleList()
         for number in reversed(range(len(blocks))):
-            # As many maps as the encoder had behind its block of this size.
+            # As many maps as the encoder has behind its block of this size.
             kept = scaled(MAPS, width) + growth * sum(blocks[: number + 1])
             up = nn.Conv2d(maps, kept, 3, padding=1, bias=False)
             self.transitions.append(spectral_norm(up))
@@ -186,15 +187,15 @@ class DenseDecoder(Decoder):
 
     @torch.no_grad()
     def start_at(self, outputs: Tensor) -> None:
-        """Let the untrained decoder put out about `outputs`, C×H×W: their mean a channel."""
+        """Set the last biases to the mean of `outputs`, C×H×W, per channel."""
         self.last.get_parameter("bias").copy_(outputs.mean((1, 2)))
 
 
 class BroadcastDecoder(Decoder):
     """The whole code at every pixel, with the pixel's coordinates, and five convolutions.
 
-    Watters et al. 2019, the spatial broadcast decoder, which the thesis tried and dropped
-    (appendix D.5). `depth` and `halvings` have no part in it.
+    The spatial broadcast decoder of Watters et al. 2019, which the thesis tried and dropped
+    (appendix D.5). `depth` and `halvings` have no effect.
     """
 
     def __init__(
@@ -225,7 +226,7 @@ class BroadcastDecoder(Decoder):
 
     @torch.no_grad()
     def start_at(self, outputs: Tensor) -> None:
-        """Let the untrained decoder put out about `outputs`, C×H×W: their mean a channel."""
+        """Set the last biases to the mean of `outputs`, C×H×W, per channel."""
         self.last.get_parameter("bias").copy_(outputs.mean((1, 2)))
 
 
@@ -235,5 +236,5 @@ def _layers(maps: int, growth: int, count: int) -> list[nn.Conv2d]:
 
 
 def _doubled(maps: Tensor) -> Tensor:
-    """Each pixel twice in both directions."""
+    """Repeat each pixel twice in both directions."""
     return F.interpolate(maps, scale_factor=2, mode="nearest")

@@ -1,8 +1,8 @@
-"""The crawl's memory: what is to be fetched, what came of it, and the original images.
+"""Ledger of a crawl: the queue of URLs, the result of each, and the original images.
 
-One SQLite file holds all of it, so that a page and everything that was learnt from it are recorded
-in one transaction. A crawl that is killed at any moment goes on where it was: what is ``done`` is
-never fetched again, what is not stays ``queued``.
+One SQLite file holds everything, so that a page and all that follows from it are recorded in one
+transaction. A crawl that is killed at any moment resumes where it was: a URL that is ``done`` is
+never fetched again, every other one stays ``queued``.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from latent_atlas.util.console import UserError
-from latent_atlas.util.locks import alone
+from latent_atlas.util.locks import exclusive_lock
 
 Kind = Literal["sitemap", "listing", "product", "image"]
 Status = Literal["queued", "done", "failed", "refused"]
 
-# In this order a resumed crawl goes on: first whatever completes a product.
+# Order of the queue of a resumed crawl: first the URLs that complete a product.
 KINDS: tuple[Kind, ...] = ("image", "product", "listing", "sitemap")
 _VERSION = 1
 _SCHEMA = """
@@ -32,7 +32,7 @@ CREATE TABLE urls (
     status TEXT NOT NULL DEFAULT 'queued',
     reason TEXT NOT NULL DEFAULT '',
     lasting INTEGER NOT NULL DEFAULT 1,  -- 0: the failure may pass
-    passes INTEGER NOT NULL DEFAULT 0,   -- how often this crawl has given up on it
+    passes INTEGER NOT NULL DEFAULT 0,   -- how often it has failed in this crawl
     etag TEXT NOT NULL DEFAULT '',
     modified TEXT NOT NULL DEFAULT '',
     fetched TEXT NOT NULL DEFAULT '',
@@ -46,7 +46,7 @@ CREATE TABLE images (
     format TEXT NOT NULL,
     width INTEGER NOT NULL,
     height INTEGER NOT NULL,
-    crawl INTEGER NOT NULL,              -- the crawl that brought it: shards only grow
+    crawl INTEGER NOT NULL,              -- the crawl that fetched it: shards only grow
     content BLOB NOT NULL
 );
 """
@@ -54,22 +54,24 @@ CREATE TABLE images (
 
 def _unusable(path: Path, error: Exception) -> UserError:
     return UserError(
-        f"{path}: cannot be used ({error}); another crawl may be running on it, or remove its "
-        "folder to begin anew"
+        f"{path}: cannot be used ({error}); wait if another crawl uses it, otherwise remove its "
+        "folder to crawl anew"
     )
 
 
 @contextmanager
-def opened(path: Path, fingerprint: str) -> Iterator[Ledger]:
-    """The `Ledger` for a block; whatever SQLite finds wrong with it there becomes one line.
+def open_ledger(path: Path, fingerprint: str) -> Iterator[Ledger]:
+    """The `Ledger` for a block; an error of SQLite inside the block becomes a `UserError`.
 
-    Two crawls at a time would be twice as fast as the shop allows: the second one waits.
+    Two simultaneous crawls would exceed the shop's request rate. The second one therefore waits.
 
     Raises:
-        UserError: if the file is damaged, or of another crawl.
+        UserError: if the file is damaged, or belongs to another crawl.
     """
-    folder = path.parent  # it may be removed and made meanwhile, so the lock lies beside it
-    with alone(folder.with_name(f"{folder.name}.lock"), "another crawl is running", wait=True):
+    folder = path.parent  # it may be removed meanwhile, so the lock file lies beside it
+    with exclusive_lock(
+        folder.with_name(f"{folder.name}.lock"), "another crawl is running", wait=True
+    ):
         ledger = Ledger(path, fingerprint)
         try:
             yield ledger
@@ -81,13 +83,14 @@ def opened(path: Path, fingerprint: str) -> Iterator[Ledger]:
 
 @dataclass(frozen=True)
 class Entry:
-    """A URL and what became of it.
+    """A URL and its result.
 
     Attributes:
         reason: why it failed or was refused.
         etag, modified: validators for the next crawl.
-        fetched: when, by the server's clock, as an ISO time in UTC.
-        sha256: of an image's bytes.
+        fetched: ISO time in UTC, by the server's clock.
+        bytes: size of the body.
+        sha256: hash of an image's bytes.
     """
 
     url: str
@@ -102,8 +105,16 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Photo:
-    """A stored image; `content` are the bytes as the shop sent them."""
+class StoredImage:
+    """A stored image.
+
+    Attributes:
+        sha256: hash of the original bytes.
+        format: file format, e.g. ``jpeg``.
+        width, height: in pixels.
+        crawl: number of the crawl that fetched it.
+        bytes: size of the file.
+    """
 
     sha256: str
     format: str
@@ -114,8 +125,8 @@ class Photo:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The part of an HTTP answer that is recorded."""
+class ResponseRecord:
+    """The part of an HTTP response that is recorded; see `Entry`."""
 
     etag: str
     modified: str
@@ -124,14 +135,14 @@ class Answer:
 
 
 class Ledger:
-    """Open or create the ledger of one shop.
+    """Queue, results and images of one shop, in a file that is opened or created.
 
     Args:
         path: the SQLite file.
-        fingerprint: what the crawl depends on; another one than the file's is refused.
+        fingerprint: hash of what the crawl depends on. A file with another one is refused.
 
     Raises:
-        UserError: if the file is damaged or of another crawl.
+        UserError: if the file is damaged, or belongs to another crawl.
     """
 
     def __init__(self, path: Path, fingerprint: str) -> None:
@@ -139,7 +150,7 @@ class Ledger:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
-            # A crash of the process loses nothing; one of the machine at most the last seconds.
+            # A crash of the process loses nothing, a crash of the machine the last seconds.
             self._db.execute("PRAGMA synchronous = NORMAL")
             self._open(path, fingerprint)
         except (OSError, sqlite3.Error) as error:
@@ -158,8 +169,8 @@ class Ledger:
         self._db.execute("COMMIT")
         if version not in (0, _VERSION) or self._get("fingerprint") != fingerprint:
             raise UserError(
-                f"{path.parent}: holds a crawl of another shop file or version; move or remove "
-                "the folder to crawl anew"
+                f"{path.parent}: found a crawl of another shop file or version; move or remove the "
+                "folder to crawl anew"
             )
 
     def close(self) -> None:
@@ -185,18 +196,20 @@ class Ledger:
 
     @property
     def crawl(self) -> int:
-        """The number of the crawl, from 1; going on with one keeps it."""
+        """The number of the crawl, from 1. A resumed crawl keeps its number."""
         return int(self._get("crawl"))
 
     def begin(self, start: Iterable[tuple[str, Kind]]) -> bool:
-        """Go on with an unfinished crawl, or begin the next one.
+        """Resume an unfinished crawl, or begin the next one.
 
-        The crawl after a finished one asks again for everything: for what failed anew, for the
-        rest with the validators that the servers gave. What comes in after an export gets shards
-        of its own.
+        A crawl after a finished one requests every URL again, those that succeeded with the
+        validators that the servers sent. Images that arrive after an export get new shards.
+
+        Args:
+            start: URLs to begin with, added to the queue if they are new.
 
         Returns:
-            whether an unfinished crawl goes on.
+            whether an unfinished crawl is resumed.
         """
         with self._transaction():
             resumed = self._get("state") == "running" and self.counts() != {}
@@ -209,75 +222,81 @@ class Ledger:
                 self._add(url, kind)
         return resumed
 
-    def exported(self, complete: bool) -> None:
-        """The outputs are written; `complete` if nothing is queued, so that a new crawl is next."""
+    def record_export(self, complete: bool) -> None:
+        """Record that the outputs are written; after a `complete` crawl, a new one is next."""
         with self._transaction():
             self._set("exported", self._get("crawl"))
             if complete:
                 self._set("state", "finished")
 
     def _add(self, url: str, kind: Kind) -> bool:
-        done = self._db.execute("INSERT OR IGNORE INTO urls (url, kind) VALUES (?, ?)", (url, kind))
-        return done.rowcount > 0
+        added = self._db.execute(
+            "INSERT OR IGNORE INTO urls (url, kind) VALUES (?, ?)", (url, kind)
+        )
+        return added.rowcount > 0
 
     def queued(self) -> list[Entry]:
-        """What is to be fetched, in a stable order."""
+        """The URLs to fetch, in a stable order."""
         entries = [entry for entry in self.entries() if entry.status == "queued"]
         return sorted(entries, key=lambda entry: (KINDS.index(entry.kind), entry.url))
 
-    def page(self, url: str, answer: Answer, found: Iterable[tuple[str, Kind]]) -> list[str]:
-        """Record a listing or sitemap with the URLs on it; returns the new ones."""
+    def record_page(
+        self, url: str, response: ResponseRecord, links: Iterable[tuple[str, Kind]]
+    ) -> list[str]:
+        """Record a listing or sitemap with the URLs on it; return the new ones."""
         with self._transaction():
-            new = [link for link, kind in found if self._add(link, kind)]
-            self._done(url, answer)
+            new = [link for link, kind in links if self._add(link, kind)]
+            self._set_done(url, response)
         return new
 
-    def product(
-        self, url: str, answer: Answer, data: dict[str, Any], images: Iterable[str]
+    def record_product(
+        self, url: str, response: ResponseRecord, data: dict[str, Any], images: Iterable[str]
     ) -> list[str]:
-        """Record a product with its images; returns the image URLs that are new."""
-        # Half a surrogate pair, as a shop that cuts an emoji leaves it, is no text: a ? instead.
+        """Record a product with its images; return the image URLs that are new."""
+        # A shop that cuts an emoji leaves half a surrogate pair. It cannot be encoded: ? instead.
         text = json.dumps(data, sort_keys=True, ensure_ascii=False).encode(errors="replace")
         with self._transaction():
             self._db.execute("INSERT OR REPLACE INTO products VALUES (?, ?)", (url, text.decode()))
             new = [link for link in images if self._add(link, "image")]
-            self._done(url, answer)
+            self._set_done(url, response)
         return new
 
-    def image(self, url: str, answer: Answer, photo: Photo, content: bytes) -> None:
-        """Record an image; the same bytes are kept once."""
-        row = (photo.sha256, photo.format, photo.width, photo.height, photo.crawl, content)
+    def record_image(
+        self, url: str, response: ResponseRecord, image: StoredImage, content: bytes
+    ) -> None:
+        """Record an image; the same bytes are stored once."""
+        row = (image.sha256, image.format, image.width, image.height, image.crawl, content)
         with self._transaction():
             self._db.execute("INSERT OR IGNORE INTO images VALUES (?, ?, ?, ?, ?, ?)", row)
-            self._done(url, answer, photo.sha256)
+            self._set_done(url, response, image.sha256)
 
-    def unchanged(self, url: str) -> None:
-        """Record that the server still has what an earlier crawl brought."""
+    def record_unchanged(self, url: str) -> None:
+        """Record that the server still has the content of an earlier crawl."""
         self._db.execute("UPDATE urls SET status = 'done', reason = '' WHERE url = ?", (url,))
 
-    def _done(self, url: str, answer: Answer, sha256: str = "") -> None:
+    def _set_done(self, url: str, response: ResponseRecord, sha256: str = "") -> None:
         self._db.execute(
             "UPDATE urls SET status = 'done', reason = '', etag = ?, modified = ?, fetched = ?, "
             "bytes = ?, sha256 = ? WHERE url = ?",
-            (answer.etag, answer.modified, answer.fetched, answer.bytes, sha256, url),
+            (response.etag, response.modified, response.fetched, response.bytes, sha256, url),
         )
 
-    def failed(self, url: str, reason: str, lasting: bool) -> None:
-        """Record a failure; one that is not lasting is tried again later in the same crawl."""
+    def record_failure(self, url: str, reason: str, lasting: bool) -> None:
+        """Record a failure; unless it is `lasting`, the URL is tried again in the same crawl."""
         self._db.execute(
             "UPDATE urls SET status = 'failed', reason = ?, lasting = ?, passes = passes + 1 "
             "WHERE url = ?",
             (reason, int(lasting), url),
         )
 
-    def refused(self, url: str, reason: str) -> None:
+    def record_refusal(self, url: str, reason: str) -> None:
         """Record that `url` must not be fetched."""
         self._db.execute(
             "UPDATE urls SET status = 'refused', reason = ? WHERE url = ?", (reason, url)
         )
 
-    def second_pass(self) -> list[Entry]:
-        """Queue once more what failed for a reason that may have passed; returns it."""
+    def queue_second_pass(self) -> list[Entry]:
+        """Queue once more, and return, the URLs whose failure may have passed."""
         self._db.execute(
             "UPDATE urls SET status = 'queued' "
             "WHERE status = 'failed' AND lasting = 0 AND passes = 1"
@@ -285,19 +304,19 @@ class Ledger:
         return self.queued()
 
     def forget_failures(self) -> None:
-        """The network was dead: what failed for it counts as never tried."""
+        """Queue failures that may pass as if never tried, because the network was dead."""
         self._db.execute(
             "UPDATE urls SET status = 'queued', reason = '', passes = 0 "
             "WHERE status = 'failed' AND lasting = 0"
         )
 
     def counts(self) -> dict[tuple[Kind, Status], int]:
-        """How many URLs of each kind have each status."""
+        """Number of URLs by kind and status."""
         rows = self._db.execute("SELECT kind, status, count(*) FROM urls GROUP BY kind, status")
         return {(kind, status): count for kind, status, count in rows}
 
     def entries(self) -> Iterator[Entry]:
-        """Every URL, sorted."""
+        """All URLs, sorted."""
         rows = self._db.execute(
             "SELECT url, kind, status, reason, etag, modified, fetched, bytes, sha256 "
             "FROM urls ORDER BY url"
@@ -305,7 +324,7 @@ class Ledger:
         return (Entry(*row) for row in rows)
 
     def entry(self, url: str) -> Entry | None:
-        """What is known of `url`."""
+        """The entry of `url`; None if the ledger does not contain it."""
         row = self._db.execute(
             "SELECT url, kind, status, reason, etag, modified, fetched, bytes, sha256 "
             "FROM urls WHERE url = ?",
@@ -318,13 +337,13 @@ class Ledger:
         for url, data in self._db.execute("SELECT url, data FROM products ORDER BY url"):
             yield url, json.loads(data)
 
-    def photos(self) -> list[Photo]:
-        """Every stored image, in the order of the shards: by crawl, then by content."""
+    def stored_images(self) -> list[StoredImage]:
+        """All stored images in the order of the shards: by crawl, then by hash."""
         rows = self._db.execute(
             "SELECT sha256, format, width, height, crawl, length(content) FROM images "
             "ORDER BY crawl, sha256"
         )
-        return [Photo(*row) for row in rows]
+        return [StoredImage(*row) for row in rows]
 
     def content(self, sha256: str) -> bytes:
         """The original bytes of a stored image."""

@@ -1,6 +1,6 @@
-"""Manners and safety of the crawler: robots.txt, whose turn it is, and which addresses are allowed.
+"""Politeness and safety rules of the crawler: robots.txt, request rate and allowed networks.
 
-Knows no crawler: the pieces are plain objects that the spider's guard asks before each request.
+The module does not depend on Scrapy. `guard.Guard` applies these rules before each request.
 """
 
 from __future__ import annotations
@@ -17,29 +17,33 @@ from urllib.parse import urlsplit
 
 from protego import Protego
 
-Reach = Literal["loopback", "private", "public"]
+Network = Literal["loopback", "private", "public"]
+"""Network that an address belongs to."""
 
-ROBOTS_BYTES = 500 * 1024  # RFC 9309 section 2.5: at least this much is parsed
-_WIDTH: dict[Reach, int] = {"loopback": 0, "private": 1, "public": 2}
+ROBOTS_BYTES = 500 * 1024  # RFC 9309 section 2.5: at least this much must be parsed
+STOPPED = "stopped"
+"""Reason of a `RefusedError` that ends the run; the request stays queued."""
+
+_WIDTH: dict[Network, int] = {"loopback": 0, "private": 1, "public": 2}
 
 
 class RefusedError(Exception):
-    """A request that must not be made; the text is the reason."""
+    """A request that must not be sent; the text is the reason."""
 
 
 class ClosedError(RefusedError):
-    """A host whose robots.txt cannot be read now; it may be open again later."""
+    """A host whose robots.txt cannot be read at present. It may be open again later."""
 
 
 @dataclass(frozen=True)
 class Robots:
-    """What a robots.txt allows.
+    """The rules of one robots.txt.
 
     Attributes:
-        rules: the parsed file, or None where there is none and all is allowed.
-        reason: why everything is closed, or ``""``.
-        lasting: closed for good.
-        silent: closed since there was no answer at all.
+        rules: the parsed file, or None where there is no file and everything is allowed.
+        reason: why the whole host is closed, or ``""``.
+        lasting: the host stays closed.
+        silent: the host is closed because it did not answer at all.
     """
 
     rules: Protego | None = None
@@ -48,8 +52,12 @@ class Robots:
     silent: bool = False
 
     @classmethod
-    def from_answer(cls, status: int, body: bytes) -> Robots:
-        """RFC 9309 section 2.3.1: without a file all is allowed; an unreachable one closes all."""
+    def from_response(cls, status: int, body: bytes) -> Robots:
+        """Parse a response to the request for robots.txt.
+
+        Without a file everything is allowed; an unreachable file closes the host (RFC 9309 section
+        2.3.1).
+        """
         if 200 <= status < 300:
             return cls(Protego.parse(body[:ROBOTS_BYTES].decode("utf-8-sig", "replace")))
         if 400 <= status < 500 and status != 429:
@@ -57,14 +65,19 @@ class Robots:
         return cls(reason=f"robots.txt answers {status}")
 
     def check(self, url: str, agent: str) -> None:
-        """Raise RefusedError unless `agent` may fetch `url`; ClosedError if nobody may now."""
+        """Check that `agent` may fetch `url`.
+
+        Raises:
+            ClosedError: if the host is closed at present.
+            RefusedError: if it is closed for good, or the file forbids the URL.
+        """
         if self.reason:
             raise (RefusedError if self.lasting else ClosedError)(self.reason)
         if self.rules is not None and not self.rules.can_fetch(url, _token(agent)):
             raise RefusedError("disallowed by robots.txt")
 
     def delay(self, agent: str) -> float:
-        """Seconds between two requests that the file asks for; 0 if it does not."""
+        """Seconds between two requests that the file asks for; 0 without such a rule."""
         if self.rules is None:
             return 0.0
         delay = float(self.rules.crawl_delay(_token(agent)) or 0.0)
@@ -73,17 +86,17 @@ class Robots:
 
 
 def _token(agent: str) -> str:
-    """The product token of a user agent; robots.txt speaks of no contact that stands behind it."""
+    """The product token of a user agent, without version and contact; robots.txt names only it."""
     return agent.partition("/")[0]
 
 
-class Turnstile:
-    """Lets requests to one host through: so many at a time, so many seconds apart.
+class RateLimiter:
+    """Limit on the requests to one host: how many at a time, and how many seconds apart.
 
     Args:
-        at_once: requests under way at a time.
+        at_once: the largest number of simultaneous requests.
         delay: seconds from the start of one request to the start of the next.
-        stopping: tells that the crawl ends, so that nobody waits for a long delay.
+        stopping: whether the crawl ends, so that no request waits for a long delay.
     """
 
     def __init__(self, at_once: int, delay: float, stopping: Callable[[], bool]) -> None:
@@ -93,11 +106,11 @@ class Turnstile:
         self._next = 0.0
         self.delay = delay
 
-    async def enter(self) -> None:
-        """Wait for a turn; every `enter` that returns needs one `leave`.
+    async def acquire(self) -> None:
+        """Wait until a request may be sent. Each `acquire` that returns needs one `release`.
 
         Raises:
-            asyncio.CancelledError: if the crawl stops meanwhile.
+            RefusedError: with the text `STOPPED`, if the crawl ends meanwhile.
         """
         await self._free.acquire()
         try:
@@ -105,35 +118,35 @@ class Turnstile:
                 while (wait := self._next - time.monotonic()) > 0 and not self._stopping():
                     await asyncio.sleep(min(wait, 0.5))
                 if self._stopping():
-                    raise RefusedError("stopped")
+                    raise RefusedError(STOPPED)
                 self._next = time.monotonic() + self.delay
         except BaseException:
             self._free.release()
             raise
 
-    def leave(self) -> None:
-        """The request is answered or has failed."""
+    def release(self) -> None:
+        """Record that a request has been answered or has failed."""
         self._free.release()
 
     def pause(self, seconds: float) -> None:
-        """Let nobody through for so long, as the server asked."""
+        """Send no request for `seconds`, as the server asked."""
         self._next = max(self._next, time.monotonic() + seconds)
 
 
-class RobotsBook:
-    """The robots.txt of every origin, each fetched once and before anything else of it.
+class RobotsCache:
+    """The robots.txt of every origin, fetched once and before any other URL of the origin.
 
-    All requests that arrive while the file is under way wait for the same fetch.
+    All requests that arrive during the fetch wait for it.
 
     Args:
-        fetch: URL → (status, body); may raise, which closes the origin: RefusedError for good.
+        fetch: URL → (status, body). An exception closes the origin, a RefusedError for good.
     """
 
     def __init__(self, fetch: Callable[[str], Awaitable[tuple[int, bytes]]]) -> None:
         self._fetch = fetch
         self._files: dict[str, asyncio.Task[Robots]] = {}
 
-    async def of(self, url: str) -> Robots:
+    async def rules_for(self, url: str) -> Robots:
         """The rules for the origin of `url`."""
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
@@ -144,7 +157,7 @@ class RobotsBook:
         return await asyncio.shield(task)
 
     def forget_silent(self) -> None:
-        """Ask again for the files that did not come: the network is back."""
+        """Drop the results of origins that did not answer, because the network is back."""
         self._files = {
             origin: task
             for origin, task in self._files.items()
@@ -156,18 +169,18 @@ class RobotsBook:
             status, body = await self._fetch(url)
         except RefusedError as error:
             return Robots(reason=str(error), lasting=True)
-        except Exception as error:  # whatever went wrong, closed is the safe answer
-            reason = f"robots.txt cannot be had ({type(error).__name__})"
+        except Exception as error:  # after any other failure, closed is the safe result
+            reason = f"robots.txt cannot be fetched ({type(error).__name__})"
             return Robots(reason=reason, silent=True)
-        return Robots.from_answer(status, body)
+        return Robots.from_response(status, body)
 
 
 def retry_after(header: str, now: float) -> float | None:
-    """Seconds that a Retry-After header asks for; None if it cannot be read.
+    """Seconds that a Retry-After header asks for; None if it cannot be parsed.
 
     Args:
         header: seconds, or an HTTP date.
-        now: the time in seconds since 1970.
+        now: the current time in seconds since 1970.
     """
     if header.strip().isdecimal():
         return float(header)
@@ -176,7 +189,7 @@ def retry_after(header: str, now: float) -> float | None:
 
 
 def http_date(header: str) -> datetime | None:
-    """The moment, in UTC, that an HTTP date names (RFC 9110 section 5.6.7); None if none."""
+    """The time, in UTC, of an HTTP date (RFC 9110 section 5.6.7); None if it cannot be parsed."""
     try:
         date = email.utils.parsedate_to_datetime(header)
         return date.astimezone(timezone.utc) if date.tzinfo else date.replace(tzinfo=timezone.utc)
@@ -184,11 +197,11 @@ def http_date(header: str) -> datetime | None:
         return None
 
 
-def reach_of_address(address: str) -> Reach:
-    """How far an IP address reaches.
+def network_of_address(address: str) -> Network:
+    """The network of an IP address.
 
     Raises:
-        ValueError: if it is none.
+        ValueError: if `address` is not an IP address.
     """
     ip = ipaddress.ip_address(address.split("%")[0])
     ip = getattr(ip, "ipv4_mapped", None) or ip
@@ -197,37 +210,37 @@ def reach_of_address(address: str) -> Reach:
     return "public" if ip.is_global and not ip.is_multicast else "private"
 
 
-def reach_of_name(host: str) -> Reach | None:
-    """The reach that a host's name alone tells; None where it must be looked up."""
+def network_of_name(host: str) -> Network | None:
+    """The network of a host as far as its name shows it; None where a lookup is necessary."""
     host = host.lower().rstrip(".")
     if host == "localhost" or host.endswith(".localhost"):  # RFC 6761 section 6.3
         return "loopback"
     try:
-        return reach_of_address(host.strip("[]"))
+        return network_of_address(host.strip("[]"))
     except ValueError:
         return None
 
 
-def check_address(url: str, allowed: Reach) -> None:
-    """Refuse a URL that is no http(s), or whose host's name or number is nearer than `allowed`.
+def check_address(url: str, shop: Network) -> None:
+    """Check that a crawl of a shop in the network `shop` may fetch `url`.
 
-    A public shop must not send the crawler into the private network, and the drawn one not out of
-    this machine. Names that must be looked up are checked again when they are resolved.
+    A public shop must not send the crawler into the private network, and the drawn shop must not
+    send it to another machine. Names that need a lookup are checked again when they are resolved.
 
     Raises:
-        RefusedError: with the reason.
+        RefusedError: for another scheme than http(s), or a host in a network that is not allowed.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise RefusedError(f"{parts.scheme or 'no'} URL, only http and https are fetched")
-    reach = reach_of_name(parts.hostname)
-    if reach is not None:
-        check_reach(reach, allowed)
-    elif allowed == "loopback":
+    network = network_of_name(parts.hostname)
+    if network is not None:
+        check_network(network, shop)
+    elif shop == "loopback":
         raise RefusedError("a host outside this machine, asked for by a loopback shop")
 
 
-def check_reach(reach: Reach, allowed: Reach) -> None:
-    """Raise RefusedError unless a shop of reach `allowed` may use an address of `reach`."""
-    if (allowed == "loopback") != (reach == "loopback") or _WIDTH[reach] < _WIDTH[allowed]:
-        raise RefusedError(f"a {reach} address, asked for by a {allowed} shop")
+def check_network(network: Network, shop: Network) -> None:
+    """Raise RefusedError unless a shop in the network `shop` may lead to `network`."""
+    if (shop == "loopback") != (network == "loopback") or _WIDTH[network] < _WIDTH[shop]:
+        raise RefusedError(f"a {network} address, asked for by a {shop} shop")

@@ -1,4 +1,4 @@
-"""A shop is a YAML file: where to begin, how to find products, and what is special about it."""
+"""Shop file in YAML: start pages, the way to the products, request rate and overrides of fields."""
 
 from __future__ import annotations
 
@@ -9,25 +9,24 @@ from urllib.parse import urlsplit
 
 from cssselect import SelectorError
 from parsel import Selector
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from latent_atlas.config.reading import read
+from latent_atlas.config.reading import check, read
 from latent_atlas.config.section import Section
-from latent_atlas.util.console import UserError
 
 SHOPS = Path(__file__).with_name("shops")
-"""The shop files that ship with the crawler."""
+"""Folder of the example shop files."""
 
 Css = Annotated[str, Field(min_length=1)]
 Address = Annotated[str, Field(min_length=1)]
 
 
 class AttributeRows(Section):
-    """The shop's table of attributes.
+    """CSS of a table of attributes on a product page.
 
     Attributes:
-        each: CSS of a row.
-        key, value: CSS within a row.
+        each: selects the rows.
+        key, value: select key and value within a row.
     """
 
     each: Css
@@ -36,7 +35,7 @@ class AttributeRows(Section):
 
 
 class Fields(Section):
-    """CSS that overrides what the structured data says; ``::text`` and ``::attr(x)`` are known."""
+    """CSS that overrides fields of the structured data; may end in ``::text`` or ``::attr(x)``."""
 
     sku: Css | None = None
     name: Css | None = None
@@ -48,20 +47,21 @@ class Fields(Section):
 
 
 class Shop(Section):
-    """One shop.
+    """Contents of a shop file.
 
     Attributes:
-        name: for the tables and the folder of the crawl.
-        licence: what is known of the right to use its pictures; goes beside each row.
-        start: category pages to begin with.
-        sitemaps: sitemaps (or indexes of sitemaps) to begin with.
-        product_urls: expression that the path of a product's URL matches; required for sitemaps.
+        name: name of the shop in the tables and of the folder of its crawl.
+        licence: note on the right to use the images, repeated in each row of the table.
+        start: URLs of the first category pages.
+        sitemaps: URLs of sitemaps, or of indexes of sitemaps.
+        product_urls: regular expression that the path of a product's URL matches; required with
+            `sitemaps`.
         products: CSS of the links from a category page to its products.
         next: CSS of the links to further category pages.
-        hosts: further hosts that pages may be on, beside those of `start` and `sitemaps`.
-        requests_per_host: requests at a time to one host.
+        hosts: hosts of the shop's pages beside those of `start` and `sitemaps`.
+        requests_per_host: the largest number of simultaneous requests to one host.
         delay: seconds between two requests to a host; robots.txt may ask for more.
-        fields: overrides for single fields.
+        fields: overrides of single fields.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
@@ -78,7 +78,7 @@ class Shop(Section):
 
     @field_validator("start", "sitemaps")
     @classmethod
-    def _addresses(cls, urls: list[str]) -> list[str]:
+    def _check_urls(cls, urls: list[str]) -> list[str]:
         for url in urls:
             try:
                 parts = urlsplit(url)
@@ -91,33 +91,44 @@ class Shop(Section):
 
     @field_validator("hosts")
     @classmethod
-    def _names(cls, hosts: list[str]) -> list[str]:
+    def _check_hosts(cls, hosts: list[str]) -> list[str]:
         for host in hosts:
             try:
-                named = re.fullmatch(r"[a-z0-9._-]+", ascii_host(host)) is not None
+                is_name = re.fullmatch(r"[a-z0-9._-]+", ascii_host(host)) is not None
             except ValueError:
-                named = False
-            if not named:
-                raise ValueError(f"found {host!r}, expected a name such as www.shop.example alone")
+                is_name = False
+            if not is_name:
+                raise ValueError(f"found {host!r}, expected only a name such as www.shop.example")
         return hosts
 
     @model_validator(mode="after")
-    def _complete(self) -> Shop:
+    def _check_shop(self) -> Shop:
         if not self.start and not self.sitemaps:
-            raise ValueError("start: expected a category page, or sitemaps with a sitemap")
+            raise ValueError(
+                "start: found no URL here or under sitemaps, expected a category page or a sitemap"
+            )
         if self.start and not self.products:
-            raise ValueError("products: missing; the CSS of the product links on a category page")
+            raise ValueError(
+                "products: required key is missing, expected the CSS of the product links on a "
+                "category page"
+            )
         if self.sitemaps and not self.product_urls:
-            raise ValueError("product_urls: missing; what tells a product's URL in a sitemap")
+            raise ValueError(
+                "product_urls: required key is missing, expected a regular expression for the "
+                "paths of products in a sitemap"
+            )
         try:
             re.compile(self.product_urls or "")
         except re.error as error:
-            raise ValueError(f"product_urls: not a regular expression ({error})") from None
+            raise ValueError(
+                f"product_urls: found {self.product_urls!r}, expected a regular expression "
+                f"({error})"
+            ) from None
         for css in self._selectors():
             try:
                 Selector("<html></html>").css(css)
             except (SelectorError, ValueError) as error:
-                raise ValueError(f"{css!r} is not a CSS selector ({error})") from None
+                raise ValueError(f"found {css!r}, expected a CSS selector ({error})") from None
         return self
 
     def _selectors(self) -> list[str]:
@@ -128,21 +139,21 @@ class Shop(Section):
         return [css for css in (self.products, self.next, *fields, *parts) if css]
 
     def page_hosts(self) -> set[str]:
-        """Hosts that pages may be on, see `ascii_host`, without port."""
+        """Hosts of the shop's pages without port, see `ascii_host`."""
         urls = [*self.start, *self.sitemaps]
-        named = [urlsplit(url).hostname or "" for url in urls]
-        return {ascii_host(host) for host in (*named, *self.hosts)}
+        hosts = [urlsplit(url).hostname or "" for url in urls]
+        return {ascii_host(host) for host in (*hosts, *self.hosts)}
 
     def is_product(self, path: str) -> bool:
-        """Whether the path of a URL is a product's."""
+        """Whether the path of a URL belongs to a product."""
         return self.product_urls is None or re.search(self.product_urls, path) is not None
 
 
 def ascii_host(host: str) -> str:
-    """A host's name in lower case and as requests carry it: ``müller.de`` is ``xn--mller-kva.de``.
+    """The name of a host as requests carry it: ``Müller.de`` becomes ``xn--mller-kva.de``.
 
     Raises:
-        UnicodeError: if it is no name of a host.
+        UnicodeError: if it is not a valid host name.
     """
     return host.lower().encode("idna").decode()
 
@@ -151,17 +162,6 @@ def load(path: Path) -> Shop:
     """Read a shop file.
 
     Raises:
-        UserError: naming the key, what was found and what was expected.
+        UserError: if the file or a value in it is not valid.
     """
-    try:
-        return Shop.model_validate(read(path))
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in problem["loc"])
-        message = str(problem["msg"]).removeprefix("Value error, ")
-        known = (
-            f" (known: {', '.join(Shop.model_fields)})"
-            if problem["type"] == "extra_forbidden"
-            else ""
-        )
-        raise UserError(f"{path}: {place + ': ' if place else ''}{message}{known}") from None
+    return check(Shop, read(path), str(path))

@@ -1,14 +1,13 @@
-"""What a product page says of its product: JSON-LD, then microdata, OpenGraph and CSS overrides.
+"""Product data of a page: JSON-LD, then microdata, OpenGraph and the CSS overrides of a shop file.
 
-Shops write these by hand and by template, so all of it is read leniently: schema.org's Product may
-be a list of types, sit in a graph, refer to other nodes, and be no valid JSON. Nothing here
-fetches; a page is a `parsel.Selector` and its URL.
+Shops write these by hand and by template, so that all of them are read leniently. A schema.org
+Product may have a list of types, be part of a graph, refer to other nodes, or be invalid JSON. The
+module fetches nothing: its input is a `parsel.Selector` and the page's URL.
 """
 
 from __future__ import annotations
 
 import html
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -18,11 +17,12 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 
 from parsel import Selector
 
+from latent_atlas.shop.crawl.lenient_json import json_values
 from latent_atlas.shop.crawl.shop_file import AttributeRows, Fields
 
 PRODUCT_TYPES = {"product", "productgroup", "productmodel", "individualproduct", "someproducts"}
-# Other products that a product page mentions.
-_ELSEWHERE = {
+# Properties that lead to other products than the page's own.
+_OTHER_PRODUCTS = {
     "isRelatedTo",
     "isSimilarTo",
     "isAccessoryOrSparePartFor",
@@ -31,7 +31,7 @@ _ELSEWHERE = {
     "isVariantOf",
 }
 _SKU = ("sku", "productID", "mpn", "productGroupID", "gtin13", "gtin", "gtin14", "gtin12", "gtin8")
-# Properties that are attributes of the product, under the names that schema.org gives them.
+# Properties that count as attributes of the product, by schema.org's names.
 _ATTRIBUTES = ("color", "pattern", "material", "size", "category")
 _MAX_DEPTH = 40
 _MAX_TEXT = 20_000
@@ -42,17 +42,20 @@ Node = dict[str, Any]
 
 @dataclass(frozen=True)
 class Product:
-    """A product as its shop describes it; empty where the page says nothing.
+    """Product data of a page; a field without data is empty.
 
     Attributes:
-        sku: the shop's number.
+        sku: the shop's number of the product.
+        name: its title.
+        brand: its brand.
+        description: running text.
         images: absolute URLs, in the page's order.
-        attributes: ``"key: value"`` or a mere word, in the page's order.
+        attributes: ``"key: value"`` or a single word, in the page's order.
         breadcrumbs: categories from wide to narrow.
-        language: of the page, e.g. ``de``.
-        canonical: the URL that the page calls its own, absolute.
+        language: language of the page, e.g. ``de``.
+        canonical: absolute URL that the page declares as its own.
         sources: field → ``json-ld``, ``microdata``, ``opengraph`` or ``override``.
-        raw: the structured data as found.
+        raw: the structured data, unchanged.
     """
 
     sku: str = ""
@@ -68,7 +71,7 @@ class Product:
     raw: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """All fields, with lists for tuples, as JSON keeps them."""
+        """All fields, with lists in place of tuples as in JSON."""
         return {
             key: list(value) if isinstance(value, tuple) else value
             for key, value in asdict(self).items()
@@ -76,16 +79,16 @@ class Product:
 
 
 def read_product(page: Selector, url: str, fields: Fields) -> Product | None:
-    """Read the product of a page; None where the page has none.
+    """Read the product of a page; None for a page without a product.
 
     Args:
         page: the parsed page.
-        url: its address, against which relative links are resolved.
-        fields: CSS overrides of the shop; each wins where it finds something.
+        url: its address, the base of relative links.
+        fields: CSS overrides of the shop; each one that selects something wins.
     """
-    base = base_of(page, url)
+    base = base_url(page, url)
     nodes = list(json_ld(page))
-    found: dict[str, Any] = {}
+    product: dict[str, Any] = {}
     sources: dict[str, str] = {}
     raw: dict[str, Any] = {}
     readings: list[tuple[str, Mapping[str, Any]]] = []
@@ -102,14 +105,14 @@ def read_product(page: Selector, url: str, fields: Fields) -> Product | None:
     readings.append(("json-ld", {"breadcrumbs": _breadcrumbs(nodes)}))
     for source, values in readings:
         for name, value in values.items():
-            if value and not found.get(name):
-                found[name], sources[name] = value, source
+            if value and not product.get(name):
+                product[name], sources[name] = value, source
     for name, value in _overrides(page, base, fields).items():
-        found[name], sources[name] = value, "override"
-    if not found.get("name") or not (found.get("sku") or found.get("images")):
+        product[name], sources[name] = value, "override"
+    if not product.get("name") or not (product.get("sku") or product.get("images")):
         return None
     return Product(
-        **{**found, "images": found.get("images", ())[:_MAX_IMAGES]},
+        **{**product, "images": product.get("images", ())[:_MAX_IMAGES]},
         language=_language(page),
         canonical=_canonical(page, base),
         sources=dict(sorted(sources.items())),
@@ -117,8 +120,8 @@ def read_product(page: Selector, url: str, fields: Fields) -> Product | None:
     )
 
 
-def base_of(page: Selector, url: str) -> str:
-    """What the relative links of the page `url` start from: its ``<base href>``, or `url`."""
+def base_url(page: Selector, url: str) -> str:
+    """Base of the relative links of the page `url`: its ``<base href>``, or `url`."""
     try:
         return urljoin(url, (page.css("base::attr(href)").get() or "").strip())
     except ValueError:  # e.g. an unclosed bracket of an IPv6 address
@@ -126,58 +129,13 @@ def base_of(page: Selector, url: str) -> str:
 
 
 def json_ld(page: Selector) -> Iterator[Any]:
-    """Yield the value of every JSON-LD script that can be read at all."""
+    """Yield the values of all JSON-LD scripts that can be parsed."""
     for text in page.css('script[type*="ld+json"]::text').getall():
-        yield from lenient_json(text)
-
-
-def lenient_json(text: str) -> Iterator[Any]:
-    """Yield the JSON values in `text`, forgiving what shops get wrong.
-
-    Byte-order marks, CDATA and HTML comment marks around it, raw newlines and tabs in strings,
-    trailing commas, comments, HTML entities for quotes, and several values in a row are forgiven;
-    text that is still no JSON yields nothing.
-    """
-    text = text.strip().lstrip("\ufeff").strip()
-    text = re.sub(r"^\s*(//|/\*)?\s*(<!\[CDATA\[|<!--)\s*(\*/)?", "", text)
-    text = re.sub(r"((//|/\*)\s*)?(\]\]>|-->)\s*(\*/)?\s*;?$", "", text).strip()
-    for mend in (str, _mended, lambda found: _mended(html.unescape(found))):
-        try:
-            values = list(_values(mend(text)))
-        except (ValueError, RecursionError):
-            continue
-        yield from values
-        return
-
-
-def _values(text: str) -> Iterator[Any]:
-    decoder = json.JSONDecoder(strict=False)
-    position = 0
-    while position < len(text):
-        value, position = decoder.raw_decode(text, position)
-        yield value
-        rest = re.compile(r"[\s;,]*").match(text, position)
-        position = rest.end() if rest else len(text)
-
-
-# A string, or outside of strings a comment or a comma before a closing bracket. Each can be read in
-# one way only, and goes to the end where it is not closed: so the time grows with the length alone.
-_COMMENT = r"(?://[^\n]*(?:\n|\Z)|/\*(?:(?!\*/).)*(?:\*/|\Z))"
-_TOKEN = re.compile(
-    rf'("(?:[^"\\]|\\.)*(?:"|\\?\Z))|({_COMMENT})|(,(?=(?:\s|{_COMMENT})*[}}\]]))', re.DOTALL
-)
-
-
-def _mended(text: str) -> str:
-    def mend(token: re.Match[str]) -> str:
-        # Backslashes that JSON does not know stand for themselves.
-        return re.sub(r'\\(?!["\\/bfnrtu])', r"\\\\", token[1]) if token[1] else ""
-
-    return _TOKEN.sub(mend, text)
+        yield from json_values(text)
 
 
 def microdata(page: Selector) -> Iterator[Node]:
-    """Yield every top-level item of schema.org microdata in JSON-LD's shape."""
+    """Yield every top-level item of schema.org microdata in the form of JSON-LD."""
     for item in page.xpath("//*[@itemscope][not(@itemprop)]"):
         yield _item(item, 0)
 
@@ -186,7 +144,7 @@ def _item(item: Selector, depth: int) -> Node:
     node: Node = {"@type": [kind.rpartition("/")[2] for kind in _words(item, "itemtype")]}
     if depth > _MAX_DEPTH:
         return node
-    # Properties whose nearest item is this one.
+    # Only properties whose nearest enclosing item is this one.
     level = len(item.xpath("ancestor-or-self::*[@itemscope]"))
     for element in item.xpath(
         ".//*[@itemprop][count(ancestor::*[@itemscope]) = $level]", level=level
@@ -199,12 +157,12 @@ def _item(item: Selector, depth: int) -> Node:
 
 
 def _words(element: Selector, attribute: str) -> list[str]:
-    # Not `Selector.attrib`: it reads them all, and fails at what a template left, as ``{{x}}``.
+    # Not `Selector.attrib`: it reads all attributes and fails at a template's remains, ``{{x}}``.
     return str(element.root.get(attribute, "")).split()
 
 
 def _item_value(element: Selector) -> str:
-    """The value of a property (HTML, section 5.2.4); ``content`` is heeded on any element."""
+    """The value of a property (HTML, section 5.2.4); ``content`` counts on any element."""
     valued = ("value",) if element.root.tag in ("data", "meter") else ()
     for attribute in ("content", *valued, "src", "href", "datetime", "data"):
         if (value := element.root.get(attribute)) is not None:
@@ -213,7 +171,7 @@ def _item_value(element: Selector) -> str:
 
 
 def open_graph(page: Selector) -> dict[str, list[str]]:
-    """The page's ``og:`` and ``product:`` properties; each a list, since images repeat."""
+    """The page's ``og:`` and ``product:`` properties as lists, since images repeat."""
     graph: dict[str, list[str]] = {}
     for meta in page.css("meta[property][content], meta[name][content]"):
         name = meta.root.get("property") or meta.root.get("name", "")
@@ -244,10 +202,10 @@ def _from_open_graph(graph: Mapping[str, Sequence[str]], base: str) -> dict[str,
 
 
 def _product_node(nodes: Sequence[Any]) -> Node:
-    """The page's own product: the first one, and of several the one that says the most."""
+    """The page's own product: of several, the first one with the most properties."""
     index: dict[str, Node] = {}
     products: list[Node] = []
-    _walk(nodes, index, products, 0)
+    _collect(nodes, index, products, 0)
     if not products:
         return {}
     resolved = [_resolve(node, index, 0) for node in products]
@@ -255,13 +213,13 @@ def _product_node(nodes: Sequence[Any]) -> Node:
     return max(named or resolved, key=len)
 
 
-def _walk(value: Any, index: dict[str, Node], products: list[Node], depth: int) -> None:
-    """Collect products, and the nodes that others may refer to by ``@id``."""
+def _collect(value: Any, index: dict[str, Node], products: list[Node], depth: int) -> None:
+    """Collect products, and the nodes that others can refer to by ``@id``."""
     if depth > _MAX_DEPTH:
         return
     if isinstance(value, list):
         for part in value:
-            _walk(part, index, products, depth + 1)
+            _collect(part, index, products, depth + 1)
     elif isinstance(value, dict):
         if isinstance(name := value.get("@id"), str) and len(value) > 1:
             index.setdefault(name, value)
@@ -269,8 +227,8 @@ def _walk(value: Any, index: dict[str, Node], products: list[Node], depth: int) 
             products.append(value)
             return
         for key, part in value.items():
-            if key not in _ELSEWHERE:
-                _walk(part, index, products, depth + 1)
+            if key not in _OTHER_PRODUCTS:
+                _collect(part, index, products, depth + 1)
 
 
 def _types(node: Node) -> set[str]:
@@ -280,7 +238,7 @@ def _types(node: Node) -> set[str]:
 
 
 def _resolve(value: Any, index: Mapping[str, Node], depth: int) -> Any:
-    """Replace references ``{"@id": …}`` by what they refer to."""
+    """Replace references ``{"@id": …}`` by the nodes that they refer to."""
     if depth > 4:
         return value
     if isinstance(value, list):
@@ -315,7 +273,7 @@ def _from_node(node: Node, base: str) -> dict[str, Any]:
 
 
 def _breadcrumbs(nodes: Sequence[Any]) -> tuple[str, ...]:
-    """Names of the first BreadcrumbList, by position, without the last: the product itself."""
+    """Names in the first BreadcrumbList by position, without the last one, the product itself."""
     stack = list(nodes)[::-1]
     seen = 0
     while stack and (seen := seen + 1) < 10_000:
@@ -364,7 +322,7 @@ def _links(value: Any) -> Iterator[str]:
 
 
 def _text(value: Any) -> str:
-    """A property as text: of a node its name, of a list all parts."""
+    """A property as text: the name of a node, all parts of a list."""
     if isinstance(value, str):
         return _clean(_unescaped(value))
     if isinstance(value, bool) or value is None:
@@ -379,17 +337,17 @@ def _text(value: Any) -> str:
 
 
 def _unescaped(text: str) -> str:
-    """`text` with its character references resolved: those that end in a semicolon, as all must.
+    """`text` with its character references resolved, if they end in a semicolon.
 
-    Old ones without it, which `html.unescape` knows too, are a query's next parameter in a URL:
-    ``?w=9&timestamp=1`` asks for no ×.
+    `html.unescape` also accepts old references without one. In a URL these are the next parameter
+    of a query: ``?w=9&timestamp=1`` contains no ×.
     """
 
-    def letter(found: re.Match[str]) -> str:
-        known = found[1].startswith("#") or found[1] in html5
-        return html.unescape(found[0]) if known else found[0]
+    def resolve(reference: re.Match[str]) -> str:
+        is_known = reference[1].startswith("#") or reference[1] in html5
+        return html.unescape(reference[0]) if is_known else reference[0]
 
-    return re.sub(r"&(#?\w+;)", letter, text)
+    return re.sub(r"&(#?\w+;)", resolve, text)
 
 
 def _clean(text: str) -> str:
@@ -397,7 +355,7 @@ def _clean(text: str) -> str:
 
 
 def _absolute(links: Sequence[str], base: str) -> tuple[str, ...]:
-    """Absolute http(s) URLs without fragments, each once."""
+    """Absolute http(s) URLs without fragments and without repetitions."""
     urls: dict[str, None] = {}
     for link in links:
         try:
@@ -411,26 +369,26 @@ def _absolute(links: Sequence[str], base: str) -> tuple[str, ...]:
 
 
 def _overrides(page: Selector, base: str, fields: Fields) -> dict[str, Any]:
-    """What the shop file's CSS finds."""
-    found: dict[str, Any] = {}
+    """The fields that the shop file's CSS selects."""
+    values: dict[str, Any] = {}
     for name in ("sku", "name", "brand", "description"):
         if css := getattr(fields, name):
-            found[name] = _clean(" ".join(_strings(page, css)))[:_MAX_TEXT]
+            values[name] = _clean(" ".join(_strings(page, css)))[:_MAX_TEXT]
     if fields.images:
-        found["images"] = _absolute(_strings(page, fields.images), base)
+        values["images"] = _absolute(_strings(page, fields.images), base)
     if fields.breadcrumbs:
-        found["breadcrumbs"] = tuple(filter(None, map(_clean, _strings(page, fields.breadcrumbs))))
+        values["breadcrumbs"] = tuple(filter(None, map(_clean, _strings(page, fields.breadcrumbs))))
     if fields.attributes:
-        found["attributes"] = tuple(_attribute_rows(page, fields.attributes))
-    return {name: value for name, value in found.items() if value}
+        values["attributes"] = tuple(_attribute_rows(page, fields.attributes))
+    return {name: value for name, value in values.items() if value}
 
 
 def _strings(page: Selector, css: str) -> list[str]:
-    """Texts of ``…::text`` and ``…::attr(x)``; of elements, all their text."""
-    found = page.css(css)
+    """Texts that ``…::text`` and ``…::attr(x)`` select, or all text of the selected elements."""
+    selected = page.css(css)
     if "::" in css:
-        return [text.strip() for text in found.getall()]
-    return [" ".join(element.css("*::text").getall()) for element in found]
+        return [text.strip() for text in selected.getall()]
+    return [" ".join(element.css("*::text").getall()) for element in selected]
 
 
 def _attribute_rows(page: Selector, rows: str | AttributeRows) -> Iterator[str]:

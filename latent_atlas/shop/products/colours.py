@@ -1,15 +1,20 @@
-"""The colour of a garment from its pixels, in the words of the schema."""
+"""Colour of a garment, measured on the pixels of its photo, as a value of the schema."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from latent_atlas.data.store import Images
-from latent_atlas.shop.products.photos import foreground
+from latent_atlas.shop.products.photos import foreground, working_copy
+from latent_atlas.shop.products.shards import Shards
+from latent_atlas.shop.products.vocabulary import Reading
 
-# sRGB examples of each colour, light and dark; what the schema has no word for stands with the
-# value that `vocabulary.yaml` gives it: brown with beige, purple with pink, orange with red.
+# sRGB examples of each colour, light and dark. Colours without a value in the schema are examples
+# of the value that `vocabulary.yaml` gives them: brown is beige, purple is pink, orange is red.
 EXAMPLES: dict[str, tuple[tuple[int, int, int], ...]] = {
     "beige": ((222, 202, 170), (196, 170, 130), (122, 84, 54)),
     "black": ((24, 24, 26), (48, 46, 48)),
@@ -21,42 +26,68 @@ EXAMPLES: dict[str, tuple[tuple[int, int, int], ...]] = {
     "white": ((246, 245, 243), (228, 227, 226)),
     "yellow": ((246, 206, 62), (246, 228, 130), (200, 150, 40)),
 }
-_LIGHTNESS_WEIGHT = 0.6  # folds and light change lightness more than hue
-_FAR = 60  # levels from the ground, in any channel
+_LIGHTNESS_WEIGHT = 0.6  # folds and shadows change lightness more than hue
+_FAR = 60  # levels from the background, in any channel
 _CLOTH_SHARE = 0.55
 
 _NAMES = tuple(EXAMPLES)
-_OWNERS = np.array([_NAMES.index(name) for name, rows in EXAMPLES.items() for _ in rows])
+_NAME_NUMBERS = np.array([_NAMES.index(name) for name, rows in EXAMPLES.items() for _ in rows])
+
+
+def with_measured_colours(
+    skus: Iterable[str], readings: Sequence[Reading], photos: pd.Series, shards: Shards
+) -> tuple[list[dict[str, str]], list[str]]:
+    """The values of each product; a colour that the text does not give is measured on the photo.
+
+    Args:
+        skus: the products.
+        readings: their values from the text.
+        photos: path of a product's own photo, indexed by product.
+        shards: images of the crawl.
+
+    Returns:
+        the values of each product, and the source of its colour: ``text``, ``pixels`` or ``""``.
+    """
+    values, sources = [], []
+    for sku, reading in zip(skus, readings, strict=True):
+        row = dict(reading.values)
+        source = "text" if row["color"] else ""
+        if not source and sku in photos.index:
+            picture = shards.photo(str(photos.loc[sku]))
+            row["color"], source = measured_colour(working_copy(picture)), "pixels"
+        values.append(row)
+        sources.append(source)
+    return values, sources
 
 
 def measured_colour(pixels: Images) -> str:
-    """The name of the colour that most of the garment has.
+    """The name of the most frequent colour of a garment.
 
     Args:
-        pixels: uint8 H×W×3, a garment on a plain ground.
+        pixels: uint8 H×W×3, a garment on a plain background.
     """
-    figure, ground = foreground(pixels)
-    if not figure.any():
+    mask, ground = foreground(pixels)
+    if not mask.any():
         return ""
-    # Of cloth in a colour, what looks like the ground is the ground, seen through lace, or a white
-    # pattern; only where little else is left is the cloth itself as white as the ground.
-    coloured = figure & (np.abs(pixels - ground).max(axis=-1) > _FAR)
-    cloth = coloured if coloured.sum() > _CLOTH_SHARE * figure.sum() else figure
-    names = nearest(pixels[cloth])
+    # In coloured cloth, pixels like the background are the background seen through lace, or a white
+    # pattern. Only if few other pixels remain is the cloth itself as white as the background.
+    coloured = mask & (np.abs(pixels - ground).max(axis=-1) > _FAR)
+    cloth = coloured if coloured.sum() > _CLOTH_SHARE * mask.sum() else mask
+    names = nearest_colours(pixels[cloth])
     return _NAMES[int(np.bincount(names, minlength=len(_NAMES)).argmax())]
 
 
-def nearest(pixels: Images) -> npt.NDArray[np.int64]:
-    """Number of the colour in `EXAMPLES` that each of N×3 pixels is closest to, in CIELAB."""
+def nearest_colours(pixels: Images) -> npt.NDArray[np.int64]:
+    """Position in `EXAMPLES` of the colour nearest to each of N×3 pixels in CIELAB."""
     weights = np.array([_LIGHTNESS_WEIGHT, 1.0, 1.0])
     examples = np.array([colour for rows in EXAMPLES.values() for colour in rows], np.uint8)
-    found = lab(pixels) * weights
-    distance = np.stack([((found - row) ** 2).sum(axis=1) for row in lab(examples) * weights])
-    return np.asarray(_OWNERS[distance.argmin(axis=0)], dtype=np.int64)
+    weighted = lab(pixels) * weights
+    distance = np.stack([((weighted - row) ** 2).sum(axis=1) for row in lab(examples) * weights])
+    return np.asarray(_NAME_NUMBERS[distance.argmin(axis=0)], dtype=np.int64)
 
 
 def lab(pixels: Images) -> npt.NDArray[np.float64]:
-    """sRGB (IEC 61966-2-1) N×3 to CIELAB under D65: L* in 0…100, a* and b* about -100…100."""
+    """Convert sRGB (IEC 61966-2-1), N×3, to CIELAB under D65: L* 0…100, a* and b* about ±100."""
     value = pixels / 255.0
     linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
     matrix = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750]]

@@ -1,7 +1,7 @@
-"""Which of a product's many photos shows it worn, from the front and whole.
+"""Choice of each product's model photo: worn, from the front, and from head to feet.
 
-As in the thesis (section 4.1.1), k-means on features sorts the photos into kinds; which kind is
-wanted is then told by a rule on measures, or by a few marked examples.
+As in the thesis (section 4.1.1), k-means on features divides the photos into kinds. A rule on
+measures, or a few marked examples, then choose the kind.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from threadpoolctl import threadpool_limits
 from latent_atlas.shop.products.photos import Measures
 
 COMPONENTS = 32
-GARMENT = (0.02, 0.45)  # of the picture, in a photo that shows a whole person
+GARMENT = (0.02, 0.45)  # share of the pixels in a photo of a whole person
 _FACE = 0.3
-_CLOSE = 0.05  # kinds that score so close to the best one show the same in other clothes
+_CLOSE = 0.05  # kinds with scores this close to the best differ only in the clothes
 _RESTARTS = 10
 
 Float = npt.NDArray[np.float64]
@@ -29,14 +29,14 @@ Float = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Choice:
-    """The kinds of photos, and the wanted one.
+    """Kinds of N photos, and the chosen ones.
 
     Attributes:
-        clusters: N cluster numbers; clusters are numbered by size, the largest first.
-        scores: the rule's score of each cluster, see `front_score`; 0 to 1.
-        chosen: the wanted clusters.
-        distance: N distances to the own cluster's centre.
-        single: N scores of the photos by themselves; all 0 where examples decide.
+        clusters: N cluster numbers. Clusters are numbered by size, the largest first.
+        scores: mean of `front_score` in each cluster, 0 to 1.
+        chosen: numbers of the chosen clusters.
+        distance: N distances to the centre of the photo's cluster.
+        single: N scores of the single photos; all 0 if examples decide.
     """
 
     clusters: npt.NDArray[np.int64]
@@ -46,24 +46,24 @@ class Choice:
     single: Float
 
 
-def choose(
+def choose_kinds(
     features: npt.NDArray[np.float32],
     measures: Sequence[Measures],
     clusters: int,
     examples: Sequence[int],
     seed: int,
 ) -> Choice:
-    """Cluster photos and choose the kind that shows a person from the front, head to feet.
+    """Cluster photos, and choose the kind that shows a person from the front, head to feet.
 
     Args:
-        features: N×D of a backbone.
-        measures: of the same N photos.
-        clusters: how many kinds there may be at most.
-        examples: rows that show what is wanted; without any, the rule decides.
+        features: N×D features of a backbone.
+        measures: measures of the same N photos.
+        clusters: the largest number of kinds.
+        examples: rows of the wanted kind. Without examples, the rule decides.
         seed: of k-means.
     """
     points = _reduce(features)
-    with threadpool_limits(1):  # sums in one order, whatever the number of cores
+    with threadpool_limits(1):  # the same order of sums for any number of cores
         fitted = KMeans(min(clusters, len(points)), n_init=_RESTARTS, random_state=seed).fit(points)
     sizes = np.bincount(fitted.labels_)
     order = np.argsort(-sizes, kind="stable")
@@ -81,26 +81,28 @@ def choose(
 
 
 def front_score(m: Measures) -> float:
-    """How much a photo looks like a whole person from the front, 0 to 1.
+    """Score of a photo as a front view of a whole person, 0 to 1.
 
-    The mean of four marks: skin where the head is (a face, not hair), a figure that the picture
-    does not cut off, a garment that fills neither nothing nor everything, and symmetry.
+    It is the mean of four marks: skin at the head (a face, not hair), a foreground that the
+    picture does not cut off, a plausible area of the garment, and symmetry.
     """
     face = min(1.0, m.face / _FACE)
     garment = 1.0 if GARMENT[0] <= m.garment <= GARMENT[1] else 0.0
     return (face + float(m.whole) + garment + m.symmetry) / 4
 
 
-def one_each(table: pd.DataFrame, choice: Choice) -> pd.DataFrame:
-    """The wanted photo of each product: of those in a chosen cluster the one that scores best.
+def best_per_product(table: pd.DataFrame, choice: Choice) -> pd.DataFrame:
+    """The photo with the best score of each product in the chosen clusters.
 
-    A cluster may hold front and back of one garment. Of photos alike, the one nearest its centre.
+    A cluster can contain front and back views of one garment, so that the score of the single photo
+    decides. Equal scores are decided by the distance to the centre.
 
     Args:
-        table: N rows with the column ``id``, in the order of the features.
+        table: N rows with the columns ``id`` and ``path``, in the order of the features.
+        choice: the clusters of these rows.
 
     Returns:
-        rows of `table`, at most one an ``id``, sorted by it.
+        rows of `table`, at most one per ``id``, sorted by it.
     """
     ranked = table.assign(rank=-choice.single.round(2), distance=choice.distance)
     wanted = ranked[np.isin(choice.clusters, choice.chosen)]
@@ -109,7 +111,7 @@ def one_each(table: pd.DataFrame, choice: Choice) -> pd.DataFrame:
 
 
 def _reduce(features: npt.NDArray[np.float32]) -> Float:
-    """The largest principal components."""
+    """The first principal components."""
     with threadpool_limits(1):
         count = min(COMPONENTS, *features.shape)
         reduced = PCA(count, svd_solver="full").fit_transform(features.astype(np.float64))

@@ -1,7 +1,7 @@
 """Measures of a product photo, and the verdict that follows from them.
 
-The requirements are those of the thesis (section 3.1.1): a product on a white background, with
-nothing else in the picture, large enough. Each measure is a number that a person can check by eye.
+The requirements are those of the thesis (section 3.1.1): one product on a white background, nothing
+else in the picture, and a sufficient size. Each measure can be checked by eye.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from latent_atlas.data.store import Images
 
 WORK_SIDE = 144  # longer side at which photos are measured, in pixels
 THUMB_SIDE = 16
-_GROUND_REACH = 12  # levels by which the ground may vary: light, shadow, compression
+_GROUND_REACH = 12  # levels by which the background may vary: light, shadow, compression
 _OUTER = 1 / 8
-_HEAD = 1 / 9  # of a standing figure, at most: without the shoulders
-_LEAST_SKIN = 12  # pixels that tell the tone of a person's skin
+_HEAD = 1 / 9  # the largest share of a standing person that is the head without shoulders
+_LEAST_SKIN = 12  # pixels that are enough to determine the tone of a person's skin
 _TONE_REACH = 24  # levels
 
 Mask = npt.NDArray[np.bool_]
@@ -30,21 +30,21 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Measures:
-    """What was measured of a photo; shares are of all its pixels unless said otherwise.
+    """Measures of a photo. Shares refer to all its pixels unless stated otherwise.
 
     Attributes:
-        side: shorter side in pixels, as it came.
+        side: shorter side of the original in pixels.
         ground: brightness of the border's median colour, 0 to 255.
-        spread: share of the border that is not of that colour.
-        area: share that is not background.
-        second: area of the second largest part by that of the largest.
-        skin: share of skin in what is not background.
-        face: share of the head, the top ninth of what is not background, that is skin in the tone
-            of the rest of the body: fair hair passes for skin, but seldom for one's own.
-        limbs: the largest share of skin in the outer eighth on any of its four sides.
+        spread: share of the border with another colour.
+        area: share of the foreground.
+        second: area of the second largest connected part, as a share of the largest.
+        skin: share of skin in the foreground.
+        face: share of the head, the top ninth of the foreground, that is skin in the tone of the
+            rest of the body. Fair hair has the colour of skin, but seldom the person's own tone.
+        limbs: the largest share of skin in the outer eighth of the foreground, of its four sides.
         garment: share that is neither background nor skin.
-        symmetry: overlap of the figure's outline with its mirror image, 0 to 1.
-        whole: whether the figure touches neither the upper nor the lower edge.
+        symmetry: overlap of the foreground with its mirror image, 0 to 1.
+        whole: whether the foreground touches neither the upper nor the lower edge.
     """
 
     side: int
@@ -61,27 +61,27 @@ class Measures:
 
 
 def head_box(pixels: Images) -> tuple[float, float, float, float]:
-    """Left, top, right, bottom of the figure's upper quarter, as shares of width and height."""
-    figure, _ = foreground(pixels)
-    height, width = figure.shape
-    rows, columns = np.flatnonzero(figure.any(axis=1)), np.flatnonzero(figure.any(axis=0))
+    """Left, top, right, bottom of the foreground's upper quarter, as shares of width and height."""
+    mask, _ = foreground(pixels)
+    height, width = mask.shape
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         return 0.0, 0.0, 1.0, 0.25
-    tall = max(1, -(-(rows[-1] + 1 - rows[0]) // 4))
+    quarter = max(1, -(-(rows[-1] + 1 - rows[0]) // 4))
     middle = (columns[0] + columns[-1] + 1) / 2
-    left, right = max(0.0, middle - tall / 2), min(float(width), middle + tall / 2)
-    return left / width, rows[0] / height, right / width, (rows[0] + tall) / height
+    left, right = max(0.0, middle - quarter / 2), min(float(width), middle + quarter / 2)
+    return left / width, rows[0] / height, right / width, (rows[0] + quarter) / height
 
 
 def working_copy(picture: Image.Image) -> Images:
-    """The photo with its longer side at most WORK_SIDE: uint8 H×W×3."""
+    """The photo with a longer side of at most WORK_SIDE: uint8 H×W×3."""
     small = picture.copy()
     small.thumbnail((WORK_SIDE, WORK_SIDE), Image.Resampling.BOX, reducing_gap=2.0)
     return np.asarray(small)
 
 
 def thumbnail(pixels: Images) -> Images:
-    """What near duplicates are compared in: uint8 THUMB_SIDE×THUMB_SIDE×3."""
+    """Thumbnail for the comparison of near duplicates: uint8 THUMB_SIDE×THUMB_SIDE×3."""
     size = (THUMB_SIDE, THUMB_SIDE)
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
 
@@ -93,45 +93,46 @@ def foreground(pixels: Images) -> tuple[Mask, npt.NDArray[np.float64]]:
         pixels: uint8 H×W×3.
 
     Returns:
-        what differs from the background, with its holes filled, which brings back a white garment
-        on white from its outline; and the background's colour.
+        mask: pixels that differ from the background, with holes filled. The outline thus restores
+            a white garment on white.
+        ground: colour of the background.
     """
     border = _border(pixels)
     ground = np.median(border, axis=0)
     unlike = _distance(pixels, ground) > _GROUND_REACH
-    # A majority of nine: specks of noise go, thin straps stay.
+    # A majority of nine pixels: it removes noise and keeps thin straps.
     solid = ndimage.uniform_filter(unlike.astype(np.float32), 3) > 0.5
     filled: Mask = ndimage.binary_fill_holes(solid)
     return filled, ground
 
 
-def measure(pixels: Images, side: int) -> Measures:
-    """Measure a working copy; `side` is the shorter side of the original."""
-    figure, ground = foreground(pixels)
+def measure_photo(pixels: Images, side: int) -> Measures:
+    """Measure a working copy; `side` is the shorter side of the original in pixels."""
+    mask, ground = foreground(pixels)
     border = _border(pixels)
     spread = float((_distance(border, ground) > 2 * _GROUND_REACH).mean())
-    parts, count = ndimage.label(figure)
+    parts, count = ndimage.label(mask)
     sizes = np.sort(np.bincount(parts.ravel(), minlength=count + 1)[1:])[::-1]
     second = float(sizes[1] / sizes[0]) if count > 1 else 0.0
-    skin = is_skin(pixels) & figure
-    area = float(figure.mean())
+    skin = is_skin(pixels) & mask
+    area = float(mask.mean())
     return Measures(
         side=side,
         ground=float(ground @ (0.299, 0.587, 0.114)),
         spread=spread,
         area=area,
         second=second,
-        skin=float(skin.sum() / max(figure.sum(), 1)),
-        face=_ends(figure, skin & _own_tone(pixels, figure, skin), _HEAD)[0],
-        limbs=max(*_ends(figure, skin, _OUTER), *_ends(figure.T, skin.T, _OUTER)),
+        skin=float(skin.sum() / max(mask.sum(), 1)),
+        face=_ends(mask, skin & _own_tone(pixels, mask, skin), _HEAD)[0],
+        limbs=max(*_ends(mask, skin, _OUTER), *_ends(mask.T, skin.T, _OUTER)),
         garment=area - float(skin.mean()),
-        symmetry=_symmetry(figure),
-        whole=not (figure[0].any() or figure[-1].any()) and area > 0,
+        symmetry=_symmetry(mask),
+        whole=not (mask[0].any() or mask[-1].any()) and area > 0,
     )
 
 
 def verdict(m: Measures, rules: PhotoRules) -> str:
-    """``""`` for a photo of one product on a plain ground, otherwise what is wrong with it."""
+    """``""`` for a photo of one product on a plain background, otherwise the reason against it."""
     if m.side < rules.min_side:
         return "too small"
     if m.ground < rules.min_ground or m.spread > rules.max_ground_spread:
@@ -146,15 +147,15 @@ def verdict(m: Measures, rules: PhotoRules) -> str:
 
 
 def has_person(m: Measures, rules: PhotoRules) -> bool:
-    """Whether there is skin, and most of it at head, hands or feet: that of a print is anywhere."""
+    """Whether there is skin, mostly at head, hands or feet; that of a print is anywhere."""
     return m.skin > rules.max_skin and m.limbs > max(rules.min_limbs, rules.limbs_ratio * m.skin)
 
 
 def is_skin(pixels: Images) -> Mask:
-    """Areas of skin colour: both the rule in YCbCr and the one in RGB say so.
+    """Areas of skin colour, by a rule in YCbCr together with one in RGB.
 
     77 ≤ Cb ≤ 127, 133 ≤ Cr ≤ 173 (Chai and Ngan 1999); R > 95, G > 40, B > 20, R > G > B,
-    R - G > 15 (Kovac et al. 2003). Specks of a print are no skin and are opened away.
+    R - G > 15 (Kovac et al. 2003). An opening removes small areas, such as parts of a print.
     """
     red, green, blue = (pixels[..., channel].astype(np.float32) for channel in range(3))
     cb = 128 - 0.168736 * red - 0.331264 * green + 0.5 * blue
@@ -166,18 +167,18 @@ def is_skin(pixels: Images) -> Mask:
 
 
 def duplicates(thumbs: Images, near: float) -> list[int]:
-    """For each photo the first earlier one that it repeats, or -1.
+    """The first earlier photo that each photo repeats, or -1.
 
     Args:
         thumbs: uint8 N×S×S×3.
-        near: mean difference of pixel values up to which two photos are the same.
+        near: mean difference of pixel values, 0 to 255, up to which two photos are the same.
     """
     flat = thumbs.reshape(len(thumbs), -1).astype(np.int16)
-    # Sums of integers are exact; means would round, and decide for themselves at the limit.
+    # Sums of integers are exact; means would be rounded, which matters at the limit.
     sums, most = flat.sum(axis=1, dtype=np.int64), near * flat.shape[1]
     order = np.argsort(sums, kind="stable")
     first = np.full(len(flat), -1)
-    # Two photos cannot differ less than their sums do: only a window is compared.
+    # Two photos differ at least as much as their sums, so that only a window is compared.
     begin = 0
     for place, row in enumerate(order):
         while sums[row] - sums[order[begin]] > most:
@@ -203,9 +204,9 @@ def _distance(
     return distance
 
 
-def _own_tone(pixels: Images, figure: Mask, skin: Mask) -> Mask:
-    """Where the colour is that of the skin below the head; anywhere, if none is seen there."""
-    rows = np.flatnonzero(figure.any(axis=1))
+def _own_tone(pixels: Images, mask: Mask, skin: Mask) -> Mask:
+    """Pixels in the tone of the skin below the head; all pixels if no skin is visible there."""
+    rows = np.flatnonzero(mask.any(axis=1))
     if not len(rows):
         return skin
     below = skin.copy()
@@ -217,22 +218,23 @@ def _own_tone(pixels: Images, figure: Mask, skin: Mask) -> Mask:
     return near
 
 
-def _ends(figure: Mask, skin: Mask, share: float) -> tuple[float, float]:
-    """Share of skin in the first and the last rows of the figure; `share` of them each."""
-    rows = np.flatnonzero(figure.any(axis=1))
+def _ends(mask: Mask, skin: Mask, share: float) -> tuple[float, float]:
+    """Share of skin in the first and in the last rows of the foreground, `share` of them each."""
+    rows = np.flatnonzero(mask.any(axis=1))
     if not len(rows):
         return 0.0, 0.0
     depth = max(1, round((rows[-1] + 1 - rows[0]) * share))
     first, last = slice(rows[0], rows[0] + depth), slice(rows[-1] + 1 - depth, rows[-1] + 1)
     return (
-        float(skin[first].sum() / figure[first].sum()),
-        float(skin[last].sum() / figure[last].sum()),
+        float(skin[first].sum() / mask[first].sum()),
+        float(skin[last].sum() / mask[last].sum()),
     )
 
 
-def _symmetry(figure: Mask) -> float:
-    columns = np.flatnonzero(figure.any(axis=0))
+def _symmetry(mask: Mask) -> float:
+    """Overlap of the foreground with its mirror image."""
+    columns = np.flatnonzero(mask.any(axis=0))
     if not len(columns):
         return 0.0
-    cut = figure[:, columns[0] : columns[-1] + 1]
+    cut = mask[:, columns[0] : columns[-1] + 1]
     return float((cut & cut[:, ::-1]).sum() / (cut | cut[:, ::-1]).sum())

@@ -1,9 +1,10 @@
-"""The columns of the fashion table and the values that each can take."""
+"""Columns of the table of clothes, and the values of the normalised ones."""
 
 from __future__ import annotations
 
-# Values of the normalised columns; `NONE` stands where an attribute does not apply or is unknown.
 NONE = "none"
+"""Value of an attribute that does not apply or is unknown."""
+
 VALUES: dict[str, tuple[str, ...]] = {
     "category": ("blouses", "dresses", "jackets", "knitwear", "pants", "skirts", "tops"),
     "color": ("beige", "black", "blue", "gray", "green", "pink", "red", "white", "yellow"),
@@ -15,7 +16,6 @@ VALUES: dict[str, tuple[str, ...]] = {
 }
 NORMALISED = tuple(VALUES)
 
-# products.csv has exactly these; products.parquet has them first.
 COLUMNS = (
     "id",
     "img_path",
@@ -27,10 +27,11 @@ COLUMNS = (
     "attributes",
     *NORMALISED,
 )
+"""Columns of products.csv, and the first ones of products.parquet."""
 
 
 def one_hot_columns() -> list[tuple[str, str]]:
-    """Column and value of each binary column, in the order of the one-hot table."""
+    """Attribute and value of each binary column, in the order of the one-hot table."""
     return [
         (column, value) for column, values in VALUES.items() for value in values if value != NONE
     ]

@@ -14,10 +14,10 @@ MAX_PIXELS = 100_000_000
 
 
 class Shards:
-    """The tar files of a crawl; only their tables of contents are kept in memory.
+    """The tar files of a crawl, of which only the lists of members are kept in memory.
 
     Args:
-        folder: the crawl's output, with the folder ``shards`` in it.
+        folder: output of the crawl, with the folder ``shards``.
 
     Raises:
         UserError: if a shard is damaged.
@@ -41,20 +41,23 @@ class Shards:
         """The bytes of the member `path`, ``shards/<shard>/<name>``.
 
         Raises:
-            UserError: if there is no such member.
+            UserError: if the shards do not contain it.
         """
         if path not in self._places:
-            raise UserError(f"{self._folder / path}: the table names it, but the shards lack it")
+            raise UserError(
+                f"{self._folder / path}: an image of the table is missing from the shards; remove "
+                f"{self._folder} and run `dvc repro scrape`"
+            )
         offset, size = self._places[path]
         with (self._folder / Path(path).parent).open("rb") as file:
             file.seek(offset)
             return file.read(size)
 
     def photo(self, path: str) -> Image.Image:
-        """The member `path` as an RGB picture.
+        """The member `path` as an RGB image.
 
         Raises:
-            UserError: if it is missing or no longer readable.
+            UserError: if it is missing or cannot be decoded.
         """
         try:
             return open_photo(self.content(path), MAX_PIXELS)

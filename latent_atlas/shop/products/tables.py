@@ -1,20 +1,21 @@
-"""The tables of the products: understood attributes, one binary column a value, unknown words."""
+"""Tables of the products: normalised attributes, binary columns, counts and unknown words."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from latent_atlas.shop.products.schema import COLUMNS, NORMALISED, VALUES, one_hot_columns
 from latent_atlas.shop.products.vocabulary import ProductText, Reading, Vocabulary
+from latent_atlas.util.files import write_folder
 
 
 def read_products(crawl: pd.DataFrame, vocabulary: Vocabulary) -> list[Reading]:
-    """Map the words of every row of the crawl's table."""
+    """Derive values of the schema from the texts of every row of the crawl's table."""
     return [
         vocabulary.read(
             ProductText(
@@ -31,7 +32,7 @@ def read_products(crawl: pd.DataFrame, vocabulary: Vocabulary) -> list[Reading]:
 
 
 def product_table(crawl: pd.DataFrame, values: Sequence[dict[str, str]]) -> pd.DataFrame:
-    """The crawl's columns and the normalised ones, those of the data set first."""
+    """The crawl's columns and the normalised ones; those of `COLUMNS` come first."""
     table = crawl.copy()
     for column in NORMALISED:
         table[column] = [row[column] for row in values]
@@ -40,7 +41,7 @@ def product_table(crawl: pd.DataFrame, values: Sequence[dict[str, str]]) -> pd.D
 
 
 def plain_csv(table: pd.DataFrame) -> pd.DataFrame:
-    """Exactly the data set's columns, with lists as JSON."""
+    """Exactly the columns of `COLUMNS`, with lists as JSON."""
     plain = table[list(COLUMNS)].copy()
     for column in ("model_img_urls", "attributes"):
         plain[column] = [json.dumps(list(value), ensure_ascii=False) for value in plain[column]]
@@ -48,7 +49,7 @@ def plain_csv(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def one_hot(table: pd.DataFrame) -> pd.DataFrame:
-    """The image's path, and a binary column for each value of each normalised column."""
+    """The path of the image, and one binary column per value of a normalised column."""
     columns: dict[str, Any] = {"img_path": table["img_path"]}
     for column, value in one_hot_columns():
         columns[f"{column}_{value}"] = (table[column] == value).astype(int)
@@ -56,7 +57,7 @@ def one_hot(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def attribute_counts(table: pd.DataFrame) -> pd.DataFrame:
-    """How many products have each value of each normalised column: attribute, value, products."""
+    """Number of products with each value of each normalised column: attribute, value, products."""
     counts = [
         (column, value, int((table[column] == value).sum()))
         for column, values in VALUES.items()
@@ -66,23 +67,49 @@ def attribute_counts(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def unknown_words(skus: Sequence[str], readings: Sequence[Reading]) -> pd.DataFrame:
-    """Every word that the vocabulary lacks: where, word, products, example; most frequent first."""
-    seen: dict[tuple[str, str], list[str]] = {}
+    """Words that the vocabulary does not contain, the most frequent first.
+
+    Columns: where (a normalised column, ``name`` or ``attribute``), word, products, example (SKU).
+    """
+    products: dict[tuple[str, str], list[str]] = {}
     for sku, reading in zip(skus, readings, strict=True):
-        for place in dict.fromkeys(reading.unknown):
-            seen.setdefault(place, []).append(sku)
-    rows = sorted(((-len(found), *place, found[0]) for place, found in seen.items()))
+        for word in dict.fromkeys(reading.unknown):
+            products.setdefault(word, []).append(sku)
+    rows = sorted((-len(matches), *word, matches[0]) for word, matches in products.items())
     return pd.DataFrame(
         [(where, word, -count, example) for count, where, word, example in rows],
         columns=["where", "word", "products", "example"],
     )
 
 
-def outside_counts(readings: Iterable[Reading]) -> dict[str, int]:
-    """Why products have no category: the word that puts them outside the schema → products."""
-    reasons = Counter(
-        f"{reading.outside}: no category of the schema" if reading.outside else "no known category"
-        for reading in readings
-        if not reading.values["category"]
-    )
-    return dict(sorted(reasons.items()))
+def write_tables(
+    folder: Path,
+    table: pd.DataFrame,
+    words: pd.DataFrame,
+    photos: pd.DataFrame,
+    fronts: pd.DataFrame,
+) -> None:
+    """Write all tables to `folder`, which is replaced as a whole.
+
+    Args:
+        folder: output folder.
+        table: the labelled products.
+        words: from `unknown_words`.
+        photos: all photos with their measures.
+        fronts: the chosen model photos.
+
+    Raises:
+        UserError: if the folder cannot be written.
+    """
+    files: Mapping[str, pd.DataFrame] = {
+        "products.csv": plain_csv(table),
+        "one_hot.csv": one_hot(table[table["img_path"] != ""]),
+        "attributes.csv": attribute_counts(table),
+        "unknown_words.csv": words,
+        "photos.csv": photos,
+        "model_photos.csv": fronts[["id", "url", "path", "sha256"]],
+    }
+    with write_folder(folder) as part:
+        table.to_parquet(part / "products.parquet", index=False)
+        for name, frame in files.items():
+            frame.to_csv(part / name, index=False, lineterminator="\n")

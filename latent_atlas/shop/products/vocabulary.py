@@ -1,6 +1,6 @@
-"""What a shop says of a product, in German or English, to the values of the schema.
+"""Vocabulary: German and English words of shops, mapped to values of the schema.
 
-The words stand in ``vocabulary.yaml``, which a person extends; its head explains the notation.
+The words are in ``vocabulary.yaml``, which is extended by hand. Its head explains the notation.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from latent_atlas.config.reading import read
+from latent_atlas.config.reading import check, read
 from latent_atlas.config.section import Section
 from latent_atlas.shop.products.schema import NONE, VALUES
 from latent_atlas.util.console import UserError
@@ -22,7 +22,7 @@ from latent_atlas.util.console import UserError
 TABLE = Path(__file__).with_name("vocabulary.yaml")
 LANGUAGES = ("de", "en")
 
-# How a word may go on: lang(e|er|es|en|em), Ärmel(n), dress(es), sleeve(s).
+# Endings that a word may have: lang(e|er|es|en|em), Ärmel(n), dress(es), sleeve(s).
 _ENDING = "(?:e[rsnm]?|n|s)?"
 _WORD = re.compile(r"\d+/\d+|[a-z0-9]+")
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
@@ -31,7 +31,7 @@ Words = dict[str, list[str]]
 
 
 class Table(Section):
-    """The contents of ``vocabulary.yaml``; its head says what each part means."""
+    """Contents of ``vocabulary.yaml``, whose head explains each part."""
 
     keys: Words
     ignored_keys: list[str]
@@ -44,15 +44,15 @@ class Table(Section):
 
 @dataclass(frozen=True)
 class ProductText:
-    """All words that a shop gives of a product.
+    """All texts of a shop about a product.
 
     Attributes:
         name: its title.
-        attributes: the shop's list, each ``"key: value"`` or a mere word.
+        attributes: the shop's list, each ``"key: value"`` or a single word.
         description: running text.
-        breadcrumbs: the categories it stands in, from wide to narrow.
-        brand: left out of the search, so that "White Stuff" is not white.
-        language: ``de``, ``en`` or anything else, which is then searched for both.
+        breadcrumbs: its categories from wide to narrow.
+        brand: excluded from the search, so that "White Stuff" is not white.
+        language: ``de`` or ``en``; any other text is searched for words of both.
     """
 
     name: str
@@ -65,14 +65,14 @@ class ProductText:
 
 @dataclass(frozen=True)
 class Reading:
-    """What was understood.
+    """Values derived from the texts of a product.
 
     Attributes:
-        values: a value for each column of the schema; ``""`` for a category or colour that the
-            text does not tell, ``"none"`` for the other columns.
-        unknown: (where, word) of each word that is in no table; where is a column, ``"name"`` or
-            ``"attribute"``.
-        outside: the word that puts the product outside the schema ("Jumpsuit"), or ``""``.
+        values: column of the schema → value. Without a match, category and colour are ``""`` and
+            all other columns ``"none"``.
+        unknown: (where, word) of each word that the vocabulary does not contain; where is a
+            column, ``"name"`` or ``"attribute"``.
+        outside: the word of a category outside the schema ("Jumpsuit"), or ``""``.
     """
 
     values: dict[str, str]
@@ -80,7 +80,8 @@ class Reading:
     outside: str = ""
 
 
-Meaning = tuple[str, str]  # a column and a value
+Meaning = tuple[str, str]
+"""A column and a value."""
 
 
 @dataclass(frozen=True)
@@ -93,21 +94,21 @@ class _Match:
 
 @dataclass
 class _Lexicon:
-    """Entries compiled to one expression, the longest first."""
+    """Entries compiled to one regular expression, the longest entries first."""
 
     pattern: re.Pattern[str]
     meanings: list[tuple[Meaning, ...]] = field(default_factory=list)
 
     def find(self, text: str) -> list[_Match]:
         return [
-            _Match(found.start(), found.end(), found.group(), self.meanings[found.lastindex - 1])
-            for found in self.pattern.finditer(text)
-            if found.lastindex is not None
+            _Match(match.start(), match.end(), match.group(), self.meanings[match.lastindex - 1])
+            for match in self.pattern.finditer(text)
+            if match.lastindex is not None
         ]
 
 
 def plain(text: str) -> str:
-    """Lower case without accents and punctuation: what words are compared in.
+    """Lower case without accents and punctuation, in which words are compared.
 
     >>> plain("V-Ausschnitt, 3/4-Ärmel")
     'v ausschnitt 3/4 aermel'
@@ -119,7 +120,7 @@ def plain(text: str) -> str:
 
 
 class Vocabulary:
-    """The compiled table.
+    """The compiled vocabulary.
 
     Args:
         table: validated contents of ``vocabulary.yaml``.
@@ -128,7 +129,7 @@ class Vocabulary:
     def __init__(self, table: Table) -> None:
         self._keys = {plain(key): column for column, keys in table.keys.items() for key in keys}
         self._ignored_keys = {plain(key) for key in table.ignored_keys}
-        # The words at which a name's head ends say nothing either.
+        # The words at which the head of a name ends have no value either.
         self._ignored = {plain(word) for word in (*table.ignored, *table.cuts)}
         self._generic = {
             (column, value) for column, values in table.generic.items() for value in values
@@ -142,32 +143,32 @@ class Vocabulary:
             for column in table.columns
             for language in ("", *LANGUAGES)
         }
-        # Attribute values repeat from product to product.
+        # Many products have the same attribute values.
         self._find = lru_cache(maxsize=20_000)(self._search)
 
     def read(self, text: ProductText) -> Reading:
-        """Map the words of a product; see `Reading`."""
+        """Derive the values of a product from its texts."""
         language = text.language[:2].lower()
         language = language if language in LANGUAGES else ""
         unknown: list[tuple[str, str]] = []
         keyed, loose, brands = self._attributes(text, language, unknown)
         name = _without(plain(text.name), [text.brand, *brands])
         in_name = self._find(name, language, "")
-        unknown += [("name", word) for word in self._left_over(name, in_name)]
+        unknown += [("name", word) for word in self._unmatched(name, in_name)]
         sources: dict[str, list[list[Meaning]]] = {}
         for column in VALUES:
             sources[column] = [keyed.get(column, []), _meanings(in_name), loose]
             if column not in ("category", "color"):
-                found = self._find(plain(text.description), language, "")
-                sources[column].append(_meanings(found))
-        values = {column: self._choose(column, found) for column, found in sources.items()}
+                in_description = self._find(plain(text.description), language, "")
+                sources[column].append(_meanings(in_description))
+        values = {column: self._choose(column, lists) for column, lists in sources.items()}
         values["category"], outside = self._category(text, language, keyed.get("category", []))
         return Reading(values, tuple(unknown), outside)
 
     def _attributes(
         self, text: ProductText, language: str, unknown: list[tuple[str, str]]
     ) -> tuple[dict[str, list[Meaning]], list[Meaning], list[str]]:
-        """Meanings of keyed attributes by column, meanings of the others, and brands."""
+        """Meanings of attributes by the column of their key, meanings of the others, and brands."""
         keyed: dict[str, list[Meaning]] = {}
         loose: list[Meaning] = []
         brands: list[str] = []
@@ -181,14 +182,14 @@ class Vocabulary:
                 brands.append(value)
                 continue
             words = plain(value)
-            found = self._find(words, language, column)
+            matches = self._find(words, language, column)
             if column:
-                keyed.setdefault(column, []).extend(_meanings(found))
-                if not found and words:
+                keyed.setdefault(column, []).extend(_meanings(matches))
+                if not matches and words:
                     unknown.append((column, words))
             else:
-                loose.extend(_meanings(found))
-                unknown += [("attribute", word) for word in self._left_over(words, found)]
+                loose.extend(_meanings(matches))
+                unknown += [("attribute", word) for word in self._unmatched(words, matches)]
         return keyed, loose, brands
 
     def _search(self, words: str, language: str, column: str) -> list[_Match]:
@@ -196,89 +197,88 @@ class Vocabulary:
         return lexicon.find(words)
 
     def _choose(self, column: str, sources: Iterable[Iterable[Meaning]]) -> str:
-        """The first value of the first source that has one; a generic value gives way."""
+        """The first value of the first source with one; specific values precede generic ones."""
         for source in sources:
             values = [value for name, value in source if name == column and value != NONE]
-            special = [value for value in values if (column, value) not in self._generic]
+            specific = [value for value in values if (column, value) not in self._generic]
             if values:
-                return (special or values)[0]
+                return (specific or values)[0]
         return NONE if NONE in VALUES[column] else ""
 
     def _category(self, text: ProductText, language: str, keyed: list[Meaning]) -> tuple[str, str]:
-        """The category and, where the product has none, the word that says so.
+        """The category and, for a product outside the schema, the word that shows it.
 
-        The head of a name is its last noun: a "shirt dress" is a dress, "Jeansrock" a skirt.
+        The head of a name is its last noun: a "shirt dress" is a dress, a "Jeansrock" is a skirt.
         """
         name = text.name
         cut = self._cut.search(name, 1)
         heads = [name[: cut.start()], name] if cut else [name]
         for words in [*heads, *reversed(text.breadcrumbs)]:
-            found = [
+            categories = [
                 (value, match.text)
                 for match in self._find(_without(plain(words), [text.brand]), language, "")
                 for column, value in match.meanings
                 if column == "category"
             ]
-            if found:
-                value, word = found[-1]
+            if categories:
+                value, word = categories[-1]
                 return ("", word) if value == NONE else (value, "")
             if words is heads[-1]:
                 for _, value in keyed:
                     return ("", value) if value == NONE else (value, "")
         return "", ""
 
-    def _left_over(self, words: str, found: Sequence[_Match]) -> list[str]:
-        """Words that no entry touches, numbers and ignored ones aside."""
+    def _unmatched(self, words: str, matches: Sequence[_Match]) -> list[str]:
+        """Words that no entry matches, without numbers and ignored words."""
         return [
             word.group()
             for word in _WORD.finditer(words)
             if not word.group().replace("/", "").isdecimal()
             and word.group() not in self._ignored
-            and not any(word.start() < match.end and match.start < word.end() for match in found)
+            and not any(word.start() < match.end and match.start < word.end() for match in matches)
         ]
 
 
 def load(path: Path = TABLE) -> Vocabulary:
-    """Read and check the table.
+    """Read and check the vocabulary.
 
     Raises:
-        UserError: naming the column, value or entry that the schema does not have.
+        UserError: if a column, value or entry is not valid.
     """
-    try:
-        table = Table.model_validate(read(path))
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in problem["loc"])
-        raise UserError(f"{path}: {place}: {problem['msg']}, found {problem['input']!r}") from None
+    table = check(Table, read(path), str(path))
     for part, columns in (("columns", table.columns), ("after_key", table.after_key)):
         for column, values in columns.items():
             if column not in VALUES:
-                raise UserError(f"{path}: {part}.{column}: expected one of {', '.join(VALUES)}")
+                raise UserError(
+                    f"{path}: {part}: found {column!r}, expected one of {', '.join(VALUES)}"
+                )
             for value in values:
                 if value not in (*VALUES[column], NONE):
                     raise UserError(
-                        f"{path}: {part}.{column}.{value}: expected one of "
-                        f"{', '.join(VALUES[column])}; quote values that YAML would read as numbers"
+                        f"{path}: {part}.{column}: found {value!r}, expected one of "
+                        f"{', '.join(VALUES[column])}; quote values that YAML reads as numbers"
                     )
     for column in table.keys:
         if column not in (*VALUES, "brand"):
-            raise UserError(f"{path}: keys.{column}: expected one of {', '.join(VALUES)}, brand")
+            raise UserError(
+                f"{path}: keys: found {column!r}, expected one of {', '.join(VALUES)}, brand"
+            )
     return Vocabulary(table)
 
 
 def _entries(table: Table, language: str, column: str = "") -> dict[str, list[Meaning]]:
-    """Entry → meanings. Those of the own language come first; of another one, whole words only."""
+    """Entry → meanings. Those of `language` come first; of others, only whole words count."""
     entries: dict[str, list[Meaning]] = {}
     order = [language, *(other for other in LANGUAGES if other != language)]
     for name, values in table.columns.items():
         if column and name != column:
             continue
         taken: set[str] = set()
-        for own in (tongue for tongue in order if tongue):
+        for source in (code for code in order if code):
             fresh: set[str] = set()
             for value, words in values.items():
-                for entry in words.get(own, []):
-                    if language and own != language:
+                for entry in words.get(source, []):
+                    if language and source != language:
                         entry = entry.strip("-")
                     stem = plain(entry)
                     if stem not in taken:
@@ -293,7 +293,7 @@ def _entries(table: Table, language: str, column: str = "") -> dict[str, list[Me
 
 
 def _compile(entries: Mapping[str, list[Meaning]]) -> _Lexicon:
-    """One expression that tries the longest entry first."""
+    """Compile entries to one regular expression that tries the longest entry first."""
     merged: dict[str, list[Meaning]] = {}
     open_left, open_right = set(), set()
     for entry, meanings in entries.items():

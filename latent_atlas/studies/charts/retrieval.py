@@ -1,6 +1,6 @@
-"""Find items by their code: the most alike, or *same collar, other sleeve*.
+"""Retrieval of images by whole codes, or by attributes such as same collar and other sleeve.
 
-The fashion VAE thesis proposes both without a score; drawn garments know their attributes.
+The fashion VAE thesis proposes both without a score. The attributes of drawn garments are known.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ from sklearn.metrics import pairwise_distances
 
 from latent_atlas.data.store import Store
 from latent_atlas.plots.grid import save_figure
+from latent_atlas.studies.charts.selection import runs_by_latent_size
+from latent_atlas.studies.results import Outcome
 from latent_atlas.training.checkpoint import TrainedRun
 from latent_atlas.util.files import write_bytes
 
 SHOWN = 10
-"""How many items a search shows; scores are shares of them."""
+"""Number of items that a search returns; scores are precisions among them."""
 
 MISSING = "none"
-"""The value of an attribute that makes no sense for an item: it is in no search of it."""
+"""Value of an attribute that an item does not have; its searches leave the item out."""
 
-_NOTHING = {"found": np.nan, "chance": np.nan}
-"""Of a search for which there are fewer than two items."""
+_NO_SCORE = {"precision": np.nan, "chance": np.nan}
+"""Score of a search among fewer than two items."""
 
 Vectors = npt.NDArray[np.float64]
 Values = npt.NDArray[np.str_]
@@ -41,111 +43,119 @@ class Items:
 
     Attributes:
         codes: N×D.
-        attributes: N values of each, as text.
+        attributes: name → N values, as text.
     """
 
     codes: Vectors
     attributes: dict[str, Values]
 
 
-def draw(runs: Sequence[TrainedRun], store: Store, title: str, folder: Path) -> None:
-    """Write ``<data>_retrieval.csv`` and ``.png`` for the attributes of `store` that are names.
+def draw_retrieval(outcome: Outcome, folder: Path) -> None:
+    """Write ``<data>_retrieval.csv`` and ``.png`` if two attributes of the images are names."""
+    for data, runs in runs_by_latent_size(outcome).items():
+        store = outcome.stores[data]
+        if len(_attributes(store)) < 2:
+            continue
+        table = retrieval_table(runs, store)
+        csv = table.to_csv(index=False, float_format="%.6g")
+        write_bytes(folder / f"{data}_retrieval.csv", csv.encode())
+        path = folder / f"{data}_retrieval.png"
+        _plot_precision(table, runs[0], store, outcome.study.title, path)
+
+
+def retrieval_table(runs: Sequence[TrainedRun], store: Store) -> pd.DataFrame:
+    """Scores of both kinds of search among validation images, with the column ``latent_dim``.
 
     Args:
-        runs: models of `store` that differ in their latent size, the smallest first.
-        store: images with two or more such attributes; with fewer, nothing is drawn.
-        title: of the study, for the figure.
-        folder: for both files.
+        runs: models of `store` that differ in latent size only, the smallest first.
+        store: images with two attributes or more.
     """
-    attributes = _attributes(store)
-    if len(attributes) < 2:
-        return
-    train, valid = store.rows("train"), store.rows("valid")
+    attributes, train, valid = _attributes(store), store.rows("train"), store.rows("valid")
     tables = []
     for run in runs:
-        known = _items(run.encode(store.images[train]), attributes, train, store)
-        asked = _items(run.encode(store.images[valid]), attributes, valid, store)
-        table = pd.concat([alike(asked), same_but(known, asked)], ignore_index=True)
+        labelled = _items(run.encode(store.images[train]), attributes, train, store)
+        searched = _items(run.encode(store.images[valid]), attributes, valid, store)
+        parts = [search_by_code(searched), search_by_attribute(labelled, searched)]
+        table = pd.concat(parts, ignore_index=True)
         table.insert(0, "latent_dim", run.run.latent_dim)
         tables.append(table)
-    found = pd.concat(tables, ignore_index=True)
-    write_bytes(
-        folder / f"{store.name}_retrieval.csv",
-        found.to_csv(index=False, float_format="%.6g").encode(),
-    )
-    _chart(found, runs[0], store, title, folder / f"{store.name}_retrieval.png")
+    return pd.concat(tables, ignore_index=True)
 
 
-def alike(items: Items) -> pd.DataFrame:
-    """Search by the whole code: which attributes do the nearest items share with the query?
+def search_by_code(items: Items) -> pd.DataFrame:
+    """Search by the whole code: attributes that the nearest items share with the query.
 
     Returns:
-        A row an attribute: ``same`` (its name), ``other`` (empty), ``found`` (share of the `SHOWN`
-        nearest other items that have the query's value) and ``chance``.
+        A row per attribute: ``same`` (its name), ``other`` (empty), ``precision`` (share of the
+        `SHOWN` nearest other items that have the query's value) and ``chance``.
     """
     rows = []
     distances = pairwise_distances(items.codes)
     np.fill_diagonal(distances, np.inf)
     for name, values in items.attributes.items():
-        there = np.flatnonzero(values != MISSING)
-        if len(there) < 2:
-            rows.append({"same": name, "other": "", **_NOTHING})
+        present = np.flatnonzero(values != MISSING)
+        if len(present) < 2:
+            rows.append({"same": name, "other": "", **_NO_SCORE})
             continue
-        hits = values[there][:, None] == values[there][None, :]
+        hits = values[present][:, None] == values[present][None, :]
         np.fill_diagonal(hits, False)
-        inner = distances[np.ix_(there, there)]
+        inner = distances[np.ix_(present, present)]
         rows.append({"same": name, "other": "", **_score(inner, hits)})
     return pd.DataFrame(rows)
 
 
-def same_but(known: Items, asked: Items) -> pd.DataFrame:
-    """Search by one feature: the same value of one attribute, another of a second one.
+def search_by_attribute(labelled: Items, searched: Items) -> pd.DataFrame:
+    """Search for the same value of one attribute and another value of a second one.
 
-    Linear discriminants of the known items' codes tell the attributes apart: items are ranked by
-    their distance in the space of the one to keep, and left out where the classifier of the other
-    gives them the query's own value. A search sees no attribute of the items that it searches.
+    Linear discriminants are fitted to the codes of labelled items. The searched items are ranked
+    by their distance in the discriminant space of the first attribute, and left out where the
+    second attribute is predicted to have the query's value. A search does not use the true
+    attributes of the items that it searches.
 
     Returns:
-        A row a pair, as in `alike`: ``found`` is the share of shown items that truly have the
-        query's value of ``same`` and not that of ``other``.
+        A row per pair, as in `search_by_code`: ``precision`` is the share of returned items that
+        have the query's value of ``same``, and another value of ``other``.
     """
-    readers = {name: _reader(known, name) for name in known.attributes}
+    discriminants = {name: _discriminant(labelled, name) for name in labelled.attributes}
     rows = []
-    for same, other in permutations(asked.attributes, 2):
-        values, others = asked.attributes[same], asked.attributes[other]
-        there = np.flatnonzero((values != MISSING) & (others != MISSING))
-        if len(there) < 2:
-            rows.append({"same": same, "other": other, **_NOTHING})
+    for same, other in permutations(searched.attributes, 2):
+        values, others = searched.attributes[same], searched.attributes[other]
+        present = np.flatnonzero((values != MISSING) & (others != MISSING))
+        if len(present) < 2:
+            rows.append({"same": same, "other": other, **_NO_SCORE})
             continue
-        codes = asked.codes[there]
-        distances = pairwise_distances(readers[same].transform(codes))
-        guessed = readers[other].predict(codes)
-        distances[guessed[:, None] == guessed[None, :]] = np.inf
-        hits = values[there][:, None] == values[there][None, :]
-        hits &= others[there][:, None] != others[there][None, :]
+        codes = searched.codes[present]
+        distances = pairwise_distances(discriminants[same].transform(codes))
+        predicted = discriminants[other].predict(codes)
+        distances[predicted[:, None] == predicted[None, :]] = np.inf
+        hits = values[present][:, None] == values[present][None, :]
+        hits &= others[present][:, None] != others[present][None, :]
         rows.append({"same": same, "other": other, **_score(distances, hits)})
     return pd.DataFrame(rows)
 
 
 def _score(distances: Vectors, hits: npt.NDArray[np.bool_]) -> dict[str, float]:
-    """Share of hits among the nearest, and among all other items; queries without any count 0."""
+    """Share of hits among the nearest, and among all other items.
+
+    Places that a search leaves empty count as no hits.
+    """
     shown = min(SHOWN, len(distances) - 1)
     nearest = np.argsort(distances, axis=1, kind="stable")[:, :shown]
-    seen = np.isfinite(np.take_along_axis(distances, nearest, axis=1))
-    right = np.take_along_axis(hits, nearest, axis=1) & seen
+    returned = np.isfinite(np.take_along_axis(distances, nearest, axis=1))
+    correct = np.take_along_axis(hits, nearest, axis=1) & returned
     return {
-        "found": float(right.mean()),
+        "precision": float(correct.mean()),
         "chance": float(hits.sum() / (len(hits) * (len(hits) - 1))),
     }
 
 
-def _reader(known: Items, name: str) -> LinearDiscriminantAnalysis:
-    there = known.attributes[name] != MISSING
-    return LinearDiscriminantAnalysis().fit(known.codes[there], known.attributes[name][there])
+def _discriminant(items: Items, name: str) -> LinearDiscriminantAnalysis:
+    present = items.attributes[name] != MISSING
+    return LinearDiscriminantAnalysis().fit(items.codes[present], items.attributes[name][present])
 
 
 def _attributes(store: Store) -> list[str]:
-    """Factors that are names, not numbers, of which training images have two beside `MISSING`."""
+    """Factors that are names, of which training images have two values or more beside `MISSING`."""
     train = store.rows("train")
     return [
         name
@@ -162,14 +172,16 @@ def _items(
     return Items(codes.astype(np.float64), values)
 
 
-def _chart(found: pd.DataFrame, first: TrainedRun, store: Store, title: str, path: Path) -> None:
-    """Left: the whole code, over latent sizes. Right: every pair, at the best latent size."""
+def _plot_precision(
+    table: pd.DataFrame, first: TrainedRun, store: Store, title: str, path: Path
+) -> None:
+    """Left: search by code, over latent sizes. Right: every pair, at the best latent size."""
     figure = Figure(figsize=(11.5, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2)
-    whole, pairs = found[found["other"] == ""], found[found["other"] != ""]
-    sizes = sorted(found["latent_dim"].unique())
+    whole, pairs = table[table["other"] == ""], table[table["other"] != ""]
+    sizes = sorted(table["latent_dim"].unique())
     for number, (name, rows) in enumerate(whole.groupby("same", sort=False)):
-        left.plot(rows["latent_dim"], rows["found"], ".-", color=f"C{number}", label=str(name))
+        left.plot(rows["latent_dim"], rows["precision"], ".-", color=f"C{number}", label=str(name))
         left.axhline(rows["chance"].iloc[0], color=f"C{number}", linestyle=":", linewidth=1)
     left.set_xscale("log", base=2)
     left.set_xticks(sizes, labels=[f"{size}" for size in sizes])
@@ -179,10 +191,10 @@ def _chart(found: pd.DataFrame, first: TrainedRun, store: Store, title: str, pat
     )
     left.set_title("by the whole code (dotted: chance)", fontsize=9)
     left.legend(frameon=False, fontsize=8)
-    best = int(pairs.groupby("latent_dim")["found"].mean().fillna(0).idxmax())
+    best = int(pairs.groupby("latent_dim")["precision"].mean().fillna(0).idxmax())
     chosen = pairs[pairs["latent_dim"] == best]
     names = list(dict.fromkeys(chosen["same"]))
-    shares = chosen.pivot(index="same", columns="other", values="found").loc[names, names]
+    shares = chosen.pivot(index="same", columns="other", values="precision").loc[names, names]
     chances = chosen.pivot(index="same", columns="other", values="chance").loc[names, names]
     right.imshow(shares, cmap="viridis", vmin=0, vmax=1)
     for row, same in enumerate(names):
@@ -195,9 +207,9 @@ def _chart(found: pd.DataFrame, first: TrainedRun, store: Store, title: str, pat
     right.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=8)
     right.set_yticks(range(len(names)), names, fontsize=8)
     right.set(xlabel="another", ylabel="the same")
-    right.set_title(f"by one feature, latent size {best} (in brackets: chance)", fontsize=9)
+    right.set_title(f"by one attribute, latent size {best} (in brackets: chance)", fontsize=9)
     figure.suptitle(
-        f"{title}: searching items by their codes · {first.run.model} ({first.run.network}), "
+        f"{title}: retrieval by codes · {first.run.model} ({first.run.network}), "
         f"β {first.run.beta:g}, seed {first.run.seed} · {store.name} ({store.card['source']}), "
         f"{len(store.rows('valid')):,} validation images",
         fontsize=8,

@@ -1,41 +1,43 @@
-"""Walks that are kept on disk, and settings that travel with an order."""
+"""Interpolations on disk, and the settings of an experiment."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from latent_atlas.analysis.interpolation import experiments
-from latent_atlas.analysis.interpolation.experiments import Asked
-from latent_atlas.config import reading, schema
-from latent_atlas.util.console import UserError
-from tests.analysis.interpolation.test_tables import joined
+from latent_atlas.analysis.interpolation.experiments import (
+    load_interpolations,
+    load_style_measure,
+    save_interpolations,
+)
+from latent_atlas.config import reading
+from latent_atlas.util.console import FieldError, UserError
+from tests.analysis.interpolation.test_tables import interpolations
 from tests.conftest import ROOT
 
 
-def test_walks_survive_on_disk(tmp_path: Path) -> None:
-    curves = np.random.default_rng(0).random((4, 10))
-    both = [
-        joined("linear", "intra", "a", curves, curves[:, 0]),
-        joined("graph", "compared", "any", curves, curves[:, 1]),
+def test_saved_interpolations_are_loaded_again(tmp_path: Path) -> None:
+    profiles = np.random.default_rng(0).random((4, 10))
+    parts = [
+        interpolations("linear", "intra", "a", profiles, profiles[:, 0]),
+        interpolations("graph", "compared", "any", profiles, profiles[:, 1]),
     ]
-    experiments.save(both, tmp_path / "walks.npz")
-    again = experiments.load(tmp_path / "walks.npz")
-    for one, other in zip(both, again, strict=True):
-        assert (one.run, one.kind, one.pairs[:2]) == (other.run, other.kind, other.pairs[:2])
-        pd.testing.assert_frame_equal(one.walk.table, other.walk.table)
-        assert (one.walk.style == other.walk.style).all()
-        assert (one.pairs.second == other.pairs.second).all()
+    save_interpolations(parts, tmp_path / "interpolation.npz")
+    again = load_interpolations(tmp_path / "interpolation.npz")
+    for part, other in zip(parts, again, strict=True):
+        assert (part.run, part.kind, part.pairs[:2]) == (other.run, other.kind, other.pairs[:2])
+        pd.testing.assert_frame_equal(part.curves.table, other.curves.table)
+        assert (part.curves.style == other.curves.style).all()
+        assert (part.pairs.second == other.pairs.second).all()
 
 
 @pytest.mark.parametrize("damage", ["other", "empty", "cut", "changed"])
-def test_damaged_walks_are_named(damage: str, tmp_path: Path) -> None:
-    path, curves = tmp_path / "walks.npz", np.random.default_rng(0).random((4, 10))
-    experiments.save([joined("linear", "intra", "a", curves, curves[:, 0])], path)
+def test_a_damaged_file_is_refused(damage: str, tmp_path: Path) -> None:
+    path, profiles = tmp_path / "interpolation.npz", np.random.default_rng(0).random((4, 10))
+    save_interpolations([interpolations("linear", "intra", "a", profiles, profiles[:, 0])], path)
     whole = path.read_bytes()
     changed = bytes(byte ^ 255 for byte in whole[400:1500])
     damages = {
@@ -45,31 +47,31 @@ def test_damaged_walks_are_named(damage: str, tmp_path: Path) -> None:
         "changed": whole[:400] + changed + whole[1500:],
     }
     path.write_bytes(damages[damage])
-    with pytest.raises(UserError, match=r"walks.npz: no walks to be read .*; run the study again"):
-        experiments.load(path)
-
-
-def test_what_is_asked_survives_as_json() -> None:
-    settings = reading.load(ROOT / "params.yaml").paths
-    fields = settings.model_dump(exclude={"runs"})
-    asked = Asked(schema.Interpolation.model_validate(fields), "full", 3)
-    again = Asked.read(json.loads(json.dumps(asked.dump())))
-    assert again == asked
-    assert again.number(settings.pairs) == settings.pairs.full
+    message = r"interpolation.npz: cannot read interpolations .*; run the study again"
+    with pytest.raises(UserError, match=message):
+        load_interpolations(path)
 
 
 @pytest.mark.parametrize("steps", [100, 120])
-def test_long_paths_have_more_steps(steps: int) -> None:
+def test_long_steps_must_be_more_than_steps(steps: int) -> None:
     values = reading.read(ROOT / "params.yaml")
-    assert values["paths"]["long_steps"] == 100
-    values["paths"]["steps"] = steps
-    expected = rf"paths: .*long_steps: found 100, expected more than the {steps} of steps"
-    with pytest.raises(UserError, match=expected):
+    assert values["interpolation"]["long_steps"] == 100
+    values["interpolation"]["steps"] = steps
+    message = rf"interpolation: .*long_steps: found 100, expected more than the {steps} of steps"
+    with pytest.raises(UserError, match=message):
         reading.validate(values, "params.yaml")
 
 
-def test_an_unknown_backbone_is_named_where_it_stands() -> None:
-    fields = reading.load(ROOT / "params.yaml").paths.model_dump(exclude={"runs"})
-    asked = Asked(schema.Interpolation.model_validate(fields | {"backbone": "vgg99"}), "sample", 0)
-    with pytest.raises(UserError, match=r"paths\.backbone: no backbone 'vgg99'"):
-        asked.measure()
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("backbone", "vgg99", r"^backbone: no backbone 'vgg99'"),
+        ("layers", {"conv1_1": 1.0}, r"^layers: efficientnet_lite0 has no 'conv1_1'"),
+    ],
+)
+def test_an_unknown_backbone_or_layer_is_an_error_of_its_field(
+    field: str, value: object, message: str
+) -> None:
+    settings = reading.load(ROOT / "params.yaml").interpolation
+    with pytest.raises(FieldError, match=message):
+        load_style_measure(settings.model_copy(update={field: value}), 0)

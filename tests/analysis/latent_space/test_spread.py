@@ -1,4 +1,4 @@
-"""The shape of codes, against codes whose shape is known."""
+"""Spread of codes with known variances, directions and distances."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def line(direction: list[float], count: int = 50) -> Codes:
     return (along * np.array(direction)).astype(np.float32)
 
 
-def test_the_variance_of_a_ball_is_shared_evenly() -> None:
+def test_the_variance_shares_of_a_ball_are_equal() -> None:
     shares = variance_shares(ball(20_000, 5), 10)
     np.testing.assert_allclose(shares[:5], 0.2, atol=0.01)
     assert (shares[5:] == 0).all()
 
 
-def test_shares_are_those_of_the_variances_in_any_rotation() -> None:
+def test_variance_shares_do_not_depend_on_rotation() -> None:
     deviations = np.array([3.0, 2.0, 1.0, 0.0])
     codes = ball(5000, 4) * deviations.astype(np.float32)
-    turned = (codes @ ortho_group.rvs(4, random_state=1)).astype(np.float32)
+    rotated = (codes @ ortho_group.rvs(4, random_state=1)).astype(np.float32)
     expected = deviations**2 / (deviations**2).sum()
-    for part in (codes, turned):
+    for part in (codes, rotated):
         np.testing.assert_allclose(variance_shares(part, 4), expected, atol=0.02)
     variances, directions = spectrum(codes)
     np.testing.assert_allclose(variances, codes.var(0, ddof=1), rtol=0.01, atol=1e-6)
@@ -53,22 +53,22 @@ def test_effective_rank_counts_directions() -> None:
 
 
 @pytest.mark.parametrize("degrees", [0, 30, 60, 90])
-def test_the_angle_of_a_turned_line(degrees: int) -> None:
-    turned = line([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))])
-    angle, signed = first_angles(turned, line([1, 0]))
+def test_the_angle_of_a_rotated_line(degrees: int) -> None:
+    rotated = line([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))])
+    angle, signed = first_angles(rotated, line([1, 0]))
     assert angle == pytest.approx(degrees, abs=1e-3)
     assert signed == pytest.approx(degrees, abs=1e-3)
 
 
-def test_a_sign_changes_the_published_angle_and_not_ours() -> None:
-    # Turned by 170°, the line is 10° away, but its largest number makes it point the other way.
-    turned = line([np.cos(np.radians(110)), np.sin(np.radians(110))])
-    angle, signed = first_angles(turned, line([1, 0]))
+def test_the_sign_convention_changes_the_signed_angle_only() -> None:
+    # The line at 110° is 70° away; the sign of its largest entry makes the signed angle 110°.
+    rotated = line([np.cos(np.radians(110)), np.sin(np.radians(110))])
+    angle, signed = first_angles(rotated, line([1, 0]))
     assert angle == pytest.approx(70, abs=1e-3)
     assert signed == pytest.approx(110, abs=1e-3)
 
 
-def test_angles_of_codes_that_do_not_vary_are_unknown() -> None:
+def test_angles_of_constant_codes_are_nan() -> None:
     for count in (1, 5):
         same = np.full((count, 2), 0.3, np.float32)
         assert np.isnan(first_angles(same, line([1, 0]))).all()

@@ -1,4 +1,4 @@
-"""Small pictures for sources, and what a store's card says of them."""
+"""Small images for the tests of sources."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Build = Callable[..., Store]
 
 
 def picture(seed: int, height: int = 12, width: int = 10, mode: str = "RGB") -> Image.Image:
-    """A picture unlike that of any other seed, smooth enough to survive JPEG."""
+    """An image that differs for each seed, and is smooth enough to survive JPEG."""
     coarse = np.random.default_rng(seed).integers(0, 256, (3, 3, 3), dtype=np.uint8)
     return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).convert(mode)
 
@@ -29,7 +29,7 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
 
 
 def write_pictures(folder: Path, *names: str, first: int = 0) -> Path:
-    """Write a different picture to each name; returns `folder`."""
+    """Write a different image to each name below `folder`, and return `folder`."""
     for seed, name in enumerate(names, first):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,5 +38,5 @@ def write_pictures(folder: Path, *names: str, first: int = 0) -> Path:
 
 
 def reasons(store: Store) -> dict[str, str]:
-    """Origin → reason of what the store's card says was rejected."""
+    """Origin → reason of the rejected files on the store's card."""
     return {row["origin"]: row["reason"] for row in store.card["rejected"]}

@@ -1,4 +1,4 @@
-"""Archives: the same store as from the folder, and nothing written anywhere else."""
+"""Archives: the same store as from a folder, and no file at a member's path."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def tarred(folder: Path, to: Path, mode: str, prefix: str = "set") -> Path:
 
 
 @pytest.mark.parametrize("kind", ["zip", "zip wrapped", "tar", "tar.gz", "tar.bz2", "tar.xz"])
-def test_an_archive_is_its_folder(tmp_path: Path, build: Build, kind: str) -> None:
+def test_an_archive_gives_the_store_of_its_folder(tmp_path: Path, build: Build, kind: str) -> None:
     folder = write_pictures(tmp_path / "x", *NAMES)
     expected = build(folder, name="folder")
     if kind.startswith("zip"):
@@ -46,12 +46,12 @@ def test_an_archive_is_its_folder(tmp_path: Path, build: Build, kind: str) -> No
     assert store.card["rejected"] == []
 
 
-def test_an_archive_is_told_by_its_content(tmp_path: Path, build: Build) -> None:
+def test_an_archive_is_detected_by_its_content(tmp_path: Path, build: Build) -> None:
     path = zipped(write_pictures(tmp_path / "x", *NAMES), tmp_path / "images")
     assert len(build(path).index) == 4
 
 
-def test_a_readme_beside_the_only_folder(tmp_path: Path, build: Build) -> None:
+def test_a_readme_beside_a_single_folder_is_rejected(tmp_path: Path, build: Build) -> None:
     folder = write_pictures(tmp_path / "x", *(f"set/{name}" for name in NAMES))
     (folder / "README.md").write_text("about")
     store = build(zipped(folder, tmp_path / "x.zip"))
@@ -63,7 +63,9 @@ def test_a_readme_beside_the_only_folder(tmp_path: Path, build: Build) -> None:
     "name", ["../out.png", "a/../../out.png", "/out.png", "..\\out.png", "C:/out.png"]
 )
 @pytest.mark.parametrize("kind", ["zip", "tar"])
-def test_members_cannot_leave(tmp_path: Path, build: Build, name: str, kind: str) -> None:
+def test_members_with_a_path_out_of_the_archive_are_rejected(
+    tmp_path: Path, build: Build, name: str, kind: str
+) -> None:
     inside = tmp_path / "inside"
     inside.mkdir()
     path = inside / f"x.{kind}"
@@ -87,7 +89,7 @@ def test_members_cannot_leave(tmp_path: Path, build: Build, name: str, kind: str
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])
-def test_a_time_of_day_in_a_name_is_no_drive(tmp_path: Path, build: Build, kind: str) -> None:
+def test_a_time_of_day_in_a_name_is_not_a_drive(tmp_path: Path, build: Build, kind: str) -> None:
     folder = write_pictures(tmp_path / "x", "2020-01-01 12:30:05.png", "2.png")
     path = tmp_path / f"x.{kind}"
     zipped(folder, path) if kind == "zip" else tarred(folder, path, "w", prefix="")
@@ -100,7 +102,9 @@ def test_a_time_of_day_in_a_name_is_no_drive(tmp_path: Path, build: Build, kind:
 @pytest.mark.parametrize(
     "name", ["犬\u3000猫.png", "at 10.32.11\u202fAM.png", "no\u00a0break.png", "👩\u200d🎨.png"]
 )
-def test_any_name_that_is_text_is_taken(tmp_path: Path, build: Build, kind: str, name: str) -> None:
+def test_unicode_names_are_taken_and_control_characters_rejected(
+    tmp_path: Path, build: Build, kind: str, name: str
+) -> None:
     folder = write_pictures(tmp_path / "x", name, "line\nend.png", "esc\x1b[2J.png")
     path = tmp_path / f"x.{kind}"
     if kind == "folder":
@@ -112,7 +116,7 @@ def test_any_name_that_is_text_is_taken(tmp_path: Path, build: Build, kind: str,
     assert list(reasons(store).values()) == ["file name is not printable"] * 2
 
 
-def test_folders_that_end_in_a_backslash_are_no_files(tmp_path: Path, build: Build) -> None:
+def test_folders_that_end_in_a_backslash_are_not_files(tmp_path: Path, build: Build) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         for seed, folder in enumerate(("train\\hat\\", "train\\shoes\\", "valid\\hat\\")):
             archive.writestr(folder, b"")
@@ -173,7 +177,9 @@ def test_a_damaged_member_is_rejected_and_the_others_stay(tmp_path: Path, build:
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "tar.xz", "tar.bz2"])
 @pytest.mark.parametrize("share", [0.5, 0.9])
-def test_half_an_archive(tmp_path: Path, build: Build, kind: str, share: float) -> None:
+def test_a_truncated_archive_is_refused(
+    tmp_path: Path, build: Build, kind: str, share: float
+) -> None:
     folder = write_pictures(tmp_path / "x", *NAMES)
     path = tmp_path / f"x.{kind}"
     if kind == "zip":
@@ -181,7 +187,7 @@ def test_half_an_archive(tmp_path: Path, build: Build, kind: str, share: float) 
     else:
         tarred(folder, path, f"w:{kind.partition('.')[2]}")
     data = path.read_bytes()
-    if kind == "tar":  # which ends with up to 10,240 zeros of padding
+    if kind == "tar":  # it ends with up to 10,240 zeros of padding
         data = data.rstrip(b"\0")
     path.write_bytes(data[: int(len(data) * share)])
     with pytest.raises(UserError, match=r"damaged or incomplete.*fetch it again"):
@@ -189,7 +195,7 @@ def test_half_an_archive(tmp_path: Path, build: Build, kind: str, share: float) 
     assert not (tmp_path / "stores").exists()
 
 
-def test_a_tar_cut_between_two_members(tmp_path: Path, build: Build) -> None:
+def test_a_tar_truncated_between_two_members_is_refused(tmp_path: Path, build: Build) -> None:
     path = tarred(write_pictures(tmp_path / "x", *NAMES), tmp_path / "x.tar", "w:")
     with tarfile.open(path) as archive:
         last = archive.getmembers()[-1].offset
@@ -216,7 +222,7 @@ def test_a_bomb_is_refused(
         build(tmp_path / f"x.{kind}")
 
 
-def test_a_zip_that_lies_about_its_sizes_is_read_up_to_the_limit(tmp_path: Path) -> None:
+def test_a_zip_member_is_read_up_to_the_limit_whatever_its_header_says(tmp_path: Path) -> None:
     from latent_atlas.data.sources.items import RejectedError, ZipContent
 
     with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as archive:
@@ -227,17 +233,14 @@ def test_a_zip_that_lies_about_its_sizes_is_read_up_to_the_limit(tmp_path: Path)
         content.read(9_999)
 
 
-def test_an_archive_in_which_lies_a_table(tmp_path: Path, build: Build) -> None:
+def test_a_table_in_an_archive_gives_the_labels(tmp_path: Path, build: Build) -> None:
     folder = write_pictures(tmp_path / "x", "images/1.png", "images/2.png")
     (folder / "info.csv").write_text("filename,style\n1.png,Baroque\n2.png,Realism\n")
     store = build(zipped(folder, tmp_path / "x.zip"))
     assert store.index["label"].to_list() == ["Baroque", "Realism"]
 
 
-def test_an_archive_behind_a_url(
-    tmp_path: Path, build: Build, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("latent_atlas.data.sources.http.PAUSE_SECONDS", 0.001)
+def test_an_archive_from_a_url_gives_the_store_of_its_folder(tmp_path: Path, build: Build) -> None:
     folder = write_pictures(tmp_path / "x", *NAMES)
     expected = build(folder, name="folder")
     data = zipped(folder, tmp_path / "x.zip").read_bytes()
@@ -250,7 +253,7 @@ def test_an_archive_behind_a_url(
     assert store.card["source"] == f"{server.address}/x.zip?…"
 
 
-def test_a_table_behind_a_url_has_no_images(tmp_path: Path, build: Build) -> None:
+def test_a_table_from_a_url_is_refused(tmp_path: Path, build: Build) -> None:
     with serving() as server:
         server.files["/info.csv"] = b"filename,style\n1.png,x\n"
         with pytest.raises(UserError, match="names images, but none come with it"):

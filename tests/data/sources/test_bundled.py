@@ -1,4 +1,4 @@
-"""Data sets by name."""
+"""Data sets of scikit-learn and torchvision."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from sklearn.datasets import load_digits
 
 from latent_atlas.data.sources.detect import open_source
-from latent_atlas.data.sources.items import Asked
-from latent_atlas.util.console import UserError
+from latent_atlas.data.sources.items import IngestRequest
+from latent_atlas.util.console import FieldError
 from tests.data.sources.pictures import Build
 
 
@@ -27,32 +27,32 @@ def test_digits_keep_their_values_and_labels(build: Build) -> None:
 
 
 @pytest.mark.parametrize(
-    "source, nearest, there",
+    "source, nearest, names",
     [
         ("sklearn:digit", "digits", "digits"),
         ("torchvision:mnist", "MNIST", "MNIST, FashionMNIST, CIFAR10, STL10"),
         ("torchvision:CIFAR100", "CIFAR10", "CIFAR10"),
     ],
 )
-def test_an_unknown_name_gets_the_nearest(
-    asked: Callable[..., Asked], source: str, nearest: str, there: str
+def test_an_unknown_name_suggests_the_nearest(
+    make_request: Callable[..., IngestRequest], source: str, nearest: str, names: str
 ) -> None:
-    with pytest.raises(UserError, match=rf"data\.mine\.source: .*mean '{nearest}'\? .*{there}"):
-        open_source(asked(source))
+    with pytest.raises(FieldError, match=rf"^source: .*mean '{nearest}'\? .*{names}"):
+        open_source(make_request(source))
 
 
 class _Set:
-    """What torchvision hands out: attributes that differ from set to set."""
+    """A data set of torchvision; the attributes differ between data sets."""
 
-    def __init__(self, name: str, count: int, which: Any) -> None:
+    def __init__(self, name: str, count: int) -> None:
         generator = np.random.default_rng(count)
         pixels = generator.integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
-        numbers = [number % 3 for number in range(count)]
+        labels = [number % 3 for number in range(count)]
         self.classes = ["zero", "one", "two"]
         self.data: Any = pixels
-        self.targets: Any = numbers
+        self.targets: Any = labels
         if name == "STL10":
-            self.data, self.labels = pixels.transpose(0, 3, 1, 2), np.array(numbers)
+            self.data, self.labels = pixels.transpose(0, 3, 1, 2), np.array(labels)
         if name in ("MNIST", "FashionMNIST"):
             self.data = pixels[..., 0]
 
@@ -61,17 +61,17 @@ class _Set:
 def test_torchvision(name: str, build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     roots = []
 
-    def make(root: Path, download: bool, **which: Any) -> _Set:
+    def make(root: Path, download: bool, **part: Any) -> _Set:
         assert download
         roots.append(root)
-        train = which == ({"split": "train"} if name == "STL10" else {"train": True})
-        return _Set(name, 30 if train else 6, which)
+        train = part == ({"split": "train"} if name == "STL10" else {"train": True})
+        return _Set(name, 30 if train else 6)
 
     torchvision = pytest.importorskip("torchvision")
     monkeypatch.setattr(torchvision, "datasets", SimpleNamespace(**{name: make}))
     grey = name.endswith("MNIST")
     store = build(f"torchvision:{name}", channels=1 if grey else 3, valid_share=0.3)
-    expected = _Set("CIFAR10", 30, None).data
+    expected = _Set("CIFAR10", 30).data
     assert np.array_equal(store.images[:30], expected[..., :1] if grey else expected)
     assert set(store.index["split"][:30]) == {"train", "valid"}
     assert set(store.index["split"][30:]) == {"test"}
@@ -79,13 +79,13 @@ def test_torchvision(name: str, build: Build, monkeypatch: pytest.MonkeyPatch) -
     assert roots == [Path.cwd() / ".cache" / "torchvision"] * 2
 
 
-def test_torchvision_without_a_network(
-    asked: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch
+def test_torchvision_without_a_network_is_one_line(
+    make_request: Callable[..., IngestRequest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def make(root: Path, download: bool, train: bool) -> _Set:
         raise RuntimeError("Error downloading train-images-idx3-ubyte.gz:\nmany\nlines")
 
     torchvision = pytest.importorskip("torchvision")
     monkeypatch.setattr(torchvision, "datasets", SimpleNamespace(MNIST=make))
-    with pytest.raises(UserError, match=r"(?s)cannot download MNIST .*lay its files into"):
-        open_source(asked("torchvision:MNIST"))
+    with pytest.raises(FieldError, match=r"(?s)cannot download MNIST .*copy its files to"):
+        open_source(make_request("torchvision:MNIST"))

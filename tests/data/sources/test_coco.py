@@ -1,4 +1,4 @@
-"""COCO instances: which photographs, which rows, and where the boxes end up."""
+"""COCO instances: selection of photographs, rows of the index, and positions of boxes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Boxes = list[tuple[int, list[float], int]]
 def instances(
     folder: Path, images: dict[str, tuple[int, int, Boxes]], name: str = "instances.json"
 ) -> Path:
-    """Images by name as (width, height, [(category, bbox, iscrowd), …]), as a COCO folder."""
+    """Write a COCO folder of images: name → (width, height, [(category, bbox, iscrowd), …])."""
     content: dict[str, list[dict[str, Any]]] = {
         "images": [],
         "annotations": [],
@@ -38,9 +38,9 @@ def instances(
         content["images"].append(
             {"id": number, "file_name": file, "width": width, "height": height}
         )
-        for category, bbox, crowd in boxes:
+        for category, bbox, iscrowd in boxes:
             content["annotations"].append(
-                {"image_id": number, "category_id": category, "bbox": bbox, "iscrowd": crowd}
+                {"image_id": number, "category_id": category, "bbox": bbox, "iscrowd": iscrowd}
             )
     (folder / "annotations" / name).write_text(json.dumps(content))
     return folder
@@ -62,7 +62,7 @@ def test_the_label_is_the_category_of_the_largest_box(tmp_path: Path, build: Bui
     assert store.card["kind"] == "COCO instances"
 
 
-def test_too_few_boxes_too_small_crowds_and_boxes_without_area(
+def test_photographs_with_too_few_boxes_or_too_small_sides_are_rejected(
     tmp_path: Path, build: Build
 ) -> None:
     box = [2.0, 2.0, 4.0, 4.0]
@@ -71,7 +71,7 @@ def test_too_few_boxes_too_small_crowds_and_boxes_without_area(
         {
             "four.png": (30, 30, [(CAT, box, 0)] * 4),
             "three.png": (30, 30, [(CAT, box, 0)] * 3),
-            "crowd.png": (30, 30, [(CAT, box, 0)] * 3 + [(DOG, box, 1)]),
+            "region.png": (30, 30, [(CAT, box, 0)] * 3 + [(DOG, box, 1)]),
             "flat.png": (30, 30, [(CAT, box, 0)] * 3 + [(CAT, [1, 1, 0, 5], 0)]),
             "outside.png": (30, 30, [(CAT, box, 0)] * 3 + [(CAT, [31, 1, 5, 5], 0)]),
             "narrow.png": (19, 30, [(CAT, box, 0)] * 4),
@@ -84,7 +84,7 @@ def test_too_few_boxes_too_small_crowds_and_boxes_without_area(
     assert store.index["origin"].to_list() == ["images/four.png", "images/limit.png"]
     assert reasons(store) == {
         "images/three.png": "3 boxes, fewer than 4",
-        "images/crowd.png": "3 boxes, fewer than 4",
+        "images/region.png": "3 boxes, fewer than 4",
         "images/flat.png": "3 boxes, fewer than 4",
         "images/outside.png": "3 boxes, fewer than 4",
         "images/narrow.png": "a side of 19 pixels, fewer than 20",
@@ -128,17 +128,15 @@ def test_boxes_follow_the_fit(
     tmp_path: Path, build: Build, fit: str, expected: dict[str, list[float]]
 ) -> None:
     wide: Boxes = [(CAT, [0, 0, 8, 10], 0), (DOG, [20, 0, 20, 20], 0)]
-    if fit == "crop":  # the middle 20 of 40 columns are shown, the cat reaches one into them
+    if fit == "crop":  # the centre 20 of 40 columns are visible, and one column of the cat
         wide[0] = (CAT, [0, 0, 11, 10], 0)
     folder = instances(tmp_path / "x", {"a.png": (40, 20, wide)})
     assert boxes(build(folder, coco=OPTIONS, fit=fit), 0) == expected
 
 
 @pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
-def test_boxes_of_crops_lie_where_their_object_is_seen(
-    tmp_path: Path, build: Build, fit: str
-) -> None:
-    """A white object on black: its box, found in the pixels, is the box in the index."""
+def test_boxes_of_crops_enclose_their_object(tmp_path: Path, build: Build, fit: str) -> None:
+    """The box of a white object on black, measured in the pixels, is the one in the index."""
     folder = instances(tmp_path / "x", {"a.png": (200, 120, [(CAT, [70, 30, 60, 50], 0)])})
     pixels = np.zeros((120, 200, 3), np.uint8)
     pixels[30:80, 70:130] = 255
@@ -148,13 +146,13 @@ def test_boxes_of_crops_lie_where_their_object_is_seen(
     for row in range(len(store.index)):
         x, y, across, down = (64 * value for value in boxes(store, row)["cat"])
         rows, columns = np.nonzero(store.images[row, :, :, 0] > 127)
-        found = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
-        assert found == pytest.approx((x, y, x + across, y + down), abs=1.01)
+        measured = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+        assert measured == pytest.approx((x, y, x + across, y + down), abs=1.01)
     views = {json.dumps(boxes(store, row)["cat"]) for row in range(len(store.index))}
     assert len(views) > 10
 
 
-def test_crops_follow_from_seed_and_name_alone(tmp_path: Path, build: Build) -> None:
+def test_crops_depend_only_on_seed_and_name(tmp_path: Path, build: Build) -> None:
     options = {**OPTIONS, "crops": 3}
     few = build(instances(tmp_path / "x", {"b.png": ONE}), coco=options, name="few")
     more = build(instances(tmp_path / "y", {"a.png": ONE, "b.png": ONE}), coco=options, name="more")
@@ -164,7 +162,7 @@ def test_crops_follow_from_seed_and_name_alone(tmp_path: Path, build: Build) -> 
     assert np.array_equal(few.images[0], other.images[0])
 
 
-def test_a_file_of_another_size_than_promised(tmp_path: Path, build: Build) -> None:
+def test_a_file_of_another_size_than_annotated_is_rejected(tmp_path: Path, build: Build) -> None:
     folder = instances(tmp_path / "x", {"a.png": ONE, "b.png": ONE})
     (folder / "images" / "b.png").write_bytes(encoded(picture(5, 30, 31)))
     store = build(folder, coco=OPTIONS)
@@ -172,7 +170,7 @@ def test_a_file_of_another_size_than_promised(tmp_path: Path, build: Build) -> N
 
 
 @pytest.mark.parametrize("width", [10**5, 10**30])
-def test_a_size_that_no_picture_has(tmp_path: Path, build: Build, width: int) -> None:
+def test_an_impossible_size_is_rejected(tmp_path: Path, build: Build, width: int) -> None:
     folder = instances(tmp_path / "x", {"a.png": ONE, "b.png": ONE})
     path = folder / "annotations" / "instances.json"
     content = json.loads(path.read_text())
@@ -185,7 +183,7 @@ def test_a_size_that_no_picture_has(tmp_path: Path, build: Build, width: int) ->
     assert set(store.index["origin"]) == {"images/b.png"}
 
 
-def test_own_splits_by_the_names_of_the_files(tmp_path: Path, build: Build) -> None:
+def test_names_of_annotation_files_give_the_splits(tmp_path: Path, build: Build) -> None:
     folder = instances(tmp_path / "x", {"a.png": ONE, "b.png": ONE}, "instances_train2017.json")
     instances(folder, {"c.png": ONE}, "instances_val2017.json")
     (folder / "annotations" / "captions_val2017.json").write_text("{}")
@@ -193,10 +191,12 @@ def test_own_splits_by_the_names_of_the_files(tmp_path: Path, build: Build) -> N
     assert store.index["split"].to_list() == ["train", "train", "valid"]
 
 
-def test_two_files_without_splits_in_their_names(tmp_path: Path, build: Build) -> None:
+def test_two_annotation_files_without_splits_in_their_names_are_refused(
+    tmp_path: Path, build: Build
+) -> None:
     folder = instances(tmp_path / "x", {"a.png": ONE}, "one.json")
     instances(folder, {"b.png": ONE}, "two.json")
-    with pytest.raises(UserError, match=r"not named after its split.*give the path of one"):
+    with pytest.raises(UserError, match=r"has no split in its name.*give the path of one"):
         build(folder, coco=OPTIONS)
     store = build(folder / "annotations" / "two.json", coco=OPTIONS)
     assert store.index["origin"].to_list() == ["images/b.png"]
@@ -220,17 +220,17 @@ def test_classes_and_limit_count_photographs(tmp_path: Path, build: Build) -> No
 @pytest.mark.parametrize(
     "content, message",
     [
-        ('{"a": 1}', "no COCO instances: expected the lists .*, found a"),
-        ("[1, 2]", "no COCO instances.*found no object"),
-        ("{", r"not valid JSON .*; mend it, or move it away if it does not describe the images"),
+        ('{"a": 1}', "not a COCO file of instances: found a, expected the lists images"),
+        ("[1, 2]", "not a COCO file of instances: found no object"),
+        ("{", r"not valid JSON .*; fix it, or move it away if it does not describe the images"),
         (
             '{"images": [{"id": 1}], "annotations": [], "categories": []}',
-            r"images\[0\] is not as COCO has it \(no 'file_name'\); mend or remove it",
+            r"images\[0\] is not a valid COCO entry \(no 'file_name'\); fix or remove it",
         ),
         (
             '{"images": [], "annotations": [{"image_id": "7", "category_id": 4}], '
             '"categories": [{"id": 4, "name": "x"}]}',
-            r"annotations\[0\] is not .*image_id '7' is the id of no entry\); mend or remove it",
+            r"not a valid COCO entry .*image_id '7' is the id of no entry\); fix or remove it",
         ),
         (
             '{"images": [{"id": 1, "file_name": "a.png", "width": 0, "height": 5}], '
@@ -241,7 +241,7 @@ def test_classes_and_limit_count_photographs(tmp_path: Path, build: Build) -> No
             '{"images": [{"id": 1, "file_name": "a.png", "width": 9, "height": 5}], '
             '"annotations": [{"image_id": 1, "category_id": 4, "bbox": [1, 2, 3, 4]}], '
             '"categories": []}',
-            r"annotations\[0\] is not .*category_id 4 is the id of no entry\); mend or remove it",
+            r"annotations\[0\] is not .*category_id 4 is the id of no entry\); fix or remove it",
         ),
         (
             '{"images": [{"id": 1, "file_name": "a.png", "width": 9, "height": 5}], '
@@ -257,7 +257,9 @@ def test_classes_and_limit_count_photographs(tmp_path: Path, build: Build) -> No
         ),
     ],
 )
-def test_json_that_is_no_coco(tmp_path: Path, build: Build, content: str, message: str) -> None:
+def test_invalid_annotations_are_refused_with_their_place(
+    tmp_path: Path, build: Build, content: str, message: str
+) -> None:
     folder = instances(tmp_path / "x", {"a.png": ONE})
     path = folder / "annotations" / "instances.json"
     path.write_text(content)
@@ -273,14 +275,14 @@ def test_json_that_is_no_coco(tmp_path: Path, build: Build, content: str, messag
         ("categories", {"id": 3, "name": "fox"}),
     ],
 )
-def test_an_id_that_stands_twice(
+def test_two_entries_with_one_id_are_refused(
     tmp_path: Path, build: Build, part: str, twin: dict[str, Any]
 ) -> None:
-    """Boxes of the first entry would else be taken for the second one's."""
+    """Otherwise boxes of the first entry would be those of the second one."""
     folder = instances(tmp_path / "x", {"a.png": ONE})
     path = folder / "annotations" / "instances.json"
     content = json.loads(path.read_text())
-    content[part].append(dict(content[part][0]))  # the same entry again does no harm
+    content[part].append(dict(content[part][0]))  # an equal entry is harmless
     path.write_text(json.dumps(content))
     assert len(build(folder, coco=OPTIONS).index) == 1
     content[part].append(twin)
@@ -290,7 +292,7 @@ def test_an_id_that_stands_twice(
         build(folder, coco=OPTIONS)
 
 
-def test_another_json_beside_images_is_not_taken_for_coco(tmp_path: Path, build: Build) -> None:
+def test_another_json_beside_images_is_not_read_as_coco(tmp_path: Path, build: Build) -> None:
     folder = tmp_path / "x"
     (folder / "a").mkdir(parents=True)
     (folder / "a" / "1.png").write_bytes(encoded(picture(1)))
@@ -298,7 +300,7 @@ def test_another_json_beside_images_is_not_taken_for_coco(tmp_path: Path, build:
     assert build(folder).card["kind"] == "folder of images"
 
 
-def test_the_original_is_the_plain_picture(tmp_path: Path, build: Build) -> None:
+def test_the_original_is_the_decoded_file(tmp_path: Path, build: Build) -> None:
     folder = instances(tmp_path / "x", {"a.png": ONE})
     data = (folder / "images" / "a.png").read_bytes()
     expected = decode(data, Target(8, 8, 3, "crop"), (View(),))
@@ -313,7 +315,7 @@ def test_the_original_is_the_plain_picture(tmp_path: Path, build: Build) -> None
         ('"dog"', r'"\ud800"', r"categories\[1\] is not .*surrogates"),
     ],
 )
-def test_numbers_and_texts_that_there_are_not(
+def test_infinite_numbers_and_invalid_unicode_are_refused(
     tmp_path: Path, build: Build, before: str, after: str, message: str
 ) -> None:
     folder = instances(tmp_path / "x", {"a.png": ONE})
@@ -325,7 +327,7 @@ def test_numbers_and_texts_that_there_are_not(
         build(folder, coco=OPTIONS)
 
 
-def test_instances_that_are_a_link_are_read(tmp_path: Path, build: Build) -> None:
+def test_a_link_to_instances_is_read(tmp_path: Path, build: Build) -> None:
     folder = instances(tmp_path / "x", {"a.png": ONE})
     path = folder / "annotations" / "instances.json"
     path.rename(tmp_path / "elsewhere.json")

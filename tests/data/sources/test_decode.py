@@ -1,4 +1,4 @@
-"""Decoding: known pixels in, known pixels out; damaged files out with a reason."""
+"""Decoding: known pixels of known files, and the reasons for the rejection of others."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_palette() -> None:
 
 
 @pytest.mark.parametrize("mode", ["P", "RGBA", "LA", "RGB", "L"])
-def test_transparency_is_laid_on_white(mode: str) -> None:
+def test_transparency_is_composited_on_white(mode: str) -> None:
     if mode == "P":
         image = plain("P", 1)
         image.putpalette([0, 0, 0, *RED])
@@ -72,15 +72,15 @@ def test_transparency_is_laid_on_white(mode: str) -> None:
     assert only_colour(decode(data, RGB)[0]) == (255, 255, 255)
 
 
-def test_half_transparent_is_mixed_with_white() -> None:
-    found = only_colour(decode(encoded(plain("RGBA", (0, 0, 0, 51))), RGB)[0])
-    assert found == (204, 204, 204)
+def test_partial_transparency_is_mixed_with_white() -> None:
+    colour = only_colour(decode(encoded(plain("RGBA", (0, 0, 0, 51))), RGB)[0])
+    assert colour == (204, 204, 204)
 
 
 def test_cmyk_jpeg() -> None:
     image = plain("RGB", RED).convert("CMYK")
-    found = only_colour(decode(encoded(image, "JPEG", quality=95), RGB)[0])
-    assert np.abs(np.subtract(found, RED)).max() <= 3
+    colour = only_colour(decode(encoded(image, "JPEG", quality=95), RGB)[0])
+    assert np.abs(np.subtract(colour, RED)).max() <= 3
 
 
 @pytest.mark.parametrize("level, expected", [(0, 0), (65535, 255), (32896, 128), (257, 1)])
@@ -116,72 +116,72 @@ def test_every_exif_rotation(kind: str) -> None:
         exif[0x0112] = orientation
         turned = upright if turn is None else upright.transpose(turn)
         data = encoded(turned, kind, exif=exif)
-        found = decode(data, target, size=(24, 16))[0]
-        assert np.array_equal(found, np.asarray(upright)), orientation
+        pixels = decode(data, target, size=(24, 16))[0]
+        assert np.array_equal(pixels, np.asarray(upright)), orientation
         wide = Target(16, 36, 3, "pad")
         assert np.array_equal(decode(data, wide)[0][:, 6:30], np.asarray(upright)), orientation
 
 
-def test_a_rotated_jpeg_is_drafted_by_its_own_sides() -> None:
+def test_the_draft_of_a_rotated_jpeg_has_enough_pixels() -> None:
     upright = picture(3, 640, 320)
     exif = Image.Exif()
     exif[0x0112] = 6
     data = encoded(upright.transpose(Image.Transpose.ROTATE_90), "JPEG", quality=95, exif=exif)
     target = Target(32, 16, 3, "crop")
-    found = decode(data, target)[0].astype(int)
+    pixels = decode(data, target)[0].astype(int)
     expected = np.asarray(upright.resize((16, 32), Image.Resampling.LANCZOS)).astype(int)
-    assert np.abs(found - expected).mean() < 3
+    assert np.abs(pixels - expected).mean() < 3
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 @pytest.mark.parametrize("exif", [b"no TIFF header", b"II*\0", b"MM\0*\0\0\0\x08\xff\xff"])
-def test_a_damaged_exif_is_no_damage_to_the_picture(kind: str, exif: bytes) -> None:
-    picked = picture(3, 16, 24)
-    found = decode(encoded(picked, kind, exif=b"Exif\0\0" + exif), RGB)
-    assert np.array_equal(found, decode(encoded(picked, kind), RGB))
+def test_a_damaged_exif_does_not_change_the_image(kind: str, exif: bytes) -> None:
+    image = picture(3, 16, 24)
+    pixels = decode(encoded(image, kind, exif=b"Exif\0\0" + exif), RGB)
+    assert np.array_equal(pixels, decode(encoded(image, kind), RGB))
 
 
-def test_a_long_note_or_profile_in_a_png_is_no_damage() -> None:
-    picked, note = picture(3, 16, 24), PngInfo()
+def test_a_long_note_or_profile_in_a_png_is_accepted() -> None:
+    image, note = picture(3, 16, 24), PngInfo()
     note.add_text("history", "x" * 3 * 2**20, zip=True)
     for options in ({"pnginfo": note}, {"icc_profile": bytes(3 * 2**20)}):
-        found = decode(encoded(picked, **options), RGB)
-        assert np.array_equal(found, decode(encoded(picked), RGB))
+        pixels = decode(encoded(image, **options), RGB)
+        assert np.array_equal(pixels, decode(encoded(image), RGB))
     note.add_text("bomb", "x" * 70 * 2**20, zip=True)
     with pytest.raises(RejectedError, match="damaged"):
-        decode(encoded(picked, pnginfo=note), RGB)
+        decode(encoded(image, pnginfo=note), RGB)
 
 
-def test_draft_changes_hardly_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_draft_changes_the_pixels_by_less_than_40_db(monkeypatch: pytest.MonkeyPatch) -> None:
     data = encoded(picture(5, 900, 700), "JPEG", quality=95)
     target = Target(32, 32, 3, "crop")
     drafted = decode(data, target)[0].astype(float)
     monkeypatch.setattr(module, "_DRAFT_MARGIN", 1e6)
     full = decode(data, target)[0].astype(float)
-    assert not np.array_equal(drafted, full)  # else nothing was drafted
+    assert not np.array_equal(drafted, full)  # otherwise there was no draft
     assert 10 * np.log10(255**2 / ((drafted - full) ** 2).mean()) > 40
 
 
 def test_reduction_is_anti_aliased() -> None:
-    fine = np.indices((64, 64)).sum(0) % 2 * 255  # a chequerboard of single pixels
-    found = decode(encoded(Image.fromarray(fine.astype(np.uint8))), GREY)[0]
-    assert np.abs(found.astype(int) - 127).max() <= 8
+    fine = np.indices((64, 64)).sum(0) % 2 * 255  # a checkerboard of single pixels
+    pixels = decode(encoded(Image.fromarray(fine.astype(np.uint8))), GREY)[0]
+    assert np.abs(pixels.astype(int) - 127).max() <= 8
 
 
-def test_crop_takes_the_middle() -> None:
+def test_crop_takes_the_centre() -> None:
     pixels = np.zeros((10, 30, 3), np.uint8)
     pixels[:, 10:20] = RED
-    found = decode(encoded(Image.fromarray(pixels)), Target(8, 8, 3, "crop"))[0]
-    assert np.abs(found[:, 1:-1].astype(int) - RED).max() <= 2  # the filter reaches over the edge
+    cropped = decode(encoded(Image.fromarray(pixels)), Target(8, 8, 3, "crop"))[0]
+    assert np.abs(cropped[:, 1:-1].astype(int) - RED).max() <= 2  # the filter crosses the edge
 
 
 def test_pad_continues_the_border() -> None:
     pixels = np.full((10, 20, 3), RED, np.uint8)
     pixels[4:6, 9:11] = 0
-    found = decode(encoded(Image.fromarray(pixels)), Target(20, 20, 3, "pad"))[0]
-    assert only_colour(found[:5]) == RED
-    assert only_colour(found[-5:]) == RED
-    assert np.array_equal(found[5:15], pixels)
+    padded = decode(encoded(Image.fromarray(pixels)), Target(20, 20, 3, "pad"))[0]
+    assert only_colour(padded[:5]) == RED
+    assert only_colour(padded[-5:]) == RED
+    assert np.array_equal(padded[5:15], pixels)
 
 
 def test_flip_and_region() -> None:
@@ -226,12 +226,12 @@ def test_place_stays_inside_and_keeps_the_shape(
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(1, 40), st.integers(1, 40), st.sampled_from(["crop", "pad", "stretch"]))
-def test_a_plain_picture_stays_plain_in_any_shape(width: int, height: int, fit: str) -> None:
+def test_a_uniform_image_stays_uniform_in_any_shape(width: int, height: int, fit: str) -> None:
     data = encoded(plain("RGB", RED, (width, height)))
     assert only_colour(decode(data, Target(9, 6, 3, fit))[0]) == RED  # type: ignore[arg-type]
 
 
-def test_empty() -> None:
+def test_an_empty_file_is_rejected() -> None:
     with pytest.raises(RejectedError, match=r"^empty file$"):
         decode(b"", RGB)
 
@@ -240,27 +240,27 @@ def test_empty() -> None:
     "data",
     [b"hello, world\n" * 50, b"\xff\xd8", b"%!PS-Adobe-3.0 EPSF-3.0\n", b"\x89PNG\r\n\x1a\n"],
 )
-def test_not_an_image(data: bytes) -> None:
+def test_bytes_that_are_not_an_image_are_rejected(data: bytes) -> None:
     with pytest.raises(RejectedError, match=r"^(not an image|truncated)$"):
         decode(data, RGB)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF", "TIFF"])
-def test_truncated(kind: str) -> None:
+def test_a_truncated_file_is_rejected(kind: str) -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype=np.uint8))
     data = encoded(noise, kind)
     with pytest.raises(RejectedError):
         decode(data[: len(data) // 2], RGB)
 
 
-def test_truncated_jpeg_says_so() -> None:
+def test_a_truncated_jpeg_has_this_reason() -> None:
     data = encoded(picture(0, 200, 200), "JPEG")
     with pytest.raises(RejectedError, match=r"^truncated$"):
         decode(data[: len(data) * 2 // 3], RGB)
 
 
 def _png_header(width: int, height: int) -> bytes:
-    """A PNG that promises a size and holds nothing."""
+    """A PNG with a size in its header and no pixels."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         check = zlib.crc32(kind + content)
@@ -271,27 +271,27 @@ def _png_header(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize("width, height", [(10_001, 10_000), (30_000, 30_000)])
-def test_decompression_bomb_is_refused_before_decoding(width: int, height: int) -> None:
+def test_a_decompression_bomb_is_rejected_before_decoding(width: int, height: int) -> None:
     with pytest.raises(RejectedError, match="decompression bomb"):
         decode(_png_header(width, height), RGB)
 
 
-def test_the_promised_size_is_checked() -> None:
+def test_the_expected_size_is_checked() -> None:
     with pytest.raises(RejectedError, match="has 10×12 pixels, but the source promises 12×10"):
         decode(encoded(picture(0)), RGB, size=(12, 10))
 
 
 @settings(deadline=None, max_examples=150)
 @given(st.integers(0, 10**6), st.integers(0, 255), st.sampled_from(["PNG", "JPEG", "GIF", "TIFF"]))
-def test_a_changed_byte_never_raises_anything_else(at: int, value: int, kind: str) -> None:
+def test_a_changed_byte_raises_no_other_error(at: int, value: int, kind: str) -> None:
     data = bytearray(encoded(picture(2, 30, 30), kind))
     data[at % len(data)] = value
     try:
-        found = decode(bytes(data), RGB)
+        pixels = decode(bytes(data), RGB)
     except RejectedError as error:
         assert "\n" not in str(error)
     else:
-        assert found.shape == (1, 8, 8, 3)
+        assert pixels.shape == (1, 8, 8, 3)
 
 
 def test_an_animation_gives_its_first_frame() -> None:
@@ -302,7 +302,7 @@ def test_an_animation_gives_its_first_frame() -> None:
 
 
 def _tiff(levels: np.ndarray, photometric: int) -> bytes:
-    """Grey TIFF of 16 bits, which Pillow does not write with white as 0."""
+    """A grey TIFF of 16 bits; Pillow does not write those in which 0 is white."""
     height, width = levels.shape
     data = levels.astype("<u2").tobytes()
     start = 8 + 2 + 8 * 12 + 4
@@ -312,7 +312,7 @@ def _tiff(levels: np.ndarray, photometric: int) -> bytes:
     return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + data
 
 
-def test_16_bits_whichever_end_is_white() -> None:
+def test_16_bits_with_either_photometric_interpretation() -> None:
     levels = np.array([[0, 257, 32768, 65535]] * 4)
     target = Target(4, 4, 1, "stretch")
     black, white = (decode(_tiff(levels, end), target)[0, 0, :, 0] for end in (1, 0))
@@ -320,7 +320,7 @@ def test_16_bits_whichever_end_is_white() -> None:
     assert white.tolist() == [255, 254, 127, 0]
 
 
-def test_16_bits_with_a_transparent_level_lie_on_white() -> None:
+def test_16_bits_with_a_transparent_level_are_composited_on_white() -> None:
     levels = np.array([[0, 257, 32768, 65535]] * 4, np.uint16)
     file = io.BytesIO()
     Image.fromarray(levels).save(file, "PNG", transparency=257)
@@ -329,7 +329,7 @@ def test_16_bits_with_a_transparent_level_lie_on_white() -> None:
 
 
 @pytest.mark.parametrize("level, expected", [(0, 0), (4095, 255), (2056, 128), (16, 1)])
-def test_12_bits_are_a_scale_of_their_own(level: int, expected: int) -> None:
+def test_12_bits_are_scaled_by_their_own_range(level: int, expected: int) -> None:
     pixels = bytes.fromhex(f"{level:03x}" * 2) * (20 * 20 // 2)
     tags = {256: 20, 257: 20, 258: 12, 259: 1, 262: 1, 273: 8, 277: 1, 278: 20, 279: len(pixels)}
     entries = [struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items()]

@@ -1,4 +1,4 @@
-"""Fingerprints of sources: another one whenever something may have changed, the same otherwise."""
+"""Fingerprints of sources: a new one whenever something may have changed, the same otherwise."""
 
 from __future__ import annotations
 
@@ -11,23 +11,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from latent_atlas.data.sources import http
-from latent_atlas.data.sources.fingerprint import fingerprint
-from latent_atlas.util.console import UserError, run_command
+from latent_atlas.data.sources.fingerprint import fingerprint, image_folder
+from latent_atlas.util.console import FieldError, run_command
 from stages.sources import main
 from tests.util.server import Server, serving
 
 PARAMS = Path(__file__).parents[3] / "params.yaml"
-KEY = "data.mine.source"
-
-
-@pytest.fixture(autouse=True)
-def _workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place = tmp_path / "repository"
-    place.mkdir()
-    monkeypatch.chdir(place)
-    monkeypatch.delenv("LATENT_ATLAS_ROOT", raising=False)
-    monkeypatch.setattr(http, "PAUSE_SECONDS", 0.001)
 
 
 @pytest.fixture
@@ -45,8 +34,8 @@ def images(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("source", ["drawn:circles_mono", "sklearn:digits", "torchvision:MNIST"])
-def test_what_a_name_defines_never_changes(source: str) -> None:
-    assert fingerprint(source, KEY) == {"source": source}
+def test_a_source_that_a_name_defines_never_changes(source: str) -> None:
+    assert fingerprint(source) == {"source": source}
 
 
 def _touch(folder: Path) -> None:
@@ -75,83 +64,83 @@ def _rename(folder: Path) -> None:
 @pytest.mark.parametrize("change", [_touch, _grow, _add, _remove, _rename])
 def test_a_changed_folder(tmp_path: Path, change: Callable[[Path], None]) -> None:
     folder = images(tmp_path / "x")
-    before = fingerprint(str(folder), KEY)
-    assert fingerprint(str(folder), KEY) == before
+    before = fingerprint(str(folder))
+    assert fingerprint(str(folder)) == before
     change(folder)
-    assert fingerprint(str(folder), KEY) != before
+    assert fingerprint(str(folder)) != before
 
 
-def test_clutter_and_dead_links_are_no_change_and_no_failure(tmp_path: Path) -> None:
+def test_clutter_is_no_change_and_a_broken_link_no_failure(tmp_path: Path) -> None:
     folder = images(tmp_path / "x")
-    before = fingerprint(str(folder), KEY)
+    before = fingerprint(str(folder))
     (folder / ".DS_Store").touch()
-    assert fingerprint(str(folder), KEY) == before
+    assert fingerprint(str(folder)) == before
     (folder / "dead").symlink_to(folder / "nowhere")
-    assert fingerprint(str(folder), KEY)["count"] == 4
+    assert fingerprint(str(folder))["count"] == 4
 
 
-def test_a_file(tmp_path: Path) -> None:
+def test_a_changed_file(tmp_path: Path) -> None:
     path = tmp_path / "x.zip"
     path.write_text("one")
-    before = fingerprint(str(path), KEY)
+    before = fingerprint(str(path))
     (tmp_path / "beside.zip").touch()
-    assert fingerprint(path.as_uri(), KEY)["file"] == before["file"]
+    assert fingerprint(path.as_uri())["file"] == before["file"]
     os.utime(path, ns=(1, 1))
-    assert fingerprint(str(path), KEY) != before
+    assert fingerprint(str(path)) != before
 
 
 @pytest.mark.parametrize("name", [".info.csv", "annotations/.instances.json"])
-def test_a_hidden_file_that_is_the_source_belongs_to_it(tmp_path: Path, name: str) -> None:
+def test_a_hidden_file_as_source_is_part_of_its_fingerprint(tmp_path: Path, name: str) -> None:
     path = images(tmp_path / "x") / name
     path.parent.mkdir(exist_ok=True)
     path.write_text("one")
-    before = fingerprint(str(path), KEY)
+    before = fingerprint(str(path))
     path.write_text("other")
-    assert fingerprint(str(path), KEY) != before
+    assert fingerprint(str(path)) != before
 
 
 @pytest.mark.parametrize("name", ["info.csv", "annotations/instances.json"])
-def test_the_images_that_a_file_names_belong_to_it(tmp_path: Path, name: str) -> None:
+def test_images_around_a_description_are_part_of_its_fingerprint(tmp_path: Path, name: str) -> None:
     folder = images(tmp_path / "x")
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).touch()
-    before = fingerprint(str(folder / name), KEY)
+    before = fingerprint(str(folder / name))
     _touch(folder)
-    assert fingerprint(str(folder / name), KEY) != before
+    assert fingerprint(str(folder / name)) != before
 
 
-def test_the_labels_beside_an_idx_file_belong_to_it(tmp_path: Path) -> None:
+def test_labels_beside_an_idx_file_are_part_of_its_fingerprint(tmp_path: Path) -> None:
     for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "other.txt"):
         (tmp_path / name).touch()
     source = str(tmp_path / "train-images-idx3-ubyte")
-    before = fingerprint(source, KEY)
+    before = fingerprint(source)
     (tmp_path / "other.txt").write_text("changed")
-    assert fingerprint(source, KEY) == before
+    assert fingerprint(source) == before
     (tmp_path / "train-labels-idx1-ubyte").write_text("changed")
-    assert fingerprint(source, KEY) != before
+    assert fingerprint(source) != before
 
 
 def test_a_missing_path() -> None:
-    with pytest.raises(UserError, match=rf"{KEY}: found '../nowhere', but there is no file or fol"):
-        fingerprint("../nowhere", KEY)
+    with pytest.raises(FieldError, match=r"^source: found '../nowhere', but there is no file"):
+        fingerprint("../nowhere")
 
 
-def test_a_url(server: Server) -> None:
+def test_a_changed_url(server: Server) -> None:
     url = f"{server.address}/images.zip"
-    before = fingerprint(url, KEY)
-    assert fingerprint(url, KEY) == before
-    assert {method for method, _, _ in server.asked} == {"HEAD"}
+    before = fingerprint(url)
+    assert fingerprint(url) == before
+    assert {method for method, _, _ in server.received} == {"HEAD"}
     server.files["/images.zip"] = b"changed"
-    assert fingerprint(url, KEY) != before
+    assert fingerprint(url) != before
 
 
-def test_no_secret_is_in_it(server: Server) -> None:
+def test_a_fingerprint_has_no_secret(server: Server) -> None:
     host = server.address.removeprefix("http://")
-    found = fingerprint(f"http://me:secret@{host}/images.zip?token=secret", KEY)
-    other = fingerprint(f"http://me:secret@{host}/images.zip?token=other", KEY)
-    assert "secret" not in json.dumps(found)
-    assert found["source"] == other["source"]
-    assert found != other
+    state = fingerprint(f"http://me:secret@{host}/images.zip?token=secret")
+    other = fingerprint(f"http://me:secret@{host}/images.zip?token=other")
+    assert "secret" not in json.dumps(state)
+    assert state["source"] == other["source"]
+    assert state != other
 
 
 def run(monkeypatch: pytest.MonkeyPatch, source: str) -> None:
@@ -165,10 +154,10 @@ def run(monkeypatch: pytest.MonkeyPatch, source: str) -> None:
     run_command(main)
 
 
-NOTE = Path("data/mine.source.json")
+STATE = Path("data/mine.source.json")
 
 
-def test_the_door_writes_a_note_for_each_and_leaves_what_is_unchanged(
+def test_the_stage_writes_a_state_per_source_and_keeps_unchanged_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = images(tmp_path / "x")
@@ -177,44 +166,44 @@ def test_the_door_writes_a_note_for_each_and_leaves_what_is_unchanged(
     assert sorted(path.name for path in Path("data").iterdir()) == sorted(
         f"{name}.source.json" for name in names
     )
-    before = NOTE.stat()
+    before = STATE.stat()
     run(monkeypatch, "../x")
-    after = NOTE.stat()
+    after = STATE.stat()
     assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
     _touch(folder)
     run(monkeypatch, "../x")
-    assert NOTE.stat().st_ino != before.st_ino
+    assert STATE.stat().st_ino != before.st_ino
 
 
-def test_without_a_network_the_note_stays(
+def test_the_state_stays_if_the_server_does_not_answer(
     server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url = f"{server.address}/images.zip"
     run(monkeypatch, url)
-    before = NOTE.read_bytes()
+    before = STATE.read_bytes()
     server.statuses = [503] * 10
     run(monkeypatch, url)
-    assert NOTE.read_bytes() == before
-    found = capsys.readouterr().err
-    assert found.count("\n") == 1
-    assert "cannot be reached (status 503" in found
-    assert "taking it to be unchanged" in found
+    assert STATE.read_bytes() == before
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert "cannot be reached (status 503" in printed
+    assert "assuming that it has not changed" in printed
 
 
-def test_without_a_network_a_new_url_is_an_error(
+def test_a_new_url_is_an_error_if_the_server_does_not_answer(
     server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(monkeypatch, f"{server.address}/images.zip")
-    before = NOTE.read_bytes()
+    before = STATE.read_bytes()
     server.statuses = [503] * 10
     with pytest.raises(SystemExit) as left:
         run(monkeypatch, f"{server.address}/others.zip")
     assert left.value.code == 1
     assert "error: data.mine.source: " in capsys.readouterr().err
-    assert NOTE.read_bytes() == before
+    assert STATE.read_bytes() == before
 
 
-def test_a_url_that_is_gone_is_an_error(
+def test_a_removed_file_at_a_url_is_an_error(
     server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url = f"{server.address}/images.zip"
@@ -225,50 +214,52 @@ def test_a_url_that_is_gone_is_an_error(
     assert "answers 404" in capsys.readouterr().err
 
 
-def test_a_damaged_note_is_written_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_state_is_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
     run(monkeypatch, "sklearn:digits")
-    NOTE.write_text("{")
+    STATE.write_text("{")
     run(monkeypatch, "sklearn:digits")
-    assert json.loads(NOTE.read_text()) == {"source": "sklearn:digits"}
+    assert json.loads(STATE.read_text()) == {"source": "sklearn:digits"}
 
 
-def test_labels_of_an_idx_file_by_any_name_belong_to_it(tmp_path: Path) -> None:
+def test_labels_with_an_idx_suffix_are_part_of_the_fingerprint(tmp_path: Path) -> None:
     (tmp_path / "train-images.idx3").write_bytes(b"images")
     labels = tmp_path / "train-labels.idx1"
     labels.write_bytes(b"labels")
     (tmp_path / "x-ubyte").symlink_to("nowhere")
-    before = fingerprint(str(tmp_path / "train-images.idx3"), KEY)
+    before = fingerprint(str(tmp_path / "train-images.idx3"))
     labels.write_bytes(b"others, and more")
-    assert fingerprint(str(tmp_path / "train-images.idx3"), KEY) != before
+    assert fingerprint(str(tmp_path / "train-images.idx3")) != before
 
 
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("~nosuchuser/x", "there is no such user"),
+        ("~nosuchuser/x", "there is no such user; write the whole path"),
         ("a" * 300, "there is no file or folder"),
-        ("http://[::1/x.zip", "source http://…: this is no URL"),
-        ("zip://a::/nonexistent.zip", "is a chain of URLs; give what stands behind its last ::"),
-        ("ftp://127.0.0.1:1/x.zip", "cannot be reached .ConnectionRefusedError"),
-        ("github://x", "cannot be reached .TypeError"),
+        ("http://[::1/x.zip", r"^source: http://… is not a valid URL"),
+        ("zip://a::/nonexistent.zip", "is a chain of URLs; give only the part after its last ::"),
+        ("ftp://127.0.0.1:1/x.zip", r"cannot be reached \(ConnectionRefusedError\)"),
+        ("github://x", r"cannot be reached \(TypeError\)"),
     ],
 )
-def test_odd_sources_are_one_line(source: str, message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        fingerprint(source, KEY)
+def test_invalid_sources_are_one_line(source: str, message: str) -> None:
+    with pytest.raises(FieldError, match=message):
+        fingerprint(source)
 
 
 @pytest.mark.parametrize("packed", ["", ".gz"])
-def test_labels_that_ingestion_would_take_belong_to_the_images(tmp_path: Path, packed: str) -> None:
+def test_labels_that_the_ingestion_reads_are_part_of_the_fingerprint(
+    tmp_path: Path, packed: str
+) -> None:
     images, labels = tmp_path / "digit-images.bin", tmp_path / f"digit-labels.bin{packed}"
     images.write_bytes(b"images")
     labels.write_bytes(b"labels")
-    before = fingerprint(str(images), KEY)
+    before = fingerprint(str(images))
     labels.write_bytes(b"others, and more")
-    assert fingerprint(str(images), KEY) != before
+    assert fingerprint(str(images)) != before
 
 
-def test_a_server_that_tells_nothing_is_mentioned(
+def test_a_server_without_any_version_is_reported(
     server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url = f"{server.address}/images.zip"
@@ -276,13 +267,13 @@ def test_a_server_that_tells_nothing_is_mentioned(
     assert capsys.readouterr().err == ""
     server.etags = server.lengths = False
     run(monkeypatch, url)
-    found = capsys.readouterr().err
-    assert found.count("\n") == 1
-    assert "data.mine.source" in found
-    assert "dvc repro --force ingest@mine" in found
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert "data.mine.source" in printed
+    assert "dvc repro --force ingest@mine" in printed
 
 
-def test_a_folder_that_cannot_be_read_is_told_in_one_line(
+def test_a_folder_that_cannot_be_read_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = images(tmp_path / "images")
@@ -294,5 +285,18 @@ def test_a_folder_that_cannot_be_read_is_told_in_one_line(
         return scan(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    with pytest.raises(UserError, match=rf"{KEY}: .*images/b cannot be read \(Permission denied\)"):
-        fingerprint(str(folder), KEY)
+    with pytest.raises(FieldError, match=r"^source: .*images/b cannot be read \(Permission den"):
+        fingerprint(str(folder))
+
+
+@pytest.mark.parametrize(
+    "path, folder",
+    [
+        ("x/info.csv", "x"),
+        ("x/annotations/a.json", "x"),
+        ("x/a.json", "x"),
+        ("x/annotations/a.csv", "x/annotations"),
+    ],
+)
+def test_the_image_folder_of_a_description(path: str, folder: str) -> None:
+    assert image_folder(Path(path)) == Path(folder)

@@ -1,4 +1,4 @@
-"""Folders of images: which folder is a split, which a class, and what is left alone."""
+"""Folders of images: splits, classes, and rejected files."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def test_split_folders_without_classes(tmp_path: Path, build: Build) -> None:
 
 
 @pytest.mark.parametrize("place", ["LICENSE", "train/LICENSE", "valid/hat/LICENSE"])
-def test_a_file_without_suffix_hides_no_splits(tmp_path: Path, build: Build, place: str) -> None:
+def test_a_file_without_suffix_does_not_hide_the_splits(
+    tmp_path: Path, build: Build, place: str
+) -> None:
     folder = write_pictures(
         tmp_path / "x", "train/hat/1.png", "train/shoes/2.png", "valid/hat/3.png"
     )
@@ -57,17 +59,17 @@ def test_a_file_without_suffix_hides_no_splits(tmp_path: Path, build: Build, pla
     assert reasons(store) == {place: "not an image" if "/" in place else "in no split folder"}
 
 
-def test_a_loose_picture_hides_no_splits(tmp_path: Path, build: Build) -> None:
+def test_a_loose_image_does_not_hide_the_splits(tmp_path: Path, build: Build) -> None:
     names = ["train/hat/1.png", "train/shoes/2.png", "valid/hat/3.png", "preview.png"]
     store = build(write_pictures(tmp_path / "x", *names))
     assert store.index["split"].to_list() == ["train", "train", "valid"]
     assert store.index["label"].to_list() == ["hat", "shoes", "hat"]
     assert reasons(store) == {"preview.png": "in no split folder"}
     store = build(write_pictures(tmp_path / "y", "test/1.png", "2.png", "3.png"))
-    assert len(store.index) == 3  # a folder that is merely called so
+    assert len(store.index) == 3  # "test" is not a split here
 
 
-def test_images_without_suffix_lie_in_splits_too(tmp_path: Path, build: Build) -> None:
+def test_images_without_suffix_are_found_in_splits(tmp_path: Path, build: Build) -> None:
     store = build(write_pictures(tmp_path / "x", "train/1", "valid/2"))
     assert store.card["kind"] == "split folders"
     store = build(write_pictures(tmp_path / "y", "train/hat/1", "valid/hat/2"))
@@ -75,7 +77,7 @@ def test_images_without_suffix_lie_in_splits_too(tmp_path: Path, build: Build) -
     assert build(write_pictures(tmp_path / "z", "1", "2")).card["kind"] == "folder of images"
 
 
-def test_train_and_test_only_get_a_validation_split(tmp_path: Path, build: Build) -> None:
+def test_train_and_test_folders_get_a_validation_split(tmp_path: Path, build: Build) -> None:
     names = [f"train/a/{n}.png" for n in range(60)] + [f"test/a/{n}.png" for n in range(20)]
     store = build(write_pictures(tmp_path / "x", *names), valid_share=0.3)
     of_test = store.index["origin"].str.startswith("test/")
@@ -83,7 +85,7 @@ def test_train_and_test_only_get_a_validation_split(tmp_path: Path, build: Build
     assert set(store.index["split"][~of_test]) == {"train", "valid"}
 
 
-def test_flat_folder_and_an_only_folder_have_no_classes(tmp_path: Path, build: Build) -> None:
+def test_a_flat_folder_and_a_single_folder_have_no_classes(tmp_path: Path, build: Build) -> None:
     flat = write_pictures(tmp_path / "x", "1.png", "2.png")
     wrapped = write_pictures(tmp_path / "y", "photos/1.png", "photos/2.png")
     assert build(flat).classes == []
@@ -124,7 +126,7 @@ def test_every_other_file_is_on_the_card(tmp_path: Path, build: Build) -> None:
     }
 
 
-def test_links_do_not_lead_out(tmp_path: Path, build: Build) -> None:
+def test_links_out_of_the_folder_are_rejected(tmp_path: Path, build: Build) -> None:
     outside = write_pictures(tmp_path / "outside", "secret.png", first=50)
     folder = write_pictures(tmp_path / "x", "a/1.png", "b/2.png")
     (folder / "a" / "link.png").symlink_to(outside / "secret.png")
@@ -134,20 +136,20 @@ def test_links_do_not_lead_out(tmp_path: Path, build: Build) -> None:
     (folder / "b" / "nothing.png").symlink_to(folder / "nowhere.png")
     store = build(folder)
     assert store.index["origin"].to_list() == ["a/1.png", "b/2.png"]
-    found = reasons(store)
-    assert found["a/link.png"] == found["c"] == "link that leaves the folder"
-    assert found["b/again.png"] == "duplicate of a/1.png"
-    assert found["b/loop"] == found["b/nothing.png"] == "not a file"
+    rejected = reasons(store)
+    assert rejected["a/link.png"] == rejected["c"] == "link that leaves the folder"
+    assert rejected["b/again.png"] == "duplicate of a/1.png"
+    assert rejected["b/loop"] == rejected["b/nothing.png"] == "not a file"
 
 
-def test_a_source_that_is_itself_a_link(tmp_path: Path, build: Build) -> None:
+def test_a_link_as_source_is_followed(tmp_path: Path, build: Build) -> None:
     folder = write_pictures(tmp_path / "x", "a/1.png", "b/2.png")
     (tmp_path / "link").symlink_to(folder)
     assert len(build(tmp_path / "link").index) == 2
 
 
 @pytest.mark.skipif(os.name == "nt", reason="file names are Unicode there")
-def test_a_name_that_is_no_text_is_rejected(tmp_path: Path, build: Build) -> None:
+def test_a_name_of_invalid_bytes_is_rejected(tmp_path: Path, build: Build) -> None:
     folder = write_pictures(tmp_path / "x", "1.png", "2.png")
     try:
         (folder / "2.png").rename(folder / os.fsdecode(b"\xff.png"))
@@ -156,17 +158,19 @@ def test_a_name_that_is_no_text_is_rejected(tmp_path: Path, build: Build) -> Non
     assert list(reasons(build(folder)).values()) == ["file name is not printable"]
 
 
-def test_an_empty_folder(tmp_path: Path, build: Build) -> None:
+def test_an_empty_folder_is_refused(tmp_path: Path, build: Build) -> None:
     (tmp_path / "x" / "a").mkdir(parents=True)
     with pytest.raises(UserError, match=r"data\.mine\.source: .*x is empty; expected images"):
         build(tmp_path / "x")
     assert not (tmp_path / "stores").exists()
 
 
-def test_a_folder_of_text_files(tmp_path: Path, build: Build) -> None:
+def test_a_folder_of_text_files_is_refused(tmp_path: Path, build: Build) -> None:
     (tmp_path / "x").mkdir()
     for number in range(3):
         (tmp_path / "x" / f"{number}.txt").write_text("text")
-    with pytest.raises(UserError, match=r"no usable image in .*x \(3 rejected: not an image\)"):
+    with pytest.raises(
+        UserError, match=r"stores/mine: no usable image in .*x \(3 rejected: not an image\)"
+    ):
         build(tmp_path / "x")
     assert list((tmp_path / "stores").iterdir()) == []

@@ -1,4 +1,4 @@
-"""CSV beside images."""
+"""A CSV beside images."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_largest_and_the_named_classes(tmp_path: Path, build: Build) -> None
     )
     folder = paintings(tmp_path / "x", text)
     assert build(folder, classes=1).classes == ["y"]
-    assert build(folder, classes=2).classes == ["x", "y"]  # of two equal ones the first by name
+    assert build(folder, classes=2).classes == ["x", "y"]  # of two equal classes the first by name
     store = build(folder, classes=["z"])
     assert store.classes == ["z"]
     assert store.card["left_out"] == {"classes": 3, "limit": 0}
@@ -51,12 +51,12 @@ def test_the_largest_and_the_named_classes(tmp_path: Path, build: Build) -> None
 
 
 @pytest.mark.parametrize("where", ["", "images/", "train/", "deep/er/"])
-def test_files_are_found_wherever_they_lie(tmp_path: Path, build: Build, where: str) -> None:
+def test_files_are_found_in_any_folder(tmp_path: Path, build: Build, where: str) -> None:
     folder = paintings(tmp_path / "x", HEADER + "a.png,,,s,,\nb.png,,,s,,\n", where)
     assert len(build(folder).index) == 2
 
 
-def test_every_row_and_file_that_does_not_fit_is_on_the_card(tmp_path: Path, build: Build) -> None:
+def test_every_unused_row_and_file_is_on_the_card(tmp_path: Path, build: Build) -> None:
     text = HEADER + (
         "a.png,,,s,,\nmissing.png,,,s,,\na.png,,,t,,\nb.png,,s\n../../etc/passwd,,,s,,\n"
         "d.png,,,s,,\n,,,s,,\n"
@@ -100,7 +100,7 @@ def test_the_csv_with_the_columns_is_chosen(tmp_path: Path, build: Build) -> Non
     assert build(folder).card["kind"] == "table train_info.csv"
 
 
-def test_two_csv_with_the_columns(tmp_path: Path, build: Build) -> None:
+def test_two_csv_with_the_columns_are_refused(tmp_path: Path, build: Build) -> None:
     folder = paintings(tmp_path / "x", HEADER + "a.png,,,s,,\n")
     (folder / "more.csv").write_text("filename,style\nb.png,s\n")
     with pytest.raises(UserError, match=r"more\.csv and train_info\.csv .*give the path of one"):
@@ -108,7 +108,7 @@ def test_two_csv_with_the_columns(tmp_path: Path, build: Build) -> None:
     assert build(folder / "more.csv").index["origin"].to_list() == ["images/b.png"]
 
 
-def test_a_missing_column_names_the_nearest(tmp_path: Path, build: Build) -> None:
+def test_a_missing_column_suggests_the_nearest(tmp_path: Path, build: Build) -> None:
     folder = paintings(tmp_path / "x", "filename,artist,styles\na.png,x,s\n")
     for source in (folder, folder / "train_info.csv"):
         with pytest.raises(
@@ -128,7 +128,7 @@ def test_split_class_folders_win_over_a_csv(tmp_path: Path, build: Build) -> Non
     assert build(folder / "labels.csv").classes == ["other"]
 
 
-def test_a_csv_without_the_columns_beside_class_folders_is_no_table(
+def test_a_csv_without_the_columns_beside_class_folders_is_ignored(
     tmp_path: Path, build: Build
 ) -> None:
     folder = write_pictures(tmp_path / "x", "a/1.png", "b/2.png")
@@ -144,41 +144,48 @@ def test_a_csv_without_the_columns_beside_class_folders_is_no_table(
         (b"filename,style,style\na.png,s,s\n", "two columns are called 'style'"),
         (b"", r"no column 'filename' \(it has none\)"),
         (b"filename;style\na.png;s\n", r"by semicolons \(filename;style\), expected commas; save"),
-        (b"filename\tstyle\na.png\ts\n", r"data\.mine\.source: train_info\.csv parts .* by tabs"),
+        (
+            b"filename\tstyle\na.png\ts\n",
+            r"data\.mine\.source: train_info\.csv separates .* by tabs",
+        ),
     ],
 )
-def test_what_is_no_table(tmp_path: Path, build: Build, content: bytes, message: str) -> None:
+def test_invalid_tables_are_one_line(
+    tmp_path: Path, build: Build, content: bytes, message: str
+) -> None:
     folder = paintings(tmp_path / "x", "")
     (folder / "train_info.csv").write_bytes(content)
     with pytest.raises(UserError, match=message):
         build(folder)
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path, build: Build) -> None:
+def test_a_byte_order_mark_is_not_part_of_the_first_column(tmp_path: Path, build: Build) -> None:
     folder = paintings(tmp_path / "x", "\ufefffilename,style\na.png,s\n")
     assert len(build(folder).index) == 1
 
 
-def test_a_split_column_that_names_splits_in_some_lines_alone(tmp_path: Path, build: Build) -> None:
+def test_a_split_column_with_other_values_is_refused(tmp_path: Path, build: Build) -> None:
     head = "filename,artist,title,style,genre,date,split\n"
     text = head + "a.png,,,s,,,train\nb.png,,,s,,,test\nc.png,,,s,,,holdout\n"
     with pytest.raises(UserError, match=r"train_info\.csv: line 4: split is 'holdout', expected"):
         build(paintings(tmp_path / "x", text))
 
 
-def test_a_column_that_would_be_called_as_another(tmp_path: Path, build: Build) -> None:
+def test_two_columns_with_one_name_in_the_index_are_refused(tmp_path: Path, build: Build) -> None:
     text = "filename,style,id,source_id\na.png,s,1,2\n"
     with pytest.raises(UserError, match="two columns are called 'source_id'; rename one"):
         build(paintings(tmp_path / "x", text))
 
 
-def test_the_first_line_without_a_split_is_named(tmp_path: Path, build: Build) -> None:
+def test_the_error_names_the_first_line_without_a_split(tmp_path: Path, build: Build) -> None:
     text = "filename,style,split\na.png,s,train\nb.png,s,holdout\nc.png,s,rest\nd.png,s,holdout\n"
     with pytest.raises(UserError, match=r"line 3: split is 'holdout'"):
         build(paintings(tmp_path / "x", text))
 
 
-def test_a_line_of_too_many_fields_says_nothing_of_splits(tmp_path: Path, build: Build) -> None:
+def test_a_line_of_too_many_fields_is_ignored_in_the_split_column(
+    tmp_path: Path, build: Build
+) -> None:
     text = "filename,style,split\na.png,s,train\nb.png,s,t,valid\nc.png,s,test\n"
     store = build(paintings(tmp_path / "x", text))
     assert store.index["split"].to_list() == ["train", "test"]
@@ -195,7 +202,7 @@ def test_a_table_that_is_a_link_or_hidden_is_read(tmp_path: Path, build: Build) 
         assert name not in [row["origin"] for row in store.card["rejected"]]
 
 
-def test_spaces_behind_the_commas_belong_to_no_name(tmp_path: Path, build: Build) -> None:
+def test_spaces_after_commas_are_not_part_of_a_name(tmp_path: Path, build: Build) -> None:
     folder = paintings(tmp_path / "x", "style, filename\ns, a.png\nt, b.png \n")
     write_pictures(folder / "images", " a.png", first=9)
     store = build(folder)
@@ -203,7 +210,7 @@ def test_spaces_behind_the_commas_belong_to_no_name(tmp_path: Path, build: Build
     assert store.index["label"].to_list() == ["s", "t"]
 
 
-def test_columns_without_a_name_are_passed_over(tmp_path: Path, build: Build) -> None:
+def test_columns_without_a_name_are_skipped(tmp_path: Path, build: Build) -> None:
     folder = paintings(tmp_path / "x", ",filename,style,,\n1,a.png,s,,\n")
     store = build(folder)
     assert store.index["label"].to_list() == ["s"]

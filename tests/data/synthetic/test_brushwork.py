@@ -42,7 +42,7 @@ def test_every_style_shows_the_scene(style: str) -> None:
     assert min(own) > 0.6
 
 
-def test_content_is_told_apart_in_any_style() -> None:
+def test_content_is_distinguishable_in_every_style() -> None:
     # The scene nearest to a painting, among scenes of all contents, is its own content's.
     factors = brushwork.factors(200, 4)
     scenes = _coarse(_look(factors, *_points(200, SIDE), 1.0)[0].transpose(0, 2, 3, 1))
@@ -57,7 +57,7 @@ def test_content_is_told_apart_in_any_style() -> None:
 
 
 def _texture(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """Statistics of differences between neighbouring pixels, which know little of the content."""
+    """Statistics of differences between neighbouring pixels: little information about content."""
     grey = pictures.mean(axis=-1)
     across, down = np.diff(grey, axis=2)[:, :-1], np.diff(grey, axis=1)[:, :, :-1]
     colour = np.abs(np.diff(pictures.astype(float) - grey[..., None], axis=2)).mean(axis=(1, 2, 3))
@@ -67,7 +67,7 @@ def _texture(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     return np.stack([colour / size, slant, flat, np.log(size)], axis=1)
 
 
-def test_style_is_told_apart_in_contents_never_seen() -> None:
+def test_style_is_distinguishable_in_unseen_contents() -> None:
     factors = brushwork.factors(400, 5)
     texture = _texture(brushwork.render(factors, SIDE, SIDE))
     texture = (texture - texture.mean(axis=0)) / texture.std(axis=0)

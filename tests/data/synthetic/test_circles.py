@@ -30,7 +30,7 @@ def test_pixels_of_a_circle(x: float, y: float, r: float, size: tuple[int, int])
         np.testing.assert_array_equal(picture[..., channel], _naive(x, y, r, *size))
 
 
-def test_ranges_are_the_thesis_s() -> None:
+def test_ranges_are_those_of_the_thesis() -> None:
     assert circles_mono.ranges == {"x": (20, 44), "y": (20, 44), "r": (1, 20)}
     assert len(circles_rgb.ranges) == 9
     for channel in CHANNELS:
@@ -38,7 +38,7 @@ def test_ranges_are_the_thesis_s() -> None:
             assert circles_rgb.ranges[f"{channel}_{name}"] == span
 
 
-def test_every_circle_is_seen_and_stays_in_the_upper_two_thirds() -> None:
+def test_every_circle_is_visible_and_stays_in_the_upper_two_thirds() -> None:
     factors = circles_mono.factors(2000, 1)
     pictures = circles_mono.render(factors, 96, 64)
     area = (pictures[..., 0] > 0).sum(axis=(1, 2))
@@ -52,9 +52,9 @@ def test_every_circle_is_seen_and_stays_in_the_upper_two_thirds() -> None:
 def test_rgb_channel_is_a_mono_circle_and_ignores_the_others(k: int) -> None:
     factors = circles_rgb.factors(50, 9)
     own = [f"{CHANNELS[k]}_{name}" for name in ("x", "y", "r")]
-    alone = factors[own].set_axis(["x", "y", "r"], axis=1)
+    channel = factors[own].set_axis(["x", "y", "r"], axis=1)
     pictures = circles_rgb.render(factors, 96, 64)
-    np.testing.assert_array_equal(pictures[..., k], circles_mono.render(alone, 96, 64)[..., 0])
+    np.testing.assert_array_equal(pictures[..., k], circles_mono.render(channel, 96, 64)[..., 0])
 
 
 def test_scaling_keeps_a_circle_round() -> None:

@@ -43,7 +43,7 @@ def _differ(a: Picture, b: Picture) -> Mask:
 
 
 def _cloth(category: str, **attributes: str) -> Mask:
-    """Where a garment is: the pixels that its colour decides."""
+    """The pixels of a garment: those that depend on its colour."""
     pictures = _draw(*(_row(category, **attributes, color=color) for color in ("black", "yellow")))
     return _differ(*pictures)
 
@@ -174,7 +174,7 @@ def test_lace_lets_the_background_through() -> None:
     assert lace[cloth].mean() > plain[cloth].mean() + 40
 
 
-def test_colour_can_be_read() -> None:
+def test_colour_can_be_measured() -> None:
     factors = garments.factors(600, 3).assign(pattern="unicolors")
     pictures = garments.render(factors, HEIGHT, WIDTH).astype(float)
     other = garments.render(

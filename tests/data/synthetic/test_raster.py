@@ -53,7 +53,7 @@ def test_polygon_distance_is_euclidean_in_and_out() -> None:
     np.testing.assert_allclose(raster.box(x, y, 1.0, 1.0), expected, rtol=1e-6)
 
 
-def test_polygon_does_not_mind_the_direction_of_its_points() -> None:
+def test_polygon_does_not_depend_on_the_direction_of_its_points() -> None:
     x, y = _plane(60)
     points = [(-1.0, -1.0), (1.0, -0.5), (0.2, 0.1), (0.9, 1.3)]
     np.testing.assert_allclose(

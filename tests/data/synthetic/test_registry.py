@@ -1,4 +1,4 @@
-"""What every drawn data set promises its callers."""
+"""Properties of every drawn data set."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_registry_names_each_drawing() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_description_tells_every_factor(name: str) -> None:
+def test_description_names_every_factor(name: str) -> None:
     drawing = DRAWINGS[name]
     for factor in (*drawing.values, *drawing.ranges):
         short = factor.split("_", 1)[-1] if factor.startswith(("red", "green", "blue")) else factor
@@ -63,7 +63,7 @@ def test_factor_columns(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_seed_decides(name: str) -> None:
+def test_factors_depend_on_the_seed(name: str) -> None:
     drawing = DRAWINGS[name]
     pd.testing.assert_frame_equal(drawing.factors(40, 5), drawing.factors(40, 5))
     assert not drawing.factors(40, 5).equals(drawing.factors(40, 6))
@@ -138,7 +138,7 @@ def test_every_value_occurs(name: str, factor: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "factor"), MEASURES)
-def test_measures_are_uniform(name: str, factor: str) -> None:
+def test_continuous_factors_are_uniform(name: str, factor: str) -> None:
     low, high = DRAWINGS[name].ranges[factor]
     n = 5000
     drawn = np.sort((DRAWINGS[name].factors(n, 11)[factor].to_numpy() - low) / (high - low))
@@ -150,7 +150,7 @@ def test_measures_are_uniform(name: str, factor: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_measures_are_independent(name: str) -> None:
+def test_continuous_factors_are_independent(name: str) -> None:
     drawing = DRAWINGS[name]
     n = 5000
     correlation = np.corrcoef(drawing.factors(n, 4)[list(drawing.ranges)].to_numpy().T)
@@ -186,7 +186,7 @@ def test_missing_factor_is_named(name: str, factor: str) -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("name", NAMES)
-def test_number_that_is_none_is_refused(name: str, bad: float) -> None:
+def test_number_that_is_not_finite_is_refused(name: str, bad: float) -> None:
     drawing = DRAWINGS[name]
     factors = drawing.factors(3, 0)
     factor = next(iter(drawing.ranges))
@@ -207,7 +207,7 @@ def test_negative_count_seed_and_empty_sides_are_refused() -> None:
 def _seen(
     name: str, factor: str, base: pd.DataFrame
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """Whether moving `factor` from one end of its range to the other shows, for each row."""
+    """For each row: whether the picture differs between both ends of the range of `factor`."""
     drawing = DRAWINGS[name]
     low, high = drawing.ranges[factor]
     ends = [drawing.render(base.assign(**{factor: end}), 64, 64) for end in (low, high - 1e-6)]
@@ -221,6 +221,6 @@ def _seen(
 
 
 @pytest.mark.parametrize(("name", "factor"), MEASURES)
-def test_every_measure_shows_somewhere(name: str, factor: str) -> None:
+def test_every_continuous_factor_is_visible(name: str, factor: str) -> None:
     base = DRAWINGS[name].factors(12, 21)
     assert _seen(name, factor, base).any()

@@ -24,7 +24,7 @@ def _changed(a: pd.DataFrame, b: pd.DataFrame) -> npt.NDArray[np.bool_]:
     return changed
 
 
-def test_a_quarter_of_the_quadrants_is_empty_and_no_picture() -> None:
+def test_a_quarter_of_the_quadrants_is_empty_but_no_picture() -> None:
     factors = scenes.factors(20000, 0)
     empty = factors[[f"{q}_class" for q in QUADRANTS]].to_numpy() == "none"
     assert not empty.all(axis=1).any()
@@ -76,7 +76,7 @@ def test_an_empty_quadrant_hides_its_other_factors(k: int) -> None:
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-def test_each_class_is_seen_and_lies_within_its_quadrant(kind: str) -> None:
+def test_each_class_is_visible_and_lies_within_its_quadrant(kind: str) -> None:
     blank = scenes.factors(16, 5).assign(**{f"{q}_class": "none" for q in QUADRANTS})
     for x, y, size in ((0.0, 0.0, 0.95), (1.0, 1.0, 0.95), (0.5, 0.5, 0.6)):
         placed = blank.assign(q1_class=kind, q1_x=x, q1_y=y, q1_size=size)
@@ -90,7 +90,7 @@ def test_each_class_is_seen_and_lies_within_its_quadrant(kind: str) -> None:
         assert rim.max() < 50  # shadow, but neither object nor border
 
 
-def test_size_and_place_mean_what_they_say() -> None:
+def test_size_and_place_are_those_of_the_factors() -> None:
     blank = scenes.factors(1, 5).assign(**{f"{q}_class": "none" for q in QUADRANTS})
     spans = []
     for x, size in ((0.0, 0.6), (1.0, 0.6), (0.0, 0.9)):

@@ -13,7 +13,7 @@ import yaml
 from latent_atlas.config.schema import DataSet
 from latent_atlas.data.store import Store, open_store, split_of
 from latent_atlas.data.synthetic.registry import DRAWINGS
-from latent_atlas.data.synthetic.store import draw
+from latent_atlas.data.synthetic.store import draw_data_set
 from latent_atlas.util.console import UserError, run_command
 from stages.draw import main
 
@@ -22,13 +22,13 @@ PARAMS = Path(__file__).parents[3] / "params.yaml"
 
 def drawn(folder: Path, count: int = 300, seed: int = 3, **options: Any) -> Store:
     sides = {"height": options.pop("height", 24), "width": options.pop("width", 16)}
-    values = {"source": "drawn:circles_rgb", "count": {"sample": 1, "full": 1}, **options}
+    values = {"source": "drawn:circles_rgb", "count": 1, **options}
     data = DataSet.model_validate({"height": 64, "width": 64, **values})
-    draw("mine", data.model_copy(update=sides), count, seed, folder)
+    draw_data_set("mine", data.model_copy(update=sides), count, seed, folder)
     return open_store(folder)
 
 
-def test_pictures_and_factors_are_the_drawings(tmp_path: Path) -> None:
+def test_pictures_and_factors_are_those_of_the_drawing(tmp_path: Path) -> None:
     store = drawn(tmp_path / "x")
     drawing = DRAWINGS["circles_rgb"]
     factors = drawing.factors(300, 3)
@@ -40,7 +40,7 @@ def test_pictures_and_factors_are_the_drawings(tmp_path: Path) -> None:
     assert store.card["seed"] == 3
 
 
-def test_a_seed_decides_all(tmp_path: Path) -> None:
+def test_the_seed_determines_the_store(tmp_path: Path) -> None:
     one, same = drawn(tmp_path / "a"), drawn(tmp_path / "b")
     other = drawn(tmp_path / "c", seed=4)
     assert one.digest == same.digest != other.digest
@@ -80,7 +80,7 @@ def test_labels_are_a_factor(tmp_path: Path) -> None:
     "options, line",
     [
         ({"source": "drawn:circle_rgb"}, "no drawing 'circle_rgb'; did you mean 'circles_rgb'"),
-        ({"classes": 3}, r"data\.mine\.classes: found 3, expected names .* \(none\)"),
+        ({"classes": 3}, r"data\.mine\.classes: found 3, expected class names .* \(none\)"),
         (
             {"source": "drawn:garments", "classes": ["skirt"]},
             r"data\.mine\.classes: found \['skirt'\], .* \(blouses, dresses,",
@@ -94,7 +94,7 @@ def test_wrong_options(tmp_path: Path, options: dict[str, Any], line: str) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_class_alone_is_the_same_images_in_the_same_splits(tmp_path: Path) -> None:
+def test_one_class_has_the_same_images_in_the_same_splits(tmp_path: Path) -> None:
     every = drawn(tmp_path / "a", 90, source="drawn:garments", height=32, width=32)
     one = drawn(
         tmp_path / "b", 90, source="drawn:garments", height=32, width=32, classes=["skirts"]
@@ -117,12 +117,12 @@ def run(monkeypatch: pytest.MonkeyPatch, place: Path, source: str) -> None:
     run_command(main)
 
 
-def test_the_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(monkeypatch, tmp_path, "drawn:circles_mono")
     assert len(open_store(Path("data/mine")).images) == 20
 
 
-def test_the_door_refuses_other_sources(
+def test_the_command_refuses_other_sources(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as left:
@@ -134,8 +134,6 @@ def test_the_door_refuses_other_sources(
 
 
 def test_sides_that_a_drawing_cannot_have_are_named(tmp_path: Path) -> None:
-    data = DataSet.model_validate(
-        {"source": "drawn:scenes", "height": 29, "width": 29, "count": {"sample": 9, "full": 9}}
-    )
+    data = DataSet.model_validate({"source": "drawn:scenes", "height": 29, "width": 29, "count": 9})
     with pytest.raises(UserError, match=r"data\.mine: found height 29, width 29: .*must be even"):
-        draw("mine", data, 9, 0, tmp_path / "store")
+        draw_data_set("mine", data, 9, 0, tmp_path / "store")

@@ -1,8 +1,7 @@
-"""Every metric on codes whose answer is known: good, mixed, doubled, dead and random ones."""
+"""All metrics on codes with a known answer: identity, rotated, duplicated, constant, noise."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -13,20 +12,19 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from latent_atlas.metrics.disentanglement import (
     QUICK,
     REFERENCE,
-    Examination,
     Kind,
+    Sample,
     Settings,
-    examine,
-    holdings,
-    matrices,
-    measure,
-    mig,
-    summary,
+    Summary,
+    dominant_factors,
+    summarise,
 )
-from latent_atlas.metrics.disentanglement.sample import Floats, Sample, check
-from latent_atlas.metrics.disentanglement.summary import _bounds
-from latent_atlas.metrics.disentanglement.udr import total_correlation
-from latent_atlas.util.parallel import in_order
+from latent_atlas.metrics.disentanglement.mig import mig
+from latent_atlas.metrics.disentanglement.sample import Floats
+from latent_atlas.metrics.disentanglement.summary import RESAMPLED, _with_intervals
+from latent_atlas.util import parallel
+
+Summaries = dict[tuple[str, Kind], Summary]
 
 IMAGES, CLASSES = 3000, 6
 NAMES = ["x", "y", "r", "hue"]
@@ -54,23 +52,24 @@ def _codes(name: str, factors: Floats) -> Floats:
     }[name]
 
 
-def _examine(name: str, kind: Kind) -> Examination:
+def _summary(name: str, kind: Kind) -> Summary:
     factors = _factors(kind)
     values = factors if kind == "continuous" else np.floor(factors * CLASSES / np.sqrt(12))
-    return examine(_codes(name, factors), values, [kind] * 4, NAMES, 0, SETTINGS, quiet=True)
+    sample = Sample.of(_codes(name, factors), values, [kind] * 4, NAMES)
+    return summarise(sample, SETTINGS, seed=0)
 
 
 @pytest.fixture(scope="module")
-def examined() -> dict[tuple[str, Kind], Examination]:
+def summaries() -> Summaries:
     kinds: tuple[Kind, ...] = ("continuous", "discrete")
     names = ("identity", "permuted", "rotated", "duplicated", "constant", "noise")
-    return {(name, kind): _examine(name, kind) for name in names for kind in kinds}
+    return {(name, kind): _summary(name, kind) for name in names for kind in kinds}
 
 
 # The ranges hold for continuous and discrete factors alike, unless a row names its kind.
-# 45° rotation: each of two latents serves two of four factors alike, so D = C = 1 − log 2 / log 4
-# and modularity is 1 − 1/3; a fixed factor shows in either latent of a pair: half the votes.
-# Doubling: C = 1 − log 2 / log 8. Chance: a quarter for four factors.
+# 45° rotation: each of two latents contributes to two of four factors alike, so
+# D = C = 1 − log 2 / log 4 and modularity is 1 − 1/3. A fixed factor appears in either latent of a
+# pair: half the votes. Duplication: C = 1 − log 2 / log 8. Chance: a quarter for four factors.
 EXPECTED = {
     "identity": {
         "mig": (0.97, 1.0),
@@ -153,19 +152,17 @@ EXPECTED["permuted"] = EXPECTED["identity"]
 
 @pytest.mark.parametrize("name", EXPECTED)
 @pytest.mark.parametrize("kind", ["continuous", "discrete"])
-def test_known_codes(examined: dict[tuple[str, Kind], Examination], name: str, kind: Kind) -> None:
-    metrics = examined[name, kind].metrics
+def test_metrics_of_known_codes(summaries: Summaries, name: str, kind: Kind) -> None:
+    metrics = summaries[name, kind].metrics
     for key, (low, high) in EXPECTED[name].items():
         metric, *only = key.split()
         if not only or only == [kind]:
             assert low - 1e-9 <= metrics[metric] <= high + 1e-9, (metric, metrics[metric])
 
 
-def test_metrics_are_numbers_with_intervals_around_them(
-    examined: dict[tuple[str, Kind], Examination],
-) -> None:
-    for examination in examined.values():
-        metrics = examination.metrics
+def test_metrics_are_numbers_with_intervals_around_them(summaries: Summaries) -> None:
+    for summary in summaries.values():
+        metrics = summary.metrics
         assert list(metrics) == sorted(metrics)
         assert all(type(value) is float for value in metrics.values())
         for name in (
@@ -178,148 +175,124 @@ def test_metrics_are_numbers_with_intervals_around_them(
             assert metrics[f"{name}_low"] <= metrics[name] <= metrics[f"{name}_high"], name
 
 
-def test_order_of_latents_does_not_matter(
-    examined: dict[tuple[str, Kind], Examination],
-) -> None:
-    straight = examined["identity", "continuous"].table.set_index(["latent", "factor"])
-    permuted = examined["permuted", "continuous"].table.set_index(["latent", "factor"])
+def test_order_of_latents_does_not_matter(summaries: Summaries) -> None:
+    straight = summaries["identity", "continuous"].table.set_index(["latent", "factor"])
+    permuted = summaries["permuted", "continuous"].table.set_index(["latent", "factor"])
     for latent, old in enumerate([2, 0, 3, 1]):
-        for column in ("lasso", "alone"):
+        for column in ("dci_lasso", "sap"):
             np.testing.assert_allclose(
                 permuted.loc[latent, column], straight.loc[old, column], atol=1e-9
             )
 
 
-def test_table_has_a_row_for_each_latent_and_factor(
-    examined: dict[tuple[str, Kind], Examination],
-) -> None:
-    table = examined["duplicated", "discrete"].table
+def test_table_has_a_row_for_each_latent_and_factor(summaries: Summaries) -> None:
+    table = summaries["duplicated", "discrete"].table
     assert list(table.columns) == [
         "latent",
         "factor",
         "mutual_information",
-        "share",
-        "trees",
-        "lasso",
-        "alone",
+        "normalised_mutual_information",
+        "dci_trees",
+        "dci_lasso",
+        "sap",
     ]
     assert list(table["latent"]) == [latent for latent in range(8) for _ in range(4)]
     assert list(table["factor"]) == NAMES * 8
     own = table["latent"] % 4 == [NAMES.index(name) for name in table["factor"]]
-    assert table.loc[own, "share"].min() > 0.99
-    assert table.loc[~own, "share"].abs().max() < 0.01
-    np.testing.assert_allclose(table.groupby("factor")["trees"].sum(), 1.0)
+    assert table.loc[own, "normalised_mutual_information"].min() > 0.99
+    assert table.loc[~own, "normalised_mutual_information"].abs().max() < 0.01
+    np.testing.assert_allclose(table.groupby("factor")["dci_trees"].sum(), 1.0)
 
 
-def test_holdings_name_each_latents_factor(
-    examined: dict[tuple[str, Kind], Examination],
-) -> None:
+def test_dominant_factors_are_those_of_each_latent(summaries: Summaries) -> None:
     for kind in ("continuous", "discrete"):
-        held = holdings(examined["permuted", kind].table, least=0.1)
-        assert list(held["latent"]) == [0, 1, 2, 3]
-        assert list(held["factor"]) == ["r", "x", "hue", "y"]
-        assert held["share"].min() > 0.95
-        for dead in ("constant", "noise"):
-            assert set(holdings(examined[dead, kind].table, least=0.1)["factor"]) == {"nothing"}
-    mixed = holdings(examined["rotated", "continuous"].table, least=0.1)
-    assert mixed["share"].max() < 0.5
-    assert list(holdings(examined["rotated", "continuous"].table, least=0.6)["factor"]) == (
-        ["nothing"] * 4
-    )
+        dominant = dominant_factors(summaries["permuted", kind].table, least=0.1)
+        assert list(dominant["latent"]) == [0, 1, 2, 3]
+        assert list(dominant["factor"]) == ["r", "x", "hue", "y"]
+        assert dominant["normalised_mutual_information"].min() > 0.95
+        for name in ("constant", "noise"):
+            dominant = dominant_factors(summaries[name, kind].table, least=0.1)
+            assert set(dominant["factor"]) == {"none"}
+    rotated = summaries["rotated", "continuous"].table
+    assert dominant_factors(rotated, least=0.1)["normalised_mutual_information"].max() < 0.5
+    assert list(dominant_factors(rotated, least=0.6)["factor"]) == ["none"] * 4
 
 
-def _small() -> tuple[Floats, Floats, list[Kind]]:
+def _arrays() -> tuple[Floats, Floats, list[Kind]]:
     rng = np.random.default_rng(3)
     factors = np.stack([rng.random(400), rng.integers(3, size=400)], axis=1)
-    return factors @ [[1, 0.3], [0, 1]] + 0.1 * rng.standard_normal((400, 2)), factors, [
-        "continuous",
-        "discrete",
-    ]  # fmt: skip
+    codes = factors @ [[1, 0.3], [0, 1]] + 0.1 * rng.standard_normal((400, 2))
+    return codes, factors, ["continuous", "discrete"]
 
 
-def test_a_seed_gives_the_same_numbers_and_another_others() -> None:
-    codes, factors, kinds = _small()
-    kept = codes.copy(), factors.copy()
-    first = measure(codes, factors, kinds, 0, SETTINGS, quiet=True)
-    assert first == measure(codes, factors, kinds, 0, SETTINGS, quiet=True)
-    assert first != measure(codes, factors, kinds, 1, SETTINGS, quiet=True)
-    np.testing.assert_array_equal(codes, kept[0])
-    np.testing.assert_array_equal(factors, kept[1])
+def _metrics(settings: Settings = SETTINGS, seed: int = 0) -> dict[str, float]:
+    return summarise(Sample.of(*_arrays()), settings, seed).metrics
 
 
-def test_numbers_do_not_depend_on_the_number_of_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metrics_follow_from_the_seed() -> None:
+    sample = Sample.of(*_arrays())
+    codes, factors = sample.codes.copy(), sample.factors.copy()
+    first = summarise(sample, SETTINGS, 0).metrics
+    assert first == summarise(sample, SETTINGS, 0).metrics
+    assert first != summarise(sample, SETTINGS, 1).metrics
+    np.testing.assert_array_equal(codes, sample.codes)
+    np.testing.assert_array_equal(factors, sample.factors)
+
+
+def test_metrics_do_not_depend_on_the_number_of_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     threads: set[int] = set()
 
-    def watched(codes: Floats) -> float:
+    def watched(sample: Sample, settings: Settings) -> float:
         pools = threadpool_info()
         threads.update(pool["num_threads"] for pool in pools if pool["user_api"] == "blas")
-        return total_correlation(codes)
+        return float(np.linalg.eigvalsh(np.corrcoef(sample.codes, rowvar=False))[0])
 
-    monkeypatch.setattr(summary, "total_correlation", watched)
-    found = []
+    monkeypatch.setitem(RESAMPLED, "smallest_eigenvalue", watched)
+    summaries = []
     for cores in (1, 2):
-        monkeypatch.setenv("LOKY_MAX_CPU_COUNT", str(cores))  # joblib's
+        monkeypatch.setattr(parallel, "cores", lambda cores=cores: cores)
         with threadpool_limits(cores):  # numpy's
-            found.append(_examine("noise", "discrete"))
-    assert found[0].metrics == found[1].metrics
-    pd.testing.assert_frame_equal(found[0].table, found[1].table, check_exact=True)
-    # A sum that is shared among threads differs in its last bits, if not with these codes.
+            summaries.append(_summary("noise", "discrete"))
+    assert summaries[0].metrics == summaries[1].metrics
+    pd.testing.assert_frame_equal(summaries[0].table, summaries[1].table, check_exact=True)
+    # A sum over several threads differs in its last bits, if not with these codes.
     assert threads == {1}
 
 
-def test_work_of_all_cores_comes_in_order_and_its_fault_is_told() -> None:
-    def later_is_faster(number: int) -> int:
-        time.sleep((9 - number) / 100)
-        return number
-
-    assert by_all_cores(later_is_faster, (number for number in range(10))) == list(range(10))
-    with pytest.raises(ZeroDivisionError):
-        list(in_order(lambda number: 1 // number, range(10), threads=True))
-
-
-def test_numbers_are_computed_in_float64_whatever_comes() -> None:
-    codes, factors, kinds = _small()
+def test_metrics_are_computed_in_float64() -> None:
+    codes, factors, kinds = _arrays()
     single = codes.astype(np.float32)
-    assert measure(single, factors, kinds, 0, SETTINGS, quiet=True) == measure(
-        single.astype(np.float64), factors.tolist(), kinds, 0, SETTINGS, quiet=True
-    )
+    first = Sample.of(single, factors, kinds)
+    second = Sample.of(single.astype(np.float64), factors.tolist(), kinds)
+    assert summarise(first, SETTINGS, 0).metrics == summarise(second, SETTINGS, 0).metrics
 
 
-def test_matrices_and_measure_agree_with_examine() -> None:
-    codes, factors, kinds = _small()
-    whole = examine(codes, factors, kinds, ["x", "shape"], 0, SETTINGS, quiet=True)
-    assert whole.metrics == measure(codes, factors, kinds, 0, SETTINGS, quiet=True)
-    table = matrices(codes, factors, kinds, ["x", "shape"], 0, SETTINGS, quiet=True)
-    pd.testing.assert_frame_equal(whole.table, table)
+def test_points_limit_the_images_for_information_only() -> None:
+    few, every = _metrics(replace(SETTINGS, points=200)), _metrics(replace(SETTINGS, points=400))
+    assert every["mig"] == mig(Sample.of(*_arrays()), SETTINGS)
+    assert few["mig"] != every["mig"]
+    assert few["dci_lasso_completeness"] == every["dci_lasso_completeness"]
 
 
-def test_no_more_points_are_taken_than_asked_for() -> None:
-    codes, factors, kinds = _small()
-    few = measure(codes, factors, kinds, 0, replace(SETTINGS, points=200), quiet=True)
-    all_ = measure(codes, factors, kinds, 0, replace(SETTINGS, points=400), quiet=True)
-    assert all_["mig"] == mig(codes, factors, kinds, bins=20)
-    assert few["mig"] != all_["mig"]
-    assert few["dci_lasso_completeness"] == all_["dci_lasso_completeness"]
+def test_metrics_are_finite_if_a_resample_lacks_a_rare_class() -> None:
+    codes, factors, kinds = _arrays()
+    factors[:, 1] = np.arange(400) % 80 == 0  # five images, about two of them held out
+    sample = Sample.of(codes, factors, kinds)
+    metrics = summarise(sample, replace(SETTINGS, resamples=300), 0).metrics
+    assert np.isfinite(list(metrics.values())).all()
 
 
-def test_a_rare_class_may_be_missing_from_a_resample() -> None:
-    codes, factors, kinds = _small()
-    factors[:, 1] = np.arange(400) % 80 == 0  # five images, two of them held out or so
-    found = measure(codes, factors, kinds, 0, replace(SETTINGS, resamples=300), quiet=True)
-    assert np.isfinite(list(found.values())).all()
-
-
-def test_intervals_keep_to_the_range_of_their_metric() -> None:
-    sample = check(*_small())
+def test_intervals_stay_in_the_range_of_their_metric() -> None:
+    sample = Sample.of(*_arrays())
 
     def metrics(part: Sample, settings: Settings) -> dict[str, float]:
-        wild = float(part.codes.mean() - sample.codes.mean())
-        return {"mig": 1 + wild, "modularity": wild, "gaussian_total_correlation": 1 + wild}
+        noise = float(part.codes.mean() - sample.codes.mean())
+        return {"mig": 1 + noise, "modularity": noise, "gaussian_total_correlation": 1 + noise}
 
-    ends = _bounds(sample, 0, SETTINGS, metrics)
-    assert ends["mig_low"] < ends["mig_high"] == 1
-    assert 0 == ends["modularity_low"] < ends["modularity_high"]
-    assert ends["gaussian_total_correlation_high"] > 1
+    values = _with_intervals(metrics, sample, SETTINGS, 0)
+    assert values["mig_low"] < values["mig_high"] == 1
+    assert 0 == values["modularity_low"] < values["modularity_high"]
+    assert values["gaussian_total_correlation_high"] > 1
 
 
 def test_quick_differs_from_the_reference_in_its_trees_only() -> None:
@@ -328,44 +301,7 @@ def test_quick_differs_from_the_reference_in_its_trees_only() -> None:
     assert (REFERENCE.bins, REFERENCE.batch, REFERENCE.penalty) == (20, 64, 0.01)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"codes": np.zeros((400, 0))}, "codes: found 0 columns"),
-        ({"factors": np.zeros((400, 0)), "kinds": []}, "factors: found 0 columns"),
-        ({"codes": np.zeros((400, 1))}, "codes: found 1 columns, expected at least 2"),
-        ({"codes": np.zeros(400)}, "codes: found 1 dimensions"),
-        ({"codes": np.zeros((399, 2))}, "found 399 codes and 400 rows of factors"),
-        ({"kinds": ["continuous"]}, "found 1 kinds, expected one a factor: 2"),
-        ({"kinds": ["continuous", "nominal"]}, r"kinds\[1\]: found 'nominal'"),
-        ({"kinds": ["discrete", "discrete"]}, "factors column 0: discrete, but not all whole"),
-    ],
-)
-def test_arrays_that_do_not_fit_are_refused(change: dict[str, object], message: str) -> None:
-    codes, factors, kinds = _small()
-    given = {"codes": codes, "factors": factors, "kinds": kinds, **change}
-    with pytest.raises(ValueError, match=message):
-        measure(seed=0, settings=SETTINGS, quiet=True, **given)  # type: ignore[arg-type]
-
-
-def test_values_that_say_nothing_are_refused() -> None:
-    codes, factors, kinds = _small()
-    codes[7, 1] = np.nan
-    with pytest.raises(ValueError, match="codes: found nan in row 7, column 1"):
-        measure(codes, factors, kinds, 0, SETTINGS)
-    codes, factors, kinds = _small()
-    factors[3, 0] = np.inf
-    with pytest.raises(ValueError, match="factors: found inf in row 3, column 0"):
-        measure(codes, factors, kinds, 0, SETTINGS)
-    codes, factors, kinds = _small()
-    factors[:, 1] = 2
-    with pytest.raises(ValueError, match=r"factors column 1: a single value \(2\)"):
-        measure(codes, factors, kinds, 0, SETTINGS)
-    codes, factors, kinds = _small()
-    with pytest.raises(ValueError, match="found 99 images, expected at least 100"):
-        measure(codes[:99], factors[:99], kinds, 0, SETTINGS)
-    factors[:, 1] = np.arange(400) == 0
-    with pytest.raises(ValueError, match="factors column 1: a single value among the"):
-        measure(codes, factors, kinds, 0, SETTINGS)
-    with pytest.raises(ValueError, match="found 1 names of 2 factors"):
-        examine(*_small(), ["x"], 0, SETTINGS)
+def test_a_single_latent_is_refused() -> None:
+    codes, factors, kinds = _arrays()
+    with pytest.raises(ValueError, match="codes: found 1 columns, expected at least 2"):
+        summarise(Sample.of(codes[:, :1], factors, kinds), SETTINGS, 0)

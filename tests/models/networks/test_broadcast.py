@@ -1,4 +1,4 @@
-"""The spatial broadcast decoder: right coordinates, and pictures that move with them."""
+"""The spatial broadcast decoder: coordinates, and shifts of the image along them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from latent_atlas.models.networks.broadcast import (
 )
 
 DECODERS = [BroadcastDecoder, SmallBroadcastDecoder]
+SIDES = {BroadcastDecoder: 1, SmallBroadcastDecoder: 4}
+"""Image pixels per grid cell."""
 
 
 def test_coordinates_of_an_image_go_from_minus_one_to_one() -> None:
@@ -51,23 +53,23 @@ def test_an_image_that_cannot_be_halved_is_refused() -> None:
 
 
 def weights(decoder: BroadcastDecoder) -> Tensor:
-    """Of the first convolution: outer × (latents, down, right) × 3×3."""
+    """The weights of the first convolution: outer × (latents, down, right) × 3×3."""
     return decoder.convolutions[0].get_parameter("weight").data
 
 
 @pytest.mark.parametrize(("axis", "shift"), [(2, (0, 1)), (1, (1, 0))])
 @pytest.mark.parametrize("decoder", DECODERS)
-def test_a_latent_that_adds_to_a_coordinate_moves_the_picture(
+def test_a_latent_added_to_a_coordinate_shifts_the_image(
     decoder: type[BroadcastDecoder], axis: int, shift: tuple[int, int]
 ) -> None:
-    """With the weights of a coordinate reversed, a cell's step in the latent is one of the picture.
+    """With the negated weights of a coordinate, a latent shifts the image by whole cells.
 
-    The move is exact up to the border, which padding would spoil.
+    The shift is exact up to the border; with padding it would not be.
     """
     torch.manual_seed(0)
     built = decoder((28, 20, 1), 3)
     weights(built)[:, 0] = -weights(built)[:, 2 + axis]
-    side = built._side
+    side = SIDES[decoder]
     cells = (28 // side, 20 // side)[axis - 1]
     codes = torch.randn(4, 3)
     moved = codes.clone()
@@ -81,7 +83,7 @@ def test_a_latent_that_adds_to_a_coordinate_moves_the_picture(
 
 
 @pytest.mark.parametrize("axis", [1, 2])
-def test_without_a_coordinate_the_picture_does_not_change_along_it(axis: int) -> None:
+def test_without_a_coordinate_the_image_is_constant_along_it(axis: int) -> None:
     torch.manual_seed(0)
     built = BroadcastDecoder((17, 19, 1), 3)
     weights(built)[:, 2 + axis] = 0
@@ -90,8 +92,8 @@ def test_without_a_coordinate_the_picture_does_not_change_along_it(axis: int) ->
     assert outputs.diff(dim=4 - axis).abs().max() > 1e-4
 
 
-def test_cells_lie_where_their_pixels_are() -> None:
-    """A last layer that puts out a number for each place in a cell draws the cells in order."""
+def test_the_pixels_of_a_cell_are_in_order() -> None:
+    """A last layer with one constant per pixel of a cell repeats these constants."""
     built = BroadcastDecoder((6, 5, 1), 1, maps=1, side=3)
     torch.nn.init.zeros_(built.last.weight)
     built.last.get_parameter("bias").data.copy_(torch.arange(9.0))
@@ -100,16 +102,16 @@ def test_cells_lie_where_their_pixels_are() -> None:
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
-def test_it_starts_at_the_mean(decoder: type[BroadcastDecoder]) -> None:
+def test_the_decoder_starts_at_the_mean_per_channel(decoder: type[BroadcastDecoder]) -> None:
     built = decoder((18, 30, 2), 3)
     torch.nn.init.zeros_(built.last.weight)
     means = torch.tensor([-2.0, 5.0])
     built.start_at(means.view(2, 1, 1).expand(2, 18, 30))
-    found = built(torch.zeros(1, 3))
-    torch.testing.assert_close(found, means.view(1, 2, 1, 1).expand(1, 2, 18, 30))
+    outputs = built(torch.zeros(1, 3))
+    torch.testing.assert_close(outputs, means.view(1, 2, 1, 1).expand(1, 2, 18, 30))
 
 
-def test_it_has_three_convolutions_of_64_maps_before_the_last() -> None:
+def test_three_convolutions_of_64_maps_precede_the_last() -> None:
     decoder = BroadcastDecoder((64, 64, 3), 10)
     count = sum(parameter.numel() for parameter in decoder.parameters())
     assert CONVOLUTIONS == 3

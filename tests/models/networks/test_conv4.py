@@ -1,4 +1,4 @@
-"""The base network of the paintings: sizes, parameters, refusals."""
+"""The network of the paintings: sizes, parameters and refused shapes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from latent_atlas.config.registry import new_decoder, new_encoder
+from latent_atlas.models.build import new_decoder, new_encoder
 from latent_atlas.models.networks.conv4 import PUBLISHED_CODE, Conv4Decoder, Conv4Encoder
 
 

@@ -1,4 +1,4 @@
-"""The networks of the scene-mixing thesis: its counts of parameters, shapes, fields of view."""
+"""The networks of the scene-mixing thesis: parameter counts, shapes and normalisation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import nn
 
 from latent_atlas.config.code_grid import cells_of, grid_of
 from latent_atlas.models.networks import dense
-from latent_atlas.models.networks.critics import OriginClassifier, PatchDiscriminator, SelfAttention
+from latent_atlas.models.networks.critics import OriginClassifier, PatchDiscriminator
 from latent_atlas.models.networks.dense import (
     BroadcastDecoder,
     DenseDecoder,
@@ -47,7 +47,7 @@ def test_a_network_has_the_published_number_of_parameters(name: str) -> None:
     assert parameters(build()) == count
 
 
-def test_the_numbers_above_are_the_published_ones() -> None:
+def test_the_expected_counts_are_the_published_ones() -> None:
     path = ROOT.parent / "shared/reference/published/scenes_parameters.csv"
     if not path.is_file():
         pytest.skip("needs the published tables in ../shared")
@@ -101,8 +101,7 @@ def test_fewer_halvings_make_more_cells() -> None:
             grid_of(64, 64, most)
 
 
-def test_the_encoder_is_the_textbook_dense_network() -> None:
-    """A map normalised once gives what instance norm before every convolution gives."""
+def test_normalising_each_map_once_equals_instance_norm_before_every_layer() -> None:
     torch.manual_seed(0)
     encoder = DenseEncoder((32, 32, 3), 16, 1, width=0.25, depth=0.5)
     images = torch.rand(2, 3, 32, 32)
@@ -122,11 +121,13 @@ def test_coordinates_go_down_and_right() -> None:
     assert planes[0, 1].tolist() == [[-1, 1]] * 3
 
 
-def test_a_code_goes_cell_by_cell_and_row_by_row() -> None:
-    decoder, seen = DenseDecoder(SHAPE, 8, **NARROW), []
-    decoder.transitions[0].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+def test_a_code_is_ordered_cell_by_cell_and_row_by_row() -> None:
+    decoder, inputs = DenseDecoder(SHAPE, 8, **NARROW), []
+    decoder.transitions[0].register_forward_pre_hook(
+        lambda _, arguments: inputs.append(arguments[0])
+    )
     decoder(torch.arange(8.0)[None])
-    grid = seen[0][0, :, ::2, ::2]  # each pixel stands there twice
+    grid = inputs[0][0, :, ::2, ::2]  # each pixel is repeated twice
     assert grid.tolist() == [[[0, 2], [4, 6]], [[1, 3], [5, 7]]]
 
 
@@ -142,52 +143,11 @@ def test_every_convolution_of_the_decoder_has_norm_one() -> None:
 def test_spectral_norms_are_part_of_the_state() -> None:
     decoder = DenseDecoder((32, 32, 3), 64, **NARROW)
     again = DenseDecoder((32, 32, 3), 64, **NARROW)
-    decoder(torch.rand(1, 64))  # moves the estimates
+    decoder(torch.rand(1, 64))  # updates the estimates
     assert any(name.endswith("._u") for name in decoder.state_dict())
     again.load_state_dict(decoder.state_dict())
     codes = torch.rand(1, 64)
     assert torch.equal(decoder.eval()(codes), again.eval()(codes))
-
-
-def test_a_patch_sees_46_pixels() -> None:
-    images = torch.rand(1, 3, 128, 128, requires_grad=True)
-    PatchDiscriminator(3, 0.1)(images)[0, 4, 4].backward()
-    assert images.grad is not None
-    rows = images.grad[0].abs().sum((0, 2)).nonzero()
-    assert int(rows.max() - rows.min()) + 1 == 46
-
-
-@pytest.mark.parametrize(
-    "shape", [(32, 32), (64, 64), (96, 96), (128, 128), (32, 96), (96, 32), (64, 96)]
-)
-def test_the_classifier_takes_images_of_any_size(shape: tuple[int, int]) -> None:
-    classifier = OriginClassifier(*shape, 3, 0.02).eval()
-    assert classifier(torch.rand(2, 3, *shape), torch.rand(2, 3, *shape)).shape == (2, 4)
-
-
-def test_self_attention_starts_as_the_identity_and_then_looks_everywhere() -> None:
-    attention = SelfAttention(8)
-    maps = torch.rand(1, 8, 4, 4, requires_grad=True)
-    assert torch.equal(attention(maps), maps)
-    attention.factor.data.fill_(1.0)
-    attention(maps)[0, 0, 0, 0].backward()
-    assert maps.grad is not None
-    assert (maps.grad[0].abs().sum(0) > 0).all()
-    assert parameters(PatchDiscriminator(3, attention=True)) > 1_188_391
-
-
-def test_attention_adds_a_mean_of_all_places_weighted_for_each() -> None:
-    torch.manual_seed(0)
-    layer = SelfAttention(16).eval()
-    maps = 5 * torch.randn(1, 16, 2, 3)
-    assert torch.equal(layer(maps), maps)  # its factor starts at 0
-    with torch.no_grad():
-        layer.factor.fill_(0.5)
-    key, query, value = (part(maps)[0].flatten(1) for part in (layer.key, layer.query, layer.value))
-    for place in range(6):
-        weights = torch.softmax(torch.stack([key[:, i] @ query[:, place] for i in range(6)]), 0)
-        expected = maps.flatten(2)[0, :, place] + 0.5 * (value * weights).sum(1)
-        torch.testing.assert_close(layer(maps).flatten(2)[0, :, place], expected)
 
 
 def test_scaling_rounds_and_keeps_one() -> None:

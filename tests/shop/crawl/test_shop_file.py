@@ -1,4 +1,4 @@
-"""Shop files: the three examples, and what is refused."""
+"""Shop files: the examples, and invalid values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import yaml
 from latent_atlas.shop.crawl import shop_file
 from latent_atlas.util.console import UserError
 
-SHOPS = Path(shop_file.__file__).with_name("shops")
+SHOPS = shop_file.SHOPS
 
 
 @pytest.mark.parametrize("path", sorted(SHOPS.glob("*.yaml")), ids=lambda path: str(path.stem))
@@ -24,7 +24,7 @@ def test_there_are_three_examples() -> None:
     assert len(list(SHOPS.glob("*.yaml"))) == 3
 
 
-def test_manners_by_default() -> None:
+def test_the_default_request_rate_is_polite() -> None:
     shop = shop_file.load(SHOPS / "sitemap.yaml")
     assert shop.requests_per_host == 1
     assert shop_file.Shop.model_fields["delay"].default == 1.0
@@ -33,25 +33,30 @@ def test_manners_by_default() -> None:
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
-        ({"start": [], "sitemaps": []}, "expected a category page"),
+        ({"start": [], "sitemaps": []}, "expected a category page or a sitemap"),
         ({"start": ["ftp://x/"]}, "expected a URL with http"),
         ({"start": ["http://[x/"]}, "expected a URL with http"),
         ({"start": ["http://x:99999/"]}, "start: found .*expected a URL with http"),
         ({"start": [f"http://{'a' * 70}.de/"]}, "start: found .*expected a URL with http"),
         ({"start": ["http://a b/"]}, "start: found .*expected a URL with http"),
-        ({"hosts": ["https://cdn.shop.example/"]}, "hosts: found 'https.*expected a name such as"),
-        ({"hosts": ["shop.example:8080"]}, "hosts: found .*expected a name such as"),
-        ({"products": None}, "products: missing"),
-        ({"products": "a["}, "is not a CSS selector"),
-        ({"sitemaps": ["http://x/s.xml"]}, "product_urls: missing"),
-        ({"product_urls": "("}, "not a regular expression"),
-        ({"robots": False}, "robots: .*known: name"),
+        (
+            {"hosts": ["https://cdn.shop.example/"]},
+            "hosts: found 'https.*expected only a name such as",
+        ),
+        ({"hosts": ["shop.example:8080"]}, "hosts: found .*expected only a name such as"),
+        ({"products": None}, "products: required key is missing"),
+        ({"products": "a["}, "expected a CSS selector"),
+        ({"sitemaps": ["http://x/s.xml"]}, "product_urls: required key is missing"),
+        ({"product_urls": "("}, "expected a regular expression"),
+        ({"robots": False}, "robots: unknown key"),
         ({"requests_per_host": 1000}, "less than or equal to 64"),
         ({"fields": {"price": "b"}}, "fields.price"),
         ({"name": "../x"}, "name: "),
     ],
 )
-def test_faults_are_told_in_one_line(tmp_path: Path, changes: dict[str, Any], error: str) -> None:
+def test_invalid_values_give_a_one_line_error(
+    tmp_path: Path, changes: dict[str, Any], error: str
+) -> None:
     good = {"name": "x", "licence": "y", "start": ["http://x/"], "products": "a"}
     (tmp_path / "shop.yaml").write_text(yaml.safe_dump(good | changes))
     with pytest.raises(UserError, match=error) as caught:

@@ -1,4 +1,4 @@
-"""Product data as shops really write it."""
+"""Product data of pages, in the forms that shops use."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from parsel import Selector
 
+from latent_atlas.shop.crawl.lenient_json import json_values
 from latent_atlas.shop.crawl.shop_file import AttributeRows, Fields
-from latent_atlas.shop.crawl.structured import Product, lenient_json, read_product
+from latent_atlas.shop.crawl.structured import Product, read_product
 
 URL = "http://shop.example/de/p/1.html"
 NODE = {"@type": "Product", "sku": "A1", "name": "Bluse", "image": "/a.jpg"}
@@ -42,28 +43,28 @@ def _read(*scripts: str, head: str = "", body: str = "", fields: Fields | None =
         "{&quot;a&quot;: [1, 2], &quot;b&quot;: &quot;x&quot;}",
     ],
 )
-def test_what_shops_get_wrong_is_forgiven(text: str) -> None:
-    assert list(lenient_json(text)) == [{"a": [1, 2], "b": "x"}]
+def test_common_errors_in_json_are_corrected(text: str) -> None:
+    assert list(json_values(text)) == [{"a": [1, 2], "b": "x"}]
 
 
-def test_strings_are_left_alone() -> None:
-    assert list(lenient_json('{"a": "1,} // no /* comment */ &amp;",}')) == [
+def test_strings_are_unchanged() -> None:
+    assert list(json_values('{"a": "1,} // no /* comment */ &amp;",}')) == [
         {"a": "1,} // no /* comment */ &amp;"}
     ]
-    assert list(lenient_json('{"a": "one\n\ttwo"}')) == [{"a": "one\n\ttwo"}]
-    assert list(lenient_json('{"a": "C:\\q",}')) == [{"a": "C:\\q"}]
-    assert list(lenient_json('{"a": 1} {"b": 2}')) == [{"a": 1}, {"b": 2}]
+    assert list(json_values('{"a": "one\n\ttwo"}')) == [{"a": "one\n\ttwo"}]
+    assert list(json_values('{"a": "C:\\q",}')) == [{"a": "C:\\q"}]
+    assert list(json_values('{"a": 1} {"b": 2}')) == [{"a": 1}, {"b": 2}]
 
 
 @pytest.mark.parametrize("text", ["", "{", "var x = 1", '{"a": }', "[" * 200_000])
-def test_what_is_no_json_yields_nothing(text: str) -> None:
-    assert list(lenient_json(text)) == []
+def test_text_that_is_not_json_yields_nothing(text: str) -> None:
+    assert list(json_values(text)) == []
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        '{"a": 1,\n' + "//" * 200 + '\n "b": 2}',  # a line of slashes, as people draw them
+        '{"a": 1,\n' + "//" * 200 + '\n "b": 2}',  # a line of slashes as a separator
         '{"a": 1,' + "/**/" * 200 + '"b": 2 x}',
         '{"a": 1,' + " " * 60_000 + '"b": 2}',
         '"' + '\\"' * 60_000,
@@ -71,15 +72,15 @@ def test_what_is_no_json_yields_nothing(text: str) -> None:
         "," * 60_000 + "/*",
     ],
 )
-def test_no_text_takes_long(text: str) -> None:
+def test_parsing_time_is_bounded(text: str) -> None:
     began = time.monotonic()
-    list(lenient_json(text))
+    list(json_values(text))
     assert time.monotonic() - began < 2
 
 
 def test_a_line_of_slashes_is_a_comment() -> None:
     text = '{"a": 1,\n////////////////////////\n// b //\n"b": 2, ////// c\n}'
-    assert list(lenient_json(text)) == [{"a": 1, "b": 2}]
+    assert list(json_values(text)) == [{"a": 1, "b": 2}]
 
 
 _values = st.recursive(
@@ -90,12 +91,12 @@ _values = st.recursive(
 
 
 @given(_values)
-def test_valid_json_is_read_as_it_is(value: object) -> None:
-    assert list(lenient_json(json.dumps(value, ensure_ascii=False))) == [value]
+def test_valid_json_is_read_unchanged(value: object) -> None:
+    assert list(json_values(json.dumps(value, ensure_ascii=False))) == [value]
 
 
 @given(st.text(max_size=300))
-def test_any_page_is_survived(text: str) -> None:
+def test_any_text_on_a_page_is_accepted(text: str) -> None:
     read_product(_page(text, body=text), URL, Fields())
 
 
@@ -117,14 +118,14 @@ def test_any_page_is_survived(text: str) -> None:
         [{"@type": "ItemList", "itemListElement": [{**NODE, "sku": "B"}]}, NODE],
     ],
 )
-def test_the_shapes_of_a_product(node: object) -> None:
+def test_forms_of_a_product_node(node: object) -> None:
     product = _read(json.dumps(node))
     assert (product.sku, product.name) == ("A1", "Bluse")
     assert product.images == ("http://shop.example/a.jpg",)
     assert product.language == "de"
 
 
-def test_a_group_is_one_product_with_its_variants_pictures() -> None:
+def test_a_group_is_one_product_with_the_images_of_its_variants() -> None:
     group = {
         "@type": "ProductGroup",
         "productGroupID": "G",
@@ -139,7 +140,7 @@ def test_a_group_is_one_product_with_its_variants_pictures() -> None:
     assert product.images == ("http://shop.example/r.jpg", "http://shop.example/b.jpg")
 
 
-def test_all_fields() -> None:
+def test_all_fields_are_read() -> None:
     node = {
         **NODE,
         "brand": {"@type": "Brand", "name": "Weiß &amp; Söhne"},
@@ -163,13 +164,13 @@ def test_all_fields() -> None:
     assert product.sources["name"] == "json-ld"
 
 
-def test_a_position_that_is_no_number_costs_no_product() -> None:
+def test_an_infinite_breadcrumb_position_is_accepted() -> None:
     steps = [{"position": 10**400, "name": "Damen"}, {"position": 1, "name": "Bluse"}]
     trail = {"@type": "BreadcrumbList", "itemListElement": steps}
     assert _read(json.dumps(trail), json.dumps(NODE)).name == NODE["name"]
 
 
-def test_microdata() -> None:
+def test_microdata_is_read() -> None:
     body = """
     <div itemscope itemtype="https://schema.org/Product">
       <h1 itemprop="name">Bluse <b>Anna</b></h1><meta itemprop="sku" content="A1">
@@ -184,7 +185,7 @@ def test_microdata() -> None:
     assert product.sources["sku"] == "microdata"
 
 
-def test_what_a_template_left_among_the_attributes_costs_nothing() -> None:
+def test_remains_of_a_template_in_attributes_are_ignored() -> None:
     body = """
     <div itemscope {{#if x}} itemtype="https://schema.org/Product">
       <h1 itemprop="name" {{y}}>Bluse</h1><meta itemprop="sku" content="A1" {{z}}>
@@ -194,14 +195,14 @@ def test_what_a_template_left_among_the_attributes_costs_nothing() -> None:
     assert product.description == "x"
 
 
-def test_the_value_of_microdata_is_where_html_puts_it() -> None:
+def test_microdata_values_follow_the_html_standard() -> None:
     body = """<div itemscope itemtype="https://schema.org/Product"><h1 itemprop="name">Bluse</h1>
     <data itemprop="sku" value="A1">No. A1</data><li itemprop="color" value="3">blau</li></div>"""
     product = _read(body=body)
     assert (product.sku, product.attributes) == ("A1", ("color: blau",))
 
 
-def test_opengraph_only_of_a_product() -> None:
+def test_opengraph_counts_only_on_product_pages() -> None:
     head = """<meta property="og:title" content="Bluse"><meta property="og:image" content="/a.jpg">
     <meta property="og:image" content="/b.jpg">"""
     assert read_product(_page(head=head), URL, Fields()) is None
@@ -210,7 +211,7 @@ def test_opengraph_only_of_a_product() -> None:
     assert (product.sku, len(product.images)) == ("A1", 2)
 
 
-def test_json_ld_comes_first_and_the_others_fill_its_gaps() -> None:
+def test_opengraph_fills_the_gaps_of_json_ld() -> None:
     head = """<meta property="og:type" content="product"><meta property="og:title" content="Nein">
     <meta property="product:brand" content="Kante">"""
     product = _read(json.dumps(NODE), head=head)
@@ -218,7 +219,7 @@ def test_json_ld_comes_first_and_the_others_fill_its_gaps() -> None:
     assert product.sources["brand"] == "opengraph"
 
 
-def test_overrides_win_where_they_find_something() -> None:
+def test_overrides_win_where_they_select_something() -> None:
     body = """<h1>Anders</h1><table><tr><th>Farbe:</th><td> blau </td></tr>
     <tr><th>x</th></tr></table>
     <img class="g" src="/c.jpg">"""
@@ -235,12 +236,12 @@ def test_overrides_win_where_they_find_something() -> None:
     assert product.sources["name"] == "override"
 
 
-def test_links_that_are_no_web_addresses_are_dropped() -> None:
+def test_links_with_other_schemes_are_dropped() -> None:
     links = ["file:///etc/passwd", "data:image/png;base64,AA", "javascript:x()", "//[", "/a.jpg#x"]
     assert _read(json.dumps({**NODE, "image": links})).images == ("http://shop.example/a.jpg",)
 
 
-def test_a_parameter_of_a_query_is_no_character() -> None:
+def test_query_parameters_are_not_character_references() -> None:
     links = ["/a.jpg?w=9&timestamp=1", "/b.jpg?w=9&currency=EUR&region=x", "/c.jpg?w=9&amp;lt=1"]
     links.append("/d.jpg?w=9&times;&#38;&nosuch;")
     assert _read(json.dumps({**NODE, "image": links})).images == (
@@ -255,12 +256,12 @@ def test_a_parameter_of_a_query_is_no_character() -> None:
     ("base", "image"),
     [("/shop/", "shop/b.jpg"), (" ../x/ ", "de/x/b.jpg"), ("http://[", "de/p/b.jpg")],
 )
-def test_links_start_from_the_base(base: str, image: str) -> None:
+def test_image_links_are_relative_to_the_base(base: str, image: str) -> None:
     head = f'<base href="{base}">'
     product = _read(json.dumps({**NODE, "image": "b.jpg"}), head=head)
     assert product.images == (f"http://shop.example/{image}",)
 
 
-def test_a_page_without_a_product() -> None:
+def test_a_page_without_a_product_gives_none() -> None:
     assert read_product(_page("{}"), URL, Fields()) is None
     assert read_product(_page(json.dumps({"@type": "Product", "sku": "A1"})), URL, Fields()) is None

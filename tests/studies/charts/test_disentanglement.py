@@ -1,8 +1,7 @@
-"""Objectives side by side: rows by table, agreement between seeds, and a study from end to end."""
+"""Comparison of objectives: rows per table, UDR between seeds, and a whole study."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,13 @@ import pytest
 
 from latent_atlas.studies import plan, results
 from latent_atlas.studies.charts import disentanglement
+from latent_atlas.studies.grid import cells_of
+from latent_atlas.studies.run import Request, run_study
 from latent_atlas.util.console import UserError
-from stages.study import main
 from tests.studies.conftest import TINY, Writer
+from tests.studies.test_recorded import check_files
 
-# Two objectives of one β and latent size, so that only model and knobs tell the cells apart.
+# Two objectives with the same β and latent size: their cells differ in their knobs only.
 CHANGES: dict[str, Any] = {
     "seeds": {"sample": 2, "full": 2},
     "tables": {
@@ -37,69 +38,69 @@ CHANGES: dict[str, Any] = {
         },
     },
     "train": {"epochs": {"sample": 1, "full": 1}},
-    "figures": ["disentanglement"],
+    "charts": ["disentanglement"],
     "examine": True,
 }
 
 
-def test_knobs_name_what_is_not_ordinary(tiny: Writer) -> None:
+def test_knobs_name_the_settings_that_are_not_defaults(tiny: Writer) -> None:
     tiny(CHANGES)
-    study = plan.load("tiny")
-    assert study.tables["5.1"].knobs("small") == "gamma 5, units 8, layers 1"
-    assert study.tables["5.10"].knobs("small") == "gamma 6.5, units 8, layers 1, generation 0.5"
-    cells = plan.cells(study, "small")
+    study = plan.load("tiny", "small")
+    assert study.tables["5.1"].knobs == "gamma 5, units 8, layers 1"
+    assert study.tables["5.10"].knobs == "gamma 6.5, units 8, layers 1, reconstruction 0.5"
+    cells = cells_of(study)
     assert [cell.knobs for cell in cells[:2]] == [
-        study.tables["5.1"].knobs("small"),
-        study.tables["5.10"].knobs("small"),
+        study.tables["5.1"].knobs,
+        study.tables["5.10"].knobs,
     ]
     assert len({cell.run.name for cell in cells}) == 4
 
 
-def test_ordinary_cells_keep_their_names(tiny: Writer) -> None:
-    tiny()
-    study = plan.load("tiny")
-    assert study.tables["5.1"].knobs("small") == ""
-    assert plan.cells(study, "small")[0].run.name == "circles_mono_beta_vae_conv_bernoulli_b1_z2_s0"
-
-
-def outcome(values: dict[str, dict[str, float]], stores: Any = None) -> results.Outcome:
-    study = plan.load("tiny")
-    cells = plan.cells(study, "small")
-    tidy = results.tidy(cells, values)
+def outcome(metrics: dict[str, dict[str, float]], stores: Any = None) -> results.Outcome:
+    """The outcome of the tiny study with the cells in `metrics` finished."""
+    study = plan.load("tiny", "small")
+    cells = cells_of(study)
     return results.Outcome(
-        "tiny", "small", study, cells, stores or {}, tidy, results.read_published("tiny")
+        "tiny",
+        "small",
+        study,
+        cells,
+        stores or {},
+        results.cell_table(cells, metrics),
+        results.read_published("tiny"),
+        {name: Path(name) for name in metrics},
     )
 
 
-def test_conditions_that_differ_in_their_knobs_are_two(tiny: Writer) -> None:
+def test_conditions_with_different_knobs_are_two(tiny: Writer) -> None:
     tiny(CHANGES)
-    cells = plan.cells(plan.load("tiny"), "small")
-    found = outcome({cell.run.name: {"mig": float(number)} for number, cell in enumerate(cells)})
-    summary = found.summary()
+    cells = cells_of(plan.load("tiny", "small"))
+    several = outcome({cell.run.name: {"mig": float(number)} for number, cell in enumerate(cells)})
+    summary = several.summary()
     assert summary["mig"].to_list() == [1, 2]
     assert summary["seeds"].to_list() == [2, 2]
-    metrics = results._metrics(found, results.beside(found))["circles_mono"]
+    metrics = results._metrics(several, results.compare_with_published(several))["circles_mono"]
     assert metrics == {
         f"factor_vae broadcast_small bernoulli {knobs} beta 1 latent_dim 2": {"mig": value}
         for knobs, value in zip(summary["knobs"], (1.0, 2.0), strict=True)
     }
 
 
-@pytest.mark.filterwarnings("ignore:invalid value")  # of the deviation of infinite numbers
-def test_what_is_infinite_is_no_metric(tiny: Writer) -> None:
+@pytest.mark.filterwarnings("ignore:invalid value")  # standard deviation of infinite numbers
+def test_an_infinite_value_is_no_metric(tiny: Writer) -> None:
     tiny(CHANGES)
-    cells = plan.cells(plan.load("tiny"), "small")
-    found = outcome({cell.run.name: {"mig": 1.0, "sap": float("inf")} for cell in cells})
-    metrics = results._metrics(found, results.beside(found))["circles_mono"]
+    cells = cells_of(plan.load("tiny", "small"))
+    several = outcome({cell.run.name: {"mig": 1.0, "sap": float("inf")} for cell in cells})
+    metrics = results._metrics(several, results.compare_with_published(several))["circles_mono"]
     assert [set(values) for values in metrics.values()] == [{"mig"}, {"mig"}]
 
 
-def test_without_examined_cells_there_is_nothing_to_compare(tiny: Writer) -> None:
+def test_without_examined_cells_the_table_is_empty(tiny: Writer) -> None:
     tiny(CHANGES)
-    cells = plan.cells(plan.load("tiny"), "small")
+    cells = cells_of(plan.load("tiny", "small"))
     some = outcome({cells[0].run.name: {"mig": 0.5}})
-    assert disentanglement.table(some, {cells[0].run.name: Path("x")}).empty
-    assert disentanglement.table(outcome({}), {}).empty
+    assert disentanglement.disentanglement_table(some).empty
+    assert disentanglement.disentanglement_table(outcome({})).empty
 
 
 def test_every_data_set_is_named_with_its_tables(tiny: Writer) -> None:
@@ -110,23 +111,23 @@ def test_every_data_set_is_named_with_its_tables(tiny: Writer) -> None:
         for name, data in (("5.2", "garments"), ("5.3", "digits"))
     }
     data = {"garments": other, "digits": third}
-    tiny({"data": data, "tables": tables, "figures": ["disentanglement"], "examine": True})
-    study = plan.load("tiny")
-    cells = plan.cells(study, "small")
+    tiny({"data": data, "tables": tables, "charts": ["disentanglement"], "examine": True})
+    study = plan.load("tiny", "small")
+    cells = cells_of(study)
     values = {cell.run.name: {"mig": 0.5, "sap": 0.5} for cell in cells}
     values[cells[-1].run.name] = {}  # digits have no true factors
     assert cells[-1].run.data == "digits"
     some = outcome(values, {name: Sized(size) for size, name in enumerate(study.data, 100)})
-    rows = disentanglement.table(some, {cell.run.name: Path("x") for cell in cells})
+    rows = disentanglement.disentanglement_table(some)
     assert list(rows["data"]) == ["circles_mono"] * 5 + ["garments"]
-    text = disentanglement.markdown(some, rows)
+    text = disentanglement._markdown(some, rows)
     assert "circles_mono (table 5.1, 5.10): 100 training images, 2 epochs; garments" in text
     assert "garments (table 5.2): 101 training images, 2 epochs. Mean ± sample" in text
     assert "digits" not in text
 
 
 class Sized:
-    """A store of which only the size is asked."""
+    """A store that has only a size."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -135,36 +136,36 @@ class Sized:
         return range(self.size)
 
 
-class Known:
-    """A run that encodes an image as its mean and its spread, turned by an angle."""
+class FakeRun:
+    """A run whose codes are two pixels, rotated by an angle."""
 
-    def __init__(self, angle: float, known: bool = True) -> None:
-        self.turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        self.known = known
-        self.run = type("Run", (), {"name": "known"})
+    def __init__(self, angle: float, posterior: bool = True) -> None:
+        self.rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        self.posterior = posterior
+        self.run = type("Run", (), {"name": "fake"})
 
     def encode(self, images: Any) -> Any:
-        return (images.reshape(len(images), -1)[:, :2] / 255 * 2 - 1) @ self.turn * 1.7
+        return (images.reshape(len(images), -1)[:, :2] / 255 * 2 - 1) @ self.rotation * 1.7
 
     def log_variance(self, images: Any) -> Any:
-        return np.full((len(images), 2), -4.0) if self.known else None
+        return np.full((len(images), 2), -4.0) if self.posterior else None
 
 
 class Noise:
-    """A store of noise."""
+    """A store of noise images."""
 
     images = np.random.default_rng(0).integers(0, 256, (3000, 2, 1, 1), np.uint8)
 
 
-def test_agreement_is_high_for_equal_latents_and_low_for_turned_ones() -> None:
-    same = disentanglement.agreement([Known(0.0), Known(np.pi / 2)], Noise())  # type: ignore[arg-type, list-item]
-    turned = disentanglement.agreement([Known(0.0), Known(np.pi / 4)], Noise())  # type: ignore[arg-type, list-item]
+def test_udr_is_high_for_equal_latents_and_low_for_rotated_ones() -> None:
+    same = disentanglement.udr_of_runs([FakeRun(0.0), FakeRun(np.pi / 2)], Noise())  # type: ignore[arg-type, list-item]
+    rotated = disentanglement.udr_of_runs([FakeRun(0.0), FakeRun(np.pi / 4)], Noise())  # type: ignore[arg-type, list-item]
     assert same.min() > 0.85
-    assert turned.max() < 0.6
+    assert rotated.max() < 0.6
 
 
-class Idle(Known):
-    """The same latents, and one at the prior whose mean moves a little as the first does."""
+class CollapsedRun(FakeRun):
+    """The same latents, and one at the prior whose mean varies a little with the first latent."""
 
     def encode(self, images: Any) -> Any:
         codes = super().encode(images)
@@ -174,22 +175,22 @@ class Idle(Known):
         return np.full((len(images), 3), [-4.0, -4.0, 0.0])
 
 
-def test_a_collapsed_latent_does_not_count() -> None:
-    used = disentanglement.agreement([Known(0.0), Known(0.2)], Noise())  # type: ignore[arg-type, list-item]
-    idle = disentanglement.agreement([Idle(0.0), Idle(0.2)], Noise())  # type: ignore[arg-type, list-item]
-    np.testing.assert_array_equal(used, idle)
+def test_a_collapsed_latent_does_not_change_udr() -> None:
+    expected = disentanglement.udr_of_runs([FakeRun(0.0), FakeRun(0.2)], Noise())  # type: ignore[arg-type, list-item]
+    collapsed = disentanglement.udr_of_runs([CollapsedRun(0.0), CollapsedRun(0.2)], Noise())  # type: ignore[arg-type, list-item]
+    np.testing.assert_array_equal(collapsed, expected)
 
 
-def test_points_have_no_agreement() -> None:
-    with pytest.raises(UserError, match=r"^run known: its codes are points"):
-        disentanglement.agreement([Known(0.0, known=False)] * 2, Noise())  # type: ignore[arg-type, list-item]
+def test_a_model_without_a_posterior_has_no_udr() -> None:
+    with pytest.raises(UserError, match=r"^run fake: found a model without a posterior"):
+        disentanglement.udr_of_runs([FakeRun(0.0, posterior=False)] * 2, Noise())  # type: ignore[arg-type, list-item]
 
 
 @pytest.mark.slow
-def test_a_study_of_objectives(tiny: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_study_of_objectives(tiny: Writer) -> None:
     folder = tiny(CHANGES) / "results" / "small"
-    monkeypatch.setattr(sys, "argv", ["study", "tiny"])
-    main()
+    run_study(Request("tiny"))
+    check_files(folder)
     assert {file.name for file in folder.iterdir()} == {
         "results.csv",
         "metrics.json",

@@ -1,20 +1,22 @@
-"""Latent spaces of a study's models beside the published tables."""
+"""Latent spaces of a study's models, compared with the published tables."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from latent_atlas.analysis.latent_space.summary import Survey
+from latent_atlas.analysis.latent_space.summary import LatentSpaceSummary
 from latent_atlas.config.runs import Run
 from latent_atlas.config.schema import Cartography
 from latent_atlas.data.store import Store
 from latent_atlas.studies.charts import latent_spaces
+from latent_atlas.studies.results import Outcome
 from latent_atlas.training import loop
 from latent_atlas.training.checkpoint import open_run
 from latent_atlas.util.console import UserError
@@ -35,8 +37,8 @@ TRIPLETS = {"triplet": 1.0, "margin": 1.0, "distance": "euclidean", "mining": "s
 
 
 def published(folder: Path) -> Path:
-    """One published cell of each kind, of a style that ours has and of one that it has not."""
-    folder.mkdir()
+    """Published values of a style that our images have, and of one that they do not have."""
+    folder.mkdir(parents=True)
     (folder / "published_losses.csv").write_text(
         "split,model,reconstruction,kl,triplet,discriminator\n"
         "train,tvae,0.0043,0.0064,0.0077,\nvalid,tvae,0.0051,0.0071,0.0083,\n"
@@ -55,8 +57,11 @@ def cells(text: str, heading: str, row: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def test_every_table_has_ours_beside_the_published(
-    make_run: Callable[..., Run], make_store: Callable[..., Store], tmp_path: Path
+def test_every_table_has_published_and_our_values(
+    make_run: Callable[..., Run],
+    make_store: Callable[..., Store],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     store = make_store(count=120)
     runs = []
@@ -65,10 +70,14 @@ def test_every_table_has_ours_beside_the_published(
         loop.train(run, store, tmp_path / model, tmp_path / "state.pt")
         runs.append(open_run(tmp_path / model))
     out = tmp_path / "out"
-    latent_spaces.write(runs, store, SETTINGS, 0, "Title", published(tmp_path / "published"), out)
-    text = (out / "blobs_latents.md").read_text()
+    published(tmp_path / "studies" / "tiny")
+    monkeypatch.chdir(tmp_path)
+    study = SimpleNamespace(title="Title", seed=0)
+    outcome = cast(Outcome, SimpleNamespace(name="tiny", study=study))
+    latent_spaces.compare_latent_spaces(runs, store, SETTINGS, outcome, out)
+    text = (out / "blobs_latent_spaces.md").read_text()
     assert text.startswith("# Title: latent spaces\n")
-    # Ours are those of the last epoch; per pixel, they are twice the half.
+    # Our loss is that of the last epoch, ½ Σ error; per pixel it is the mean error.
     summed = runs[1].history["valid_reconstruction"].iloc[-1]
     valid = text.index("| valid |")
     row = cells(text[valid - 3 :].replace("| valid |", "## x\n| valid |"), "x", "tvae")
@@ -80,16 +89,16 @@ def test_every_table_has_ours_beside_the_published(
     assert float(row[5]) == pytest.approx(summed, rel=1e-3)
     styles = pd.read_csv(out / "blobs_styles.csv").set_index(["run", "style"])
     offset = cells(text, "Offsets of centroids", "class1")
-    mine = styles.loc[("tvae", "class1"), "centroid_offset_l1"]
+    own = styles.loc[("tvae", "class1"), "centroid_offset_l1"]
     assert offset[1].startswith("– / ")
     assert offset[2].startswith("410 / ")
-    assert float(offset[2].split(" / ")[1]) == pytest.approx(mine, rel=0.01)
+    assert float(offset[2].split(" / ")[1]) == pytest.approx(own, rel=0.01)
     assert cells(text, "Offsets of centroids", "Realism") == ["Realism", "– / –", "251 / –"]
-    # Distances are brought to the published size of the code, 4,096 for 4.
+    # Distances are scaled to the published number of latents, from 4 to 4,096.
     pairs = cells(text, "Mean distances of pairs", "class1")[2].split(" / ")
     distance = styles.loc[("tvae", "class1"), "mean_pair_distance_l1"]
     assert float(pairs[1]) == pytest.approx(1024 * distance, rel=0.01)
-    assert "AMI of tvae less that of beta_vae, on the same halves" in text
+    assert "AMI of tvae minus that of beta_vae, on the same halves" in text
     assert set(pd.read_csv(out / "blobs_numbers.csv")["model"]) == {"beta_vae", "tvae"}
     assert {path.name for path in (out / "pictures").iterdir()} == {
         "blobs_reconstructions.png",
@@ -98,10 +107,10 @@ def test_every_table_has_ours_beside_the_published(
     }
 
 
-def test_nothing_published_leaves_dashes(tmp_path: Path) -> None:
-    one = Survey("ae", "ae")
+def test_missing_published_values_are_dashes(tmp_path: Path) -> None:
+    one = LatentSpaceSummary("ae", "ae")
     for split in ("train", "valid"):
-        one.add("losses", split=split, term="reconstruction", value=6.0, per_pixel=0.5)
+        one.add_row("losses", split=split, term="reconstruction", value=6.0, per_pixel=0.5)
     empty, _ = latent_spaces._published(tmp_path)
     row = cells("\n".join(latent_spaces._losses([one], empty)), "Losses", "ae")
     assert row == ["ae", "– / 0.5", "", "", "", "6", ""]
@@ -112,8 +121,12 @@ def test_nothing_published_leaves_dashes(tmp_path: Path) -> None:
     [
         ("reconstruction", "losses", "published_losses.csv: no column 'reconstruction'"),
         ("0.0051", "0,0051", "published_losses.csv: cannot be read as CSV"),
-        ("0.0051", "O.0051", "line 3: reconstruction is 'O.0051', expected a number"),
-        ("valid,", "train,", "line 3: split train, model tvae stands there twice; remove one"),
+        ("0.0051", "O.0051", "line 3: reconstruction: found 'O.0051', expected a number"),
+        (
+            "valid,",
+            "train,",
+            "line 3: split train, model tvae is a second row of the same key",
+        ),
     ],
 )
 def test_a_wrong_published_table_is_one_line(
@@ -130,17 +143,6 @@ def test_the_study_of_paintings_has_the_published_tables() -> None:
     losses, styles = latent_spaces._published(folder)
     assert len(losses) == 2 * 5
     assert len(styles) == 4 * 5
-    # The claim of docs/cartography.md: an L1 distance of two standard normal codes of 4,096.
+    # Expected L1 distance of two standard normal codes of 4,096 latents.
     aae = styles[styles["model"] == "aae"]["mean_pair_distance"]
     assert (np.abs(aae / (4096 * 2 / np.sqrt(np.pi)) - 1) < 0.2).all()
-
-
-def test_latents_need_their_section(tmp_path: Path) -> None:
-    from latent_atlas.studies import plan
-
-    values = (
-        json.loads(plan.load("paintings").model_dump_json()) if Path("studies/art").exists() else {}
-    )
-    values = {**values, "cartography": None}
-    with pytest.raises(ValueError, match="latents need the section cartography"):
-        plan.Study.model_validate(values)

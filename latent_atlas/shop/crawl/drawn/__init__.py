@@ -1,1 +1,1 @@
-"""A shop that is drawn: products with known attributes and photos, behind a real HTTP server."""
+"""Drawn shop: products with known attributes and drawn photos, served by a real HTTP server."""

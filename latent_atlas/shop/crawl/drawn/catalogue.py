@@ -1,7 +1,7 @@
-"""What the drawn shop offers: products, their texts in two languages, their photos, and the truth.
+"""Catalogue of the drawn shop: products with texts in two languages, photos and true attributes.
 
-Everything follows from a count and a seed. The words are a shop's, chosen without regard to the
-vocabulary that later reads them.
+Everything follows from a count and a seed. The words are those of real shops, chosen independently
+of the vocabulary that later reads them.
 """
 
 from __future__ import annotations
@@ -192,13 +192,13 @@ _NAMES = ("Anna", "Bella", "Clara", "Dora", "Emma", "Frieda", "Greta", "Hanna", 
 
 @dataclass(frozen=True)
 class PhotoFile:
-    """A picture that the shop serves.
+    """A photo file of the shop.
 
     Attributes:
-        url: absolute.
+        url: absolute URL.
         kind: ``packshot``, ``front``, ``back``, ``detail``, ``cropped``, ``busy``, ``small``,
             ``two`` or ``duplicate``.
-        content: the bytes of the file.
+        content: bytes of the file.
     """
 
     url: str
@@ -208,13 +208,21 @@ class PhotoFile:
 
 @dataclass
 class Offer:
-    """A product as the shop knows it.
+    """A product of the shop.
 
     Attributes:
-        number: its place in the catalogue, from 0.
+        number: its position in the catalogue, from 0.
+        sku: the shop's number of the product.
+        language: of its texts, ``de`` or ``en``.
+        url: absolute URL of its page.
+        name: its title.
+        brand: its brand.
+        description: running text.
         properties: key and value of each listed attribute.
-        truth: the values of `ATTRIBUTES`, as drawn.
-        form: how its page tells them, one of `FORMS`.
+        section: category, by its name in the schema.
+        truth: the drawn values of `ATTRIBUTES`.
+        form: form of the data on its page, one of `FORMS`.
+        photos: its photos, in the page's order.
         open: whether robots.txt allows its page.
     """
 
@@ -235,15 +243,15 @@ class Offer:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The whole shop; see `make`."""
+    """All products of the shop; see `draw_catalogue`."""
 
     offers: list[Offer]
 
     def truth(self) -> pd.DataFrame:
-        """A row an offer that may be fetched, sorted by SKU: what a perfect crawl would tell.
+        """The result of a perfect crawl: one row per product that may be fetched, sorted by SKU.
 
-        Columns: sku, url, language, name, brand, description, properties (``key: value``), the
-        attributes as drawn, and for each photo its URL and kind.
+        Columns: sku, url, language, form, name, brand, description, properties (``key: value``),
+        the drawn attributes, and URL and kind of each photo.
         """
         rows: list[dict[str, Any]] = [
             {
@@ -266,16 +274,16 @@ class Catalogue:
         return pd.DataFrame(rows)
 
 
-def make(count: int, seed: int) -> Catalogue:
-    """Draw a shop.
+def draw_catalogue(count: int, seed: int) -> Catalogue:
+    """Draw the products of a shop.
 
     Args:
-        count: products; every fiftieth stands where robots.txt forbids it.
-        seed: decides everything else.
+        count: number of products; robots.txt forbids every fiftieth.
+        seed: of all random choices.
     """
     factors = DRAWINGS["garments"].factors(count, seed)
     offers = [_offer(number, row, seed) for number, row in enumerate(factors.to_dict("records"))]
-    _photograph(offers, factors, seed)
+    _add_photos(offers, factors, seed)
     return Catalogue(offers)
 
 
@@ -288,17 +296,17 @@ def _offer(number: int, row: Mapping[Hashable, Any], seed: int) -> Offer:
     language = ("de", "en")[number % 2]
     truth = {column: str(row[column]) for column in ATTRIBUTES}
     noun = _pick(rng, _NOUNS[language][truth["category"]])
-    said = {
+    words = {
         column: _pick(rng, _WORDS[language][column][truth[column]])
         for column in ATTRIBUTES[1:]
         if truth[column] in _WORDS[language][column]
     }
-    # Two products in five say nothing of their colour, as shops with coloured swatches do.
+    # Two products in five have no colour in their text, as in shops that show coloured swatches.
     if number % 5 in (1, 3):
-        del said["color"]
+        del words["color"]
     in_text = {column for column in ("neckline", "sleeve_length") if rng.random() < 0.25}
     details = ", ".join(
-        said[column] for column in ("neckline", "sleeve_length") if column in in_text & {*said}
+        words[column] for column in ("neckline", "sleeve_length") if column in in_text & {*words}
     )
     name = f"{noun} {_pick(rng, _NAMES)}"
     opening = "Angenehm zu tragen" if language == "de" else "A pleasure to wear"
@@ -315,7 +323,7 @@ def _offer(number: int, row: Mapping[Hashable, Any], seed: int) -> Offer:
         description=f"{opening}. Details: {details}." if details else f"{opening}.",
         properties=[
             (_KEYS[language][column], word)
-            for column, word in said.items()
+            for column, word in words.items()
             if column not in in_text
         ],
         section=truth["category"],
@@ -330,45 +338,50 @@ def _pick(rng: np.random.Generator, words: tuple[str, ...]) -> str:
 
 
 def section_name(language: str, section: str) -> str:
-    """What the shop calls a category."""
+    """The shop's name of a category."""
     return _SECTIONS[language][section]
 
 
-def _photograph(offers: list[Offer], factors: pd.DataFrame, seed: int) -> None:
-    """Give every offer its photos, in an order of their own."""
-    good = photos.packshots(factors)
-    shots = {number: ("packshot", Image.fromarray(good[number])) for number in range(len(offers))}
-    for place, kind in enumerate(photos.FAULTY_KINDS):
-        numbers = [offer.number for offer in offers if offer.number % 24 == 6 + 5 * place]
-        pictures = photos.faulty(kind, factors.iloc[numbers], seed)
-        shots |= {n: (kind, picture) for n, picture in zip(numbers, pictures, strict=True)}
-    models = {kind: photos.worn(kind, factors, seed) for kind in photos.WORN_KINDS}
-    models["detail"] = [Image.fromarray(picture) for picture in photos.details(factors)]
+def _add_photos(offers: list[Offer], factors: pd.DataFrame, seed: int) -> None:
+    """Give every offer its photos in random order."""
+    good = photos.draw_packshots(factors)
+    product_photos = {
+        number: ("packshot", Image.fromarray(good[number])) for number in range(len(offers))
+    }
+    for position, kind in enumerate(photos.FAULTY_KINDS):
+        numbers = [offer.number for offer in offers if offer.number % 24 == 6 + 5 * position]
+        pictures = photos.draw_faulty(kind, factors.iloc[numbers], seed)
+        product_photos |= {n: (kind, picture) for n, picture in zip(numbers, pictures, strict=True)}
+    models = {kind: photos.draw_worn(kind, factors, seed) for kind in photos.WORN_KINDS}
+    models["detail"] = [Image.fromarray(picture) for picture in photos.draw_details(factors)]
     for offer in offers:
         rng = np.random.default_rng([seed, offer.number, 2])
         own = [(kind, models[kind][offer.number]) for kind in photos.MODEL_KINDS]
         keep = 4 if rng.random() < 0.6 else 3
-        chosen = [own[place] for place in rng.permutation(4)[:keep]]
-        # Mostly the product comes first, as in real shops; now and then a model does.
+        chosen = [own[position] for position in rng.permutation(4)[:keep]]
+        # The product photo is mostly the first one, as in real shops.
         chosen.insert(
-            0 if rng.random() < 0.75 else int(rng.integers(1, keep + 1)), shots[offer.number]
+            0 if rng.random() < 0.75 else int(rng.integers(1, keep + 1)),
+            product_photos[offer.number],
         )
         host = PHOTO_HOST if offer.number % 48 == 13 else HOST
         offer.photos = [
-            PhotoFile(f"http://{host}/fotos/{offer.sku.lower()}-{place}.jpg", kind, _jpeg(picture))
-            for place, (kind, picture) in enumerate(chosen)
+            PhotoFile(
+                f"http://{host}/fotos/{offer.sku.lower()}-{position}.jpg", kind, _jpeg(picture)
+            )
+            for position, (kind, picture) in enumerate(chosen)
         ]
     for offer in offers[20::40]:
         _copy_packshot(offer, offers[offer.number - 2])
 
 
 def _copy_packshot(offer: Offer, other: Offer) -> None:
-    """Give `offer` the product photo of another one, as careless shops do."""
-    theirs = next(
+    """Replace the product photo of `offer` by that of another one, a common mistake of shops."""
+    copied = next(
         photo for photo in other.photos if photo.kind in ("packshot", *photos.FAULTY_KINDS)
     )
     offer.photos = [
-        PhotoFile(photo.url, "duplicate", theirs.content)
+        PhotoFile(photo.url, "duplicate", copied.content)
         if photo.kind in ("packshot", *photos.FAULTY_KINDS)
         else photo
         for photo in offer.photos

@@ -1,4 +1,4 @@
-"""The HTML of the drawn shop: category pages, product pages in many dirty forms, sitemaps."""
+"""Pages of the drawn shop: category pages, product pages in many irregular forms, and sitemaps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Disallow: /geheim/
 Allow: /de/intern/offen
 Sitemap: http://{HOST}/sitemap.xml
 """
-# A second host for photos that wants to be asked slowly.
+# Rules of a second host, for photos, that asks for slow requests.
 PHOTO_ROBOTS = """\
 User-agent: *
 Crawl-delay: 0.1
@@ -29,27 +29,27 @@ Crawl-delay: 0.1
 
 
 def listing_url(language: str, page: int) -> str:
-    """The address of a category page; pages count from 1."""
+    """The URL of a category page; pages count from 1."""
     return f"http://{HOST}/{language}/mode" + (f"?seite={page}" if page > 1 else "")
 
 
 def in_listing(offer: Offer) -> bool:
-    """Whether category pages link the offer; every eleventh stands in the sitemap only."""
+    """Whether category pages link the offer; every eleventh is in the sitemap only."""
     return offer.number % 11 != 10
 
 
 def has_moved(offer: Offer) -> bool:
-    """Whether category pages link an old address that redirects."""
+    """Whether category pages link an old URL of the offer that redirects."""
     return offer.number % 23 == 6
 
 
 def old_url(offer: Offer) -> str:
-    """The address from which the offer has moved."""
+    """The old URL of an offer."""
     return f"http://{HOST}/{offer.language}/alt/{offer.number}"
 
 
 def listings(catalogue: Catalogue) -> dict[str, str]:
-    """URL → HTML of every category page."""
+    """The category pages: URL → HTML."""
     pages: dict[str, str] = {}
     for language in LANGUAGES:
         offers = [o for o in catalogue.offers if o.language == language and in_listing(o)]
@@ -57,16 +57,16 @@ def listings(catalogue: Catalogue) -> dict[str, str]:
         for page in range(1, count + 1):
             shown = offers[(page - 1) * PER_PAGE : page * PER_PAGE]
             links = [old_url(offer) if has_moved(offer) else offer.url for offer in shown]
-            # The same product under another address, as campaigns make them.
+            # The same product under a second URL, as in campaigns.
             links += [f"{offer.url}?ref=neu" for offer in shown[:1]]
             links += _traps(language) if page == 1 else []
-            further = listing_url(language, page + 1) if page < count else ""
-            pages[listing_url(language, page)] = _listing(language, links, further)
+            next_url = listing_url(language, page + 1) if page < count else ""
+            pages[listing_url(language, page)] = _listing_page(language, links, next_url)
     return pages
 
 
 def _traps(language: str) -> list[str]:
-    """Links that lead nowhere good: gone, looping, forbidden by detour, out of the shop."""
+    """Links to test a crawler: pages that are gone, loop, redirect to forbidden URLs or leave."""
     root = f"http://{HOST}/{language}"
     return [
         f"{root}/p/verkauft-1.html",
@@ -83,42 +83,43 @@ def _traps(language: str) -> list[str]:
     ]
 
 
-def _listing(language: str, links: list[str], further: str) -> str:
+def _listing_page(language: str, links: list[str], next_url: str) -> str:
     items = "\n".join(
         f'<li><a class="produkt" href="{html.escape(link)}">Produkt</a></li>' for link in links
     )
-    more = f'<a rel="next" href="{html.escape(further)}">weiter</a>' if further else ""
+    more = f'<a rel="next" href="{html.escape(next_url)}">weiter</a>' if next_url else ""
     body = f"<ul>{items}</ul>{more}<a href='/{language}/mode'>Anfang</a>"
     return f'<!doctype html><html lang="{language}"><title>Mode</title><body>{body}</body></html>'
 
 
 def sitemaps(catalogue: Catalogue) -> dict[str, bytes]:
-    """URL → content: an index, and one sitemap a language, one of them packed."""
+    """The sitemaps: URL → content. One index and one sitemap per language; one is compressed."""
     files: dict[str, bytes] = {}
-    places = {"de": f"http://{HOST}/sitemap-de.xml", "en": f"http://{HOST}/sitemap-en.xml.gz"}
-    for language, place in places.items():
+    addresses = {"de": f"http://{HOST}/sitemap-de.xml", "en": f"http://{HOST}/sitemap-en.xml.gz"}
+    for language, address in addresses.items():
         urls = [offer.url for offer in catalogue.offers if offer.language == language]
         urls.append(f"http://{HOST}/{language}/seite/impressum.html")
         entries = "".join(f"<url><loc>{html.escape(url)}</loc></url>" for url in urls)
         text = f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{entries}</urlset>'
         content = text.encode()
-        files[place] = gzip.compress(content, mtime=0) if place.endswith(".gz") else content
-    entries = "".join(f"<sitemap><loc>{place}</loc></sitemap>" for place in places.values())
+        files[address] = gzip.compress(content, mtime=0) if address.endswith(".gz") else content
+    entries = "".join(f"<sitemap><loc>{address}</loc></sitemap>" for address in addresses.values())
     index = f'<sitemapindex xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{entries}</sitemapindex>'
     files[f"http://{HOST}/sitemap.xml"] = f'<?xml version="1.0" encoding="UTF-8"?>{index}'.encode()
     return files
 
 
-def product(offer: Offer) -> str:
-    """The page of an offer, in its form."""
+def product_page(offer: Offer) -> str:
+    """The page of an offer, in the form `Offer.form`."""
     return _FORMS[offer.form](offer) if offer.form in _FORMS else _page(offer, _script(offer))
 
 
 def _page(offer: Offer, head: str = "", body: str = "") -> str:
-    # What OpenGraph has no words for stands in a table that only the shop file's CSS finds.
-    shown = offer.properties if offer.form == "opengraph" else []
+    # OpenGraph has no such properties. They are in a table that only the shop file's CSS selects.
+    listed = offer.properties if offer.form == "opengraph" else []
     rows = "".join(
-        f"<tr><th>{html.escape(key)}</th><td>{html.escape(value)}</td></tr>" for key, value in shown
+        f"<tr><th>{html.escape(key)}</th><td>{html.escape(value)}</td></tr>"
+        for key, value in listed
     )
     return (
         f'<!doctype html>\n<html lang="{offer.language}"><head><title>{html.escape(offer.name)}'
@@ -162,7 +163,7 @@ def _script(offer: Offer) -> str:
     if form == "graph":
         return _wrapped(_json(_graph(offer, node)))
     if form == "image_objects":
-        # Relative to the page, or to the host: both are common.
+        # Relative to the host, or without the scheme: both are common.
         node["image"] = [
             {"@type": "ImageObject", "contentUrl": _relative(photo.url)} for photo in offer.photos
         ]
@@ -197,8 +198,8 @@ def _graph(offer: Offer, node: dict[str, Any]) -> dict[str, Any]:
     trail = {
         "@type": "BreadcrumbList",
         "itemListElement": [
-            {"@type": "ListItem", "position": place, "name": name}
-            for place, name in reversed(list(enumerate(steps, 1)))
+            {"@type": "ListItem", "position": position, "name": name}
+            for position, name in reversed(list(enumerate(steps, 1)))
         ],
     }
     brand = {"@type": "Brand", "@id": "#marke", "name": offer.brand}

@@ -1,6 +1,7 @@
-"""The photos of a drawn product: on a plain ground, worn by a model, and some that are no good.
+"""Photos of a drawn product: on a plain background, worn by a model, and unusable ones.
 
-Lengths are in the units of `latent_atlas.data.synthetic.garments`: its 2:3 frame is 64 wide and 96 high.
+Lengths are in the units of `latent_atlas.data.synthetic.garments`, whose 2:3 frame is 64 wide and
+96 high.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ _GREY_TOP, _DARK_TROUSERS = (206, 207, 210), (66, 68, 76)
 
 @dataclass(frozen=True)
 class _Pose:
-    """How a body stands in a garment's frame: figure y = top + size · y, and what else it wears."""
+    """Position of a body in a garment's frame, and its other clothes.
+
+    A height y of the body, see `_Placer`, is at top + size · y of the frame.
+    """
 
     top: float
     size: float
@@ -37,7 +41,7 @@ class _Pose:
     shirt: bool
 
 
-# Where garments hang: at the shoulders, or for skirts and pants at the waist, 29 units lower.
+# Garments hang at the shoulders; skirts and pants hang at the waist, 29 units lower.
 _UPPER = _Pose(top=-27.0, size=1.0, trousers=True, shirt=False)
 _POSES = {
     "dresses": _Pose(top=-44.0, size=0.82, trousers=False, shirt=False),
@@ -46,52 +50,58 @@ _POSES = {
 }
 
 
-def packshots(factors: pd.DataFrame) -> Images:
-    """The garments alone on a plain ground: uint8 N×HEIGHT×WIDTH×3."""
+def draw_packshots(factors: pd.DataFrame) -> Images:
+    """Draw the garments on a plain background: uint8 N×HEIGHT×WIDTH×3."""
     return DRAWINGS["garments"].render(factors, HEIGHT, WIDTH)
 
 
-def faulty(kind: str, factors: pd.DataFrame, seed: int) -> list[Image.Image]:
-    """Photos that are no use: on a busy ground, too small, or of two garments at once."""
+def draw_faulty(kind: str, factors: pd.DataFrame, seed: int) -> list[Image.Image]:
+    """Draw unusable photos.
+
+    Args:
+        kind: ``busy`` (patterned background), ``small`` or ``two`` (two garments).
+        factors: rows of garments.
+        seed: of the backgrounds.
+    """
     garments = DRAWINGS["garments"]
     if kind == "small":
         return [Image.fromarray(p) for p in garments.render(factors, SMALL_HEIGHT, SMALL_WIDTH)]
     if kind == "two":
         halves = garments.render(factors.assign(scale=0.95), HEIGHT, WIDTH // 2)
         return [Image.fromarray(np.concatenate([half, half[:, ::-1]], axis=1)) for half in halves]
-    pictures = packshots(factors)
+    pictures = draw_packshots(factors)
     masks = _masks(factors, HEIGHT, WIDTH)
     return [
-        Image.composite(Image.fromarray(picture), _busy_ground(seed + row), mask)
+        Image.composite(Image.fromarray(picture), _busy_background(seed + row), mask)
         for row, (picture, mask) in enumerate(zip(pictures, masks, strict=True))
     ]
 
 
-def _busy_ground(seed: int) -> Image.Image:
+def _busy_background(seed: int) -> Image.Image:
     rng = np.random.default_rng([seed, 7])
     tiles = rng.integers(40, 230, (8, 6, 3), dtype=np.uint8)
     return Image.fromarray(tiles).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
 
 
-def details(factors: pd.DataFrame) -> Images:
-    """Close views of the cloth: uint8 N×HEIGHT×WIDTH×3."""
-    close = factors.assign(scale=3.4, shift_y=factors["shift_y"] + _closer(factors))
+def draw_details(factors: pd.DataFrame) -> Images:
+    """Draw close views of the cloth: uint8 N×HEIGHT×WIDTH×3."""
+    close = factors.assign(scale=3.4, shift_y=factors["shift_y"] + _detail_shift(factors))
     return DRAWINGS["garments"].render(close, HEIGHT, WIDTH)
 
 
-def _closer(factors: pd.DataFrame) -> pd.Series:
-    """Brings the upper part of the garment, below its collar or waistband, to the middle."""
+def _detail_shift(factors: pd.DataFrame) -> pd.Series:
+    """Shift that moves the part below collar or waistband to the middle of the picture."""
     offset = factors["category"].map({"dresses": 80.0, "skirts": 70.0, "pants": 80.0})
     return offset.fillna(40.0)
 
 
-def worn(kind: str, factors: pd.DataFrame, seed: int) -> list[Image.Image]:
-    """Photos of models in the garments.
+def draw_worn(kind: str, factors: pd.DataFrame, seed: int) -> list[Image.Image]:
+    """Draw photos of models in the garments.
 
     Args:
         kind: ``front`` (face to feet), ``back`` (hair instead of a face) or ``cropped`` (no head).
         factors: rows of garments.
-        seed: chooses skin and hair; the same for all photos of a product.
+        seed: of skin and hair; the same seed gives all photos of a product the same person.
     """
     photos: list[Image.Image | None] = [None] * len(factors)
     numbers = {row: number for number, row in enumerate(factors.index)}
@@ -103,13 +113,13 @@ def worn(kind: str, factors: pd.DataFrame, seed: int) -> list[Image.Image]:
         masks = _masks(rows, height, width)
         for row, cloth, mask in zip(rows.index, cloths, masks, strict=True):
             number = numbers[row]
-            look = np.random.default_rng([seed, number, 3]).integers(0, 4, 2)
-            photos[number] = _photo(kind, pose, zoom, Image.fromarray(cloth), mask, look.tolist())
+            person = np.random.default_rng([seed, number, 3]).integers(0, 4, 2)
+            photos[number] = _photo(kind, pose, zoom, Image.fromarray(cloth), mask, person.tolist())
     return [photo for photo in photos if photo is not None]
 
 
 def _masks(factors: pd.DataFrame, height: int, width: int) -> list[Image.Image]:
-    """Where the garments are: drawn once more in plain black, they stand out from any ground."""
+    """Coverage masks of the garments, from a second drawing of them in plain black."""
     plain = factors.assign(color="black", pattern="unicolors")
     dark = DRAWINGS["garments"].render(plain, height, width).min(axis=3).astype(np.float32)
     cover = np.clip((150.0 - dark) / 60.0, 0.0, 1.0)
@@ -117,12 +127,12 @@ def _masks(factors: pd.DataFrame, height: int, width: int) -> list[Image.Image]:
 
 
 def _photo(
-    kind: str, pose: _Pose, zoom: float, cloth: Image.Image, mask: Image.Image, look: list[int]
+    kind: str, pose: _Pose, zoom: float, cloth: Image.Image, mask: Image.Image, person: list[int]
 ) -> Image.Image:
-    # The middle of what is seen, in figure units below the shoulders: all of it, or the torso.
+    # The middle of the visible part, below the shoulders: of the whole body, or of the torso.
     middle = 44.0 if kind == "cropped" else 51.0
     down = -(pose.top + pose.size * middle) * zoom * _UNIT
-    body = _body(kind, pose, zoom, down, look)
+    body = _body(kind, pose, zoom, down, person)
     if kind == "back":
         cloth, mask = (
             picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for picture in (cloth, mask)
@@ -130,14 +140,14 @@ def _photo(
     corner = (round((WIDTH - cloth.width) / 2), round((HEIGHT - cloth.height) / 2 + down))
     body.paste(cloth, corner, mask)
     if kind == "back":
-        _head(body, kind, pose, zoom, down, look)
+        _head(body, kind, pose, zoom, down, person)
     return body
 
 
-def _body(kind: str, pose: _Pose, zoom: float, down: float, look: list[int]) -> Image.Image:
+def _body(kind: str, pose: _Pose, zoom: float, down: float, person: list[int]) -> Image.Image:
     canvas = Image.new("RGB", (WIDTH * _SUPERSAMPLE, HEIGHT * _SUPERSAMPLE), (244, 244, 244))
     draw = ImageDraw.Draw(canvas)
-    skin = _SKIN[look[0]]
+    skin = _SKIN[person[0]]
     at = _Placer(pose, zoom, down)
     leg = _DARK_TROUSERS if pose.trousers else skin
     chest = _GREY_TOP if pose.shirt else skin
@@ -152,17 +162,17 @@ def _body(kind: str, pose: _Pose, zoom: float, down: float, look: list[int]) -> 
     draw.polygon([at(x, y) for x, y in torso], chest)
     draw.polygon([at(x, y) for x, y in ((-3.4, -6), (3.4, -6), (4.6, 4), (-4.6, 4))], skin)
     canvas = canvas.resize((WIDTH, HEIGHT), Image.Resampling.BOX)
-    _head(canvas, kind, pose, zoom, down, look)
+    _head(canvas, kind, pose, zoom, down, person)
     return canvas
 
 
 def _head(
-    picture: Image.Image, kind: str, pose: _Pose, zoom: float, down: float, look: list[int]
+    picture: Image.Image, kind: str, pose: _Pose, zoom: float, down: float, person: list[int]
 ) -> None:
     size = (WIDTH * _SUPERSAMPLE, HEIGHT * _SUPERSAMPLE)
     layer, cover = Image.new("RGB", size), Image.new("L", size)
     at = _Placer(pose, zoom, down)
-    skin, hair = _SKIN[look[0]], _HAIR[look[1]]
+    skin, hair = _SKIN[person[0]], _HAIR[person[1]]
     paint, mask = ImageDraw.Draw(layer), ImageDraw.Draw(cover)
 
     def ellipse(
@@ -186,7 +196,7 @@ def _head(
 
 
 class _Placer:
-    """From figure units, x from the middle and y below the shoulders, to the canvas's pixels."""
+    """Map from body units (x from the middle, y below the shoulders) to pixels of the canvas."""
 
     def __init__(self, pose: _Pose, zoom: float, down: float) -> None:
         self._pose, self._scale, self._down = pose, zoom * _UNIT, down

@@ -1,7 +1,7 @@
-"""The drawn shop over HTTP on loopback, with a real shop's faults and a log of what was asked.
+"""HTTP server of the drawn shop on loopback, with typical faults of shops and a request log.
 
-It answers as a proxy for its own name, so that the addresses in a crawl's tables hold no port and
-are the same each time: ``http://laden.localhost/…``.
+It answers as a proxy for its own host name. The URLs in a crawl's tables therefore contain no port
+and are the same each time: ``http://laden.localhost/…``.
 """
 
 from __future__ import annotations
@@ -29,11 +29,14 @@ _SLOW_SECONDS = 0.6
 
 @dataclass(frozen=True)
 class Visit:
-    """A line of the server's log.
+    """A request in the server's log.
 
     Attributes:
-        at: seconds, by this process's monotonic clock.
-        bytes: of the body that was sent.
+        at: time in seconds, by the process's monotonic clock.
+        url: requested URL.
+        status: HTTP status of the response.
+        bytes: size of the body that was sent.
+        agent: user agent of the client.
     """
 
     at: float
@@ -45,10 +48,15 @@ class Visit:
 
 @dataclass(frozen=True)
 class _Reply:
-    """What a URL answers.
+    """Response to a URL.
 
     Attributes:
-        first: status of the first request, where it differs from the later ones.
+        body: content.
+        kind: content type.
+        status: HTTP status.
+        location: target of a redirect, or ``""``.
+        first: status of the first response, if it differs from the later ones.
+        slow: answer after `_SLOW_SECONDS`.
         cut: close the connection after half of the body.
     """
 
@@ -61,32 +69,37 @@ class _Reply:
     cut: bool = False
 
 
-class Shop:
-    """The drawn shop as a server; start it with `serve`.
+class DrawnShop:
+    """Responses and request log of the drawn shop; `serve` starts the server.
+
+    Args:
+        catalogue: the products.
+        log: JSON Lines file to which each visit is appended, or None.
 
     Attributes:
-        visits: the log, in the order of the answers.
+        visits: the log, in the order of the responses.
+        replies: URL → response.
     """
 
     def __init__(self, catalogue: Catalogue, log: Path | None = None) -> None:
         self.visits: list[Visit] = []
         self.replies = _replies(catalogue)
-        self._asked: set[str] = set()
+        self._requested: set[str] = set()
         self._lock = threading.Lock()
         self._log = log
 
     def reply(self, url: str) -> _Reply:
-        """What to answer now; some URLs fail the first time."""
+        """The response to the next request for `url`; some URLs fail the first time."""
         reply = self.replies.get(url, _Reply(b"not found", status=404))
         with self._lock:
-            first = url not in self._asked
-            self._asked.add(url)
+            first = url not in self._requested
+            self._requested.add(url)
         if reply.first != 200 and first:
             return _Reply(b"later", status=reply.first)
         return reply
 
-    def note(self, visit: Visit) -> None:
-        """Add a line to the log, and to its file where there is one."""
+    def record(self, visit: Visit) -> None:
+        """Add a visit to the log, and to the log file if there is one."""
         with self._lock:
             self.visits.append(visit)
             if self._log is not None:
@@ -95,8 +108,8 @@ class Shop:
 
 
 @contextmanager
-def serve(shop: Shop) -> Iterator[str]:
-    """Run the shop on a free port of 127.0.0.1; yields its URL, to be used as a proxy."""
+def serve(shop: DrawnShop) -> Iterator[str]:
+    """Serve the shop on a free port of 127.0.0.1; yield the server's URL, to be used as a proxy."""
 
     class Handler(_Handler):
         pass
@@ -118,7 +131,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A crawler that goes away in the middle of an answer is no error of the shop."""
+        """Ignore clients that close the connection during a response; report all other errors."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
@@ -127,9 +140,9 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "Laden/1"
     sys_version = ""
-    wbufsize = -1  # headers and body leave in one piece
+    wbufsize = -1  # headers and body are sent together
     timeout = 30
-    shop: Shop
+    shop: DrawnShop
 
     def do_GET(self) -> None:
         url = self.path
@@ -154,17 +167,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         sent = reply.body[: len(reply.body) // 2] if reply.cut else reply.body
         agent = self.headers.get("User-Agent", "")
-        # Before the body leaves: what a crawler has finished stands in the log.
-        self.shop.note(Visit(time.monotonic(), url, reply.status, len(sent), agent))
+        # Before the body is sent, so that the log contains all that a crawler has finished.
+        self.shop.record(Visit(time.monotonic(), url, reply.status, len(sent), agent))
         self.wfile.write(sent)
         self.close_connection = self.close_connection or reply.cut
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        """Always the same day: the shop's answers, its clock included, are reproducible."""
+        """A constant date, so that responses are reproducible."""
         return _DATE
 
     def log_message(self, format: str, *args: object) -> None:
-        """Requests are logged by `Shop.note`."""
+        """Print nothing: `DrawnShop.record` logs the requests."""
 
 
 def _replies(catalogue: Catalogue) -> dict[str, _Reply]:
@@ -176,8 +189,8 @@ def _replies(catalogue: Catalogue) -> dict[str, _Reply]:
         kind = "application/gzip" if url.endswith(".gz") else "application/xml"
         replies[url] = _Reply(content, kind)
     for url, text in pages.listings(catalogue).items():
-        busy = url == pages.listing_url("en", 2)
-        replies[url] = _Reply(text.encode(), first=429 if busy else 200)
+        overloaded = url == pages.listing_url("en", 2)
+        replies[url] = _Reply(text.encode(), first=429 if overloaded else 200)
     for offer in catalogue.offers:
         _product_replies(offer, replies)
     _trap_replies(replies)
@@ -185,7 +198,7 @@ def _replies(catalogue: Catalogue) -> dict[str, _Reply]:
 
 
 def _product_replies(offer: Offer, replies: dict[str, _Reply]) -> None:
-    page = _Reply(pages.product(offer).encode(), first=500 if offer.number % 61 == 5 else 200)
+    page = _Reply(pages.product_page(offer).encode(), first=500 if offer.number % 61 == 5 else 200)
     replies[offer.url] = replies[f"{offer.url}?ref=neu"] = page
     replies[pages.old_url(offer)] = _Reply(status=301, location=urlsplit(offer.url).path)
     for photo in offer.photos:
@@ -198,7 +211,7 @@ def _product_replies(offer: Offer, replies: dict[str, _Reply]) -> None:
         replies[last.url] = fault(last.content)
 
 
-# What can be wrong with the last photo of a product, by its number modulo 30.
+# Faults of the last photo of a product, by the product's number modulo 30.
 _PHOTO_FAULTS = {
     3: lambda content: _Reply(content, "image/jpeg", cut=True),
     4: lambda content: _Reply(b"<html>Bild nicht gefunden</html>", "image/jpeg"),
@@ -227,7 +240,7 @@ def _trap_replies(replies: dict[str, _Reply]) -> None:
 
 
 def _bomb() -> bytes:
-    """A small PNG that claims 40,000 × 40,000 pixels."""
+    """A small PNG whose header declares 40,000 × 40,000 pixels."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return (

@@ -1,0 +1,1 @@
+"""Typed options of the models, one file per model; importable without PyTorch."""
