@@ -24,6 +24,7 @@ from tests.conftest import ROOT
 from tests.data.sources.pictures import Build, write_pictures
 
 ENDLESS = """
+import signal
 from pathlib import Path
 from latent_atlas.config.schema import DataSet
 from latent_atlas.data.sources import ingest
@@ -40,6 +41,8 @@ def main():
     data = DataSet(source="endless", height=64, width=64)
     ingest.write_store("mine", data, Source("endless", items), Path("mine"), jobs=2)
 
+# A shell that started the tests in the background may ignore SIGINT.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 run_command(main)
 """
 
