@@ -6,6 +6,9 @@ INSTALLED := .venv/.installed
 STUDY ?= circles
 SCALE ?= small
 JOBS ?= 1
+FAST := tests/config tests/util tests/metrics/test_*.py tests/plots tests/report tests/test_architecture.py \
+  tests/test_documentation.py tests/models/test_models.py tests/training/test_checkpoint.py \
+  tests/data/test_store.py tests/stages/test_commands.py
 
 # DVC starts the stages with `python`: put that of the environment first.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -38,8 +41,8 @@ repro: setup ## run the whole DAG; stages that are up to date are skipped
 test: setup ## run the tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal
 
-test-fast: setup ## the tests that train nothing long and start no pipeline, in 90 seconds
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow"
+test-fast: setup ## a fast part of the tests: configuration, metrics, plots, one test of each model
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow" $(FAST)
 
 dag: setup ## renew the generated parts of dvc.yaml and docs/reference/parameters.md
 	@$(BIN)/python -m stages.dag
