@@ -18,7 +18,7 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 quoted = '$(subst ','\'',$(value $1))'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test test-fast lint dag study crawl report verify bench clean lock
+.PHONY: help setup repro test test-fast lint dag study crawl report verify noise bench clean lock
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -33,9 +33,9 @@ $(INSTALLED): requirements.lock
 
 setup: $(INSTALLED) ## make .venv from requirements.lock
 
-repro: setup ## run the whole DAG; stages that are up to date are skipped
+repro: setup ## run the whole DAG, two stages at a time; stages that are up to date are skipped
 	@$(BIN)/python -m stages.dag --check
-	@$(BIN)/dvc repro
+	@$(BIN)/python -m stages.repro $(if $(filter file,$(origin JOBS)),,--jobs $(JOBS))
 	@$(BIN)/python -m stages.report --list
 
 test: setup ## run the tests
@@ -64,6 +64,9 @@ report: setup ## write report/index.html and everything it needs
 
 verify: setup ## reproduce the last commit in a temporary clone and compare
 	@$(BIN)/python -m stages.verify
+
+noise: setup ## noise of the metrics over training seeds: make noise, or make noise RUNS='circles_vae digits_vae'
+	@$(BIN)/python -m stages.noise $(RUNS) $(if $(filter file,$(origin JOBS)),,--jobs $(JOBS))
 
 bench: setup ## measure speed as ratios: training loop against a bare loop, ingestion against Pillow, …
 	@$(BIN)/python -m benchmarks

@@ -20,7 +20,7 @@ from latent_atlas.data.pixels import to_images
 from latent_atlas.data.store import Images
 from latent_atlas.metrics.style import StyleMeasure
 from latent_atlas.models import backbones
-from latent_atlas.models.base import Recipe
+from latent_atlas.models.base import ModelConfig
 from latent_atlas.models.build import build
 
 LAYERS = {f"block{number}": 0.2 for number in range(1, 6)}
@@ -90,8 +90,10 @@ def _gram(maps: torch.Tensor) -> tuple[torch.Tensor, int]:
 def _geodesics(size: Size) -> Result:
     """Geodesics of an untrained decoder; the cost does not depend on its weights."""
     torch.manual_seed(0)
-    recipe = Recipe((SIDE, SIDE, 3), LATENT_DIM, "conv", "bernoulli", 1.0, {"reconstruction": 1.0})
-    model = build("vae", recipe).eval()
+    config = ModelConfig(
+        (SIDE, SIDE, 3), LATENT_DIM, "conv", "bernoulli", 1.0, {"reconstruction": 1.0}
+    )
+    model = build("vae", config).eval()
     ends = np.random.default_rng(0).normal(size=(2, size.geodesics, LATENT_DIM))
     starts, ends = ends.astype(np.float32)
     seconds = []

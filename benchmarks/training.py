@@ -127,6 +127,7 @@ def _run(precision: str) -> Run:
             "beta": 1.0,
             "loss_weights": {"reconstruction": 1.0},
             "options": {},
+            "recipe": "published",
             "seed": 0,
             "epochs": 10**6,
             "train": {

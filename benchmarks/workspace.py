@@ -14,9 +14,9 @@ from benchmarks.results import Result, Target
 from latent_atlas.util.console import Progress
 
 NOTHING = "dvc repro, nothing to do"
-QUICK = Target("at most", 2)
+QUICK = Target("at most", 1.5)
 EXPERIMENT = "dvc exp run -S beta=…, all of it / its training loops"
-SLIGHT = Target("at most", 1.1)
+SLIGHT = Target("at most", 1.25)
 
 _TRAINED = re.compile(r"train \S+: (\d+)/\d+ images, ([\d,.]+) images/s")
 

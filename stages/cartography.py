@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from latent_atlas.analysis.latent_space import plots
+from latent_atlas.analysis.latent_space import clusters, plots, prior
 from latent_atlas.analysis.latent_space.summary import (
     TABLES,
     joint_table,
@@ -18,6 +18,7 @@ from latent_atlas.analysis.latent_space.summary import (
 )
 from latent_atlas.config import reading
 from latent_atlas.data.store import open_store
+from latent_atlas.metrics import explained
 from latent_atlas.metrics.writing import write_metrics
 from latent_atlas.training.checkpoint import TrainedRun, open_runs
 from latent_atlas.util.console import Progress, fields_of, run_command
@@ -56,8 +57,12 @@ def main() -> None:
         out,
         out,
     )
-    numbers = {summary.run: summary.numbers for summary in summaries}
-    write_metrics(Path("metrics") / f"{name}-cartography.json", numbers)
+    numbers = {
+        summary.run: summary.numbers | explained.explained_share(run, store)
+        for summary, run in zip(summaries, runs, strict=True)
+    }
+    definitions = (explained.METRICS, clusters.METRICS, prior.METRICS)
+    write_metrics(f"{name}-cartography", numbers, definitions)
 
 
 def _common_parameters(runs: list[TrainedRun]) -> str:

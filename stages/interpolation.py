@@ -13,13 +13,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from latent_atlas.analysis.interpolation import plots, tables
+from latent_atlas.analysis.interpolation import plots, style_auc, tables
 from latent_atlas.analysis.interpolation.experiments import (
     interpolate_pairs,
     load_style_measure,
     write_style_auc,
 )
-from latent_atlas.analysis.interpolation.style_auc import validate_style_loss
 from latent_atlas.config import reading
 from latent_atlas.data.store import open_store
 from latent_atlas.metrics.writing import write_metrics
@@ -55,11 +54,11 @@ def main() -> None:
     plots.plot_interpolations(
         parts, titles, style_measure.title(), settings.examples, seed, out, out
     )
-    validation = validate_style_loss(aucs)
+    validation = style_auc.validate_style_loss(aucs)
     values = {f"{name}_style_auc": validation.metrics} if validation is not None else {}
     for run in runs:
         values |= tables.interpolation_metrics(parts, run.run.name, seed)
-    write_metrics(Path("metrics") / f"{name}-interpolation.json", values)
+    write_metrics(f"{name}-interpolation", values, (style_auc.METRICS, tables.METRICS))
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:

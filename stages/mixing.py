@@ -9,12 +9,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from latent_atlas.analysis.scene_mixing.evaluator import KINDS, MixingEvaluator
+from latent_atlas.analysis.scene_mixing.evaluator import KINDS, METRICS, MixingEvaluator
 from latent_atlas.analysis.scene_mixing.mixes import open_mixable
 from latent_atlas.config import reading
 from latent_atlas.data.neighbour_table import neighbours_folder, open_neighbours
 from latent_atlas.data.store import open_store
-from latent_atlas.metrics.reconstruction import mean_psnr_and_ssim
+from latent_atlas.metrics import explained
+from latent_atlas.metrics.reconstruction import final_losses, mean_psnr_and_ssim
 from latent_atlas.metrics.writing import write_metrics
 from latent_atlas.training.checkpoint import TrainedRun, open_runs
 from latent_atlas.util.console import Progress, fields_of, run_command
@@ -33,14 +34,18 @@ def main() -> None:
     with fields_of("mixing"):
         evaluator = MixingEvaluator(store, params.mixing, params.seed, neighbours)
     metrics = {
-        run.run.name: mean_psnr_and_ssim(run, store) | evaluator.probe_codes(run) for run in runs
+        run.run.name: final_losses(run.history)
+        | explained.explained_share(run, store)
+        | mean_psnr_and_ssim(run, store)
+        | evaluator.probe_codes(run)
+        for run in runs
     }
     for kind in KINDS:
         for row, values in _measure_kind(kind, name, runs, evaluator).items():
             metrics.setdefault(row, {}).update(values)
     if evaluator.classifier is not None:
         metrics[f"{name}_object_classifier"] = {"accuracy": evaluator.classifier.accuracy}
-    write_metrics(Path("metrics") / f"{name}-mixing.json", metrics)
+    write_metrics(f"{name}-mixing", metrics, (explained.METRICS, METRICS))
 
 
 def _measure_kind(

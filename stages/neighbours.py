@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from latent_atlas.analysis.neighbours.agreement import score_neighbours
+from latent_atlas.analysis.neighbours.agreement import METRICS, score_neighbours
 from latent_atlas.analysis.neighbours.build import search_neighbours
 from latent_atlas.analysis.neighbours.plots import plot_neighbours
 from latent_atlas.config import reading
@@ -37,7 +37,7 @@ def main() -> None:
         scores = score_neighbours(search.features, search.ids, search.candidates, objects)
     table = write_neighbours(neighbours_folder(name), search.ids, search.distances, search.card)
     title = f"{name}-neighbours"
-    write_metrics(Path("metrics") / f"{title}.json", {f"{name}_neighbours": scores})
+    write_metrics(title, {f"{name}_neighbours": scores}, [METRICS])
     caption = (
         f"{title}: {settings.backbone}, search {settings.search}, {settings.clusters} clusters, "
         f"seed {seed} · data {name} ({store.card['source']})"

@@ -9,20 +9,20 @@ from pathlib import Path
 import pandas as pd
 
 from latent_atlas.config import reading
+from latent_atlas.metrics.writing import write_metrics
+from latent_atlas.shop.products import ground_truth
 from latent_atlas.shop.products.label import label_products
-from latent_atlas.shop.products.metrics import product_metrics
+from latent_atlas.shop.products.metrics import METRICS, product_metrics
 from latent_atlas.shop.products.shards import Shards
 from latent_atlas.shop.products.sheets import plot_sheets
 from latent_atlas.shop.products.store import write_store
 from latent_atlas.shop.products.tables import write_tables
 from latent_atlas.util.console import UserError, fields_of, run_command, say
-from latent_atlas.util.files import write_json
 
 CRAWL = Path("data/crawl")
 TABLES = Path("data/products")
 STORE = Path("data/shop")
 PLOTS = Path("plots/products")
-METRICS = Path("metrics/products.json")
 
 
 def main() -> None:
@@ -42,7 +42,7 @@ def main() -> None:
         write_store(STORE, table, verdicts, shards, settings.products, source, card["licence"])
     truth = CRAWL / "truth.parquet"
     metrics = product_metrics(products, pd.read_parquet(truth) if truth.is_file() else None)
-    write_json(METRICS, {"shop": metrics})
+    write_metrics("products", {"shop": metrics}, (METRICS, ground_truth.METRICS))
     say(
         f"{STORE}: {(table['img_path'] != '').sum()} of {len(table)} products have a usable photo; "
         f"{len(words)} unknown words in {TABLES}/unknown_words.csv"

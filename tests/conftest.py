@@ -84,7 +84,9 @@ def make_run() -> Callable[..., Run]:
     def make(train: dict[str, object] | None = None, **changes: object) -> Run:
         base = reading.load(ROOT / "params.yaml").run("circles_beta_vae").model_dump(mode="json")
         base |= {"data": "blobs", "latent_dim": 3, "epochs": 3, "beta": 2.0}
-        base["train"] |= {"batch_size": 16, "accelerator": "cpu", **(train or {})}
+        base["recipe"] = "published"
+        base["train"] |= {"batch_size": 16, "learning_rate": 0.001, "accelerator": "cpu"}
+        base["train"] |= train or {}
         return Run.model_validate(base | changes)
 
     return make

@@ -27,6 +27,9 @@ from latent_atlas.util.console import UserError
 from latent_atlas.util.imports import ROOT, closure
 
 BEGIN = re.compile(r"^(?P<indent> *)# >>> (?P<what>.+)$")
+SHARED = ("arithmetic", "threads")
+"""Parameters of every stage that computes."""
+
 END = re.compile(r"^ *# <<<$")
 
 
@@ -131,11 +134,14 @@ def _training(family: str, name: str, spec: RunSpec) -> Iterator[str]:
         knobs.insert(0, "latent_dim")
     if entry.beta is None and not rules.own_beta:
         knobs.insert(0, "beta")
+    if spec.recipe is None:
+        knobs.append("recipe")
     data = [f"data/{spec.data}", *([f"data/{spec.data}-neighbours"] if entry.partners else [])]
     yield f"train_{name}:"
     yield f"  desc: train {spec.model} on {spec.data}"
     yield f"  cmd: python -m stages.train {name}"
-    yield f"  params: [{', '.join([*knobs, 'seed', 'scale', 'train', f'runs.{family}.{name}'])}]"
+    params = [*SHARED, *knobs, "seed", "scale", "train", f"runs.{family}.{name}"]
+    yield f"  params: [{', '.join(params)}]"
     yield from _deps([*data, *code_of(["stages.train", *_modules(spec)])])
     yield "  outs:"
     yield f"    - models/{name}"
@@ -147,7 +153,7 @@ def _evaluation(name: str, spec: RunSpec) -> Iterator[str]:
     yield f"evaluate_{name}:"
     yield f"  desc: metrics and pictures of {name}"
     yield f"  cmd: python -m stages.evaluate {name}"
-    yield "  params: [evaluate]"
+    yield f"  params: [{', '.join(SHARED)}, evaluate]"
     yield from _deps([f"data/{spec.data}", f"models/{name}", *code])
     yield "  metrics:"
     yield f"    - metrics/{name}.json: {{cache: false}}"

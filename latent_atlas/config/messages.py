@@ -33,6 +33,14 @@ RENAMED = {
 """Old names of keys, data sets and runs → new ones. A new name is offered only where it is known,
 so the data set ``scenes`` and the old section ``scenes`` do not conflict."""
 
+MOVED = {
+    "train.mean_start": (
+        "the start at the mean image is part of every recipe now; remove the key (the tables of a "
+        "study may set mean_start)"
+    ),
+}
+"""Keys that are refused with an explanation, since they have moved elsewhere."""
+
 REQUIRED = {
     "loss_weights.mixing_reconstruction": (
         "the weight of the mixing model, 0.904 by default. It was called "
@@ -59,6 +67,8 @@ def explain(problems: list[dict[str, Any]], schema: type[BaseModel]) -> str:
         name = str(problem["loc"][-1])
         section = place[:-1] if place[-1:] == [name] else place
         key = ".".join([*section, name])
+        if key in MOVED:
+            return f"{key}: {MOVED[key]}"
         return f"{key}: unknown key{did_you_mean(name, _known_keys(section, schema))}"
     if kind == "missing":
         explanation = f". It is {REQUIRED[key]}" if key in REQUIRED else ""
@@ -101,7 +111,7 @@ def _expected(message: str) -> str:
     return expected.replace("String should match pattern", "text that matches")
 
 
-_BRANCHES = {"bool", "int", "float", "str", "constrained-int", "nullable"}
+_BRANCHES = {"bool", "int", "float", "str", "constrained-int", "nullable", "number", "pair"}
 
 
 def _known_keys(place: list[str], schema: type[BaseModel]) -> list[str]:

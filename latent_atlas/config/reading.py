@@ -30,14 +30,22 @@ def load(path: Path = PARAMS) -> Params:
 def read(path: Path) -> dict[str, Any]:
     """Read a YAML mapping without validating it; raises UserError if it is none."""
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506
+        return parse(path.read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, ValueError) as error:  # not text, or an impossible date
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not valid YAML ({error})") from None
+
+
+def parse(text: str, where: str) -> dict[str, Any]:
+    """Parse a YAML mapping; raises UserError, which begins with `where`, if it is none."""
+    try:
+        values = yaml.load(text, _Loader)  # noqa: S506
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: an impossible date
         reason = str(error).replace('in "<unicode string>", line', "in line")
-        raise UserError(f"{path}: not valid YAML ({reason})") from None
+        raise UserError(f"{where}: not valid YAML ({reason})") from None
     if not isinstance(values, dict):
-        raise UserError(f"{path}: found {type(values).__name__}, expected a mapping of parameters")
+        raise UserError(f"{where}: found {type(values).__name__}, expected a mapping of parameters")
     return values
 
 

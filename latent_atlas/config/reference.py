@@ -18,14 +18,15 @@ from pydantic.fields import FieldInfo
 from latent_atlas.config.registry import MODELS, NETWORKS, options_of
 from latent_atlas.config.runs import Runs
 from latent_atlas.config.schema import Params
-from latent_atlas.config.section import IN_WORDS, NAME, Options, PerScale, Section
+from latent_atlas.config.section import IN_WORDS, NAME, Options, PerRecipe, PerScale, Section
 
 _HEAD = """# Parameters
 
 All keys of `params.yaml`, generated from the schema in `latent_atlas/config` by
 `python -m stages.parameters`. The file is validated as a whole before a stage does anything, and an
-unknown key is refused. Of a pair `{sample: …, full: …}`, the top-level `scale` chooses one number.
-The values of the pipeline are in `params.yaml` itself.
+unknown key is refused. Of a pair `{sample: …, full: …}`, the top-level `scale` chooses one number,
+and of a pair `{modern: …, published: …}` the recipe of the run. The values of the pipeline are
+in `params.yaml` itself.
 """
 
 _OPTIONS = """## Options of the models
@@ -64,7 +65,7 @@ def _sections(path: str, schema: type[Section], seen: set[type]) -> Iterator[str
     yield _section(f"## `{path}`" if path else "## Top level", schema)
     for key, field in schema.model_fields.items():
         for inner, named in _inner_sections(field.annotation):
-            if inner in seen or inner is Options:
+            if inner in seen or inner is Options or issubclass(inner, PerRecipe):
                 continue
             parts = [path, "<family>" if schema is Runs else key, "<name>" if named else ""]
             yield from _sections(".".join(filter(None, parts)), inner, seen)
@@ -141,7 +142,8 @@ def _plain(annotation: Any, origin: Any, parts: tuple[Any, ...]) -> str:
     if origin is dict:
         return f"mapping {_describe(parts[0])} → {_describe(parts[1])}"
     if isinstance(annotation, type) and issubclass(annotation, Section):
-        return "section"
+        pair = issubclass(annotation, PerRecipe)
+        return "a pair {modern: …, published: …} of them" if pair else "section"
     return _NAMES[annotation]
 
 

@@ -23,6 +23,10 @@ from latent_atlas.config.section import (
     NonNegative,
     Options,
     Positive,
+    PositiveForRecipe,
+    Rate,
+    RateForRecipe,
+    RecipeName,
     Scaled,
     Section,
 )
@@ -153,6 +157,7 @@ class RunSpec(ModelSpec):
     Attributes:
         latent_dim: numbers in a code, in families that do not follow the top-level ``latent_dim``.
         beta: β, in families that do not follow the top-level ``beta``.
+        recipe: replaces the top-level ``recipe``.
         epochs: replaces ``train.epochs``.
         batch_size: replaces ``train.batch_size``.
         learning_rate: replaces ``train.learning_rate``.
@@ -160,9 +165,10 @@ class RunSpec(ModelSpec):
 
     latent_dim: Positive | None = None
     beta: NonNegative | None = None
+    recipe: RecipeName | None = None
     epochs: Scaled | None = None
-    batch_size: Positive | None = None
-    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    batch_size: PositiveForRecipe | None = None
+    learning_rate: RateForRecipe | None = None
 
 
 class Family(NamedTuple):
@@ -251,8 +257,8 @@ def _check_family(family: str, name: str, spec: RunSpec) -> None:
         raise ValueError(f"run {name!r} under {family!r} with model {spec.model!r} {problem}")
 
 
-class Train(Section):
-    """The training loop.
+class TrainSpec(Section):
+    """The training loop, as written in params.yaml.
 
     Attributes:
         epochs: passes over the training images.
@@ -264,19 +270,23 @@ class Train(Section):
         precision: number format of the forward and backward passes.
         accelerator: device of the training; ``auto`` takes a GPU where there is one.
         checkpoint_seconds: seconds between two saved states, which an interruption can cost.
-        mean_start: start the decoder at the mean image of the data; false keeps PyTorch's small
-            biases.
     """
 
     epochs: Scaled
-    batch_size: Positive
-    learning_rate: Annotated[float, Field(gt=0)]
-    schedule: dict[Positive, Annotated[float, Field(gt=0)]]
+    batch_size: PositiveForRecipe
+    learning_rate: RateForRecipe
+    schedule: dict[Positive, Rate]
     patience: Positive | None
     precision: Literal["32-true", "bf16-mixed"]
     accelerator: Literal["auto", "cpu", "cuda", "mps"]
     checkpoint_seconds: NonNegative
-    mean_start: bool = True
+
+
+class Train(TrainSpec):
+    """The training loop of one run."""
+
+    batch_size: Positive
+    learning_rate: Rate
 
 
 class Run(ModelSpec):
@@ -288,6 +298,9 @@ class Run(ModelSpec):
         latent_dim: numbers in a code.
         beta: β.
         loss_weights: term → weight, for the terms of the model's loss.
+        recipe: name of the recipe, see `latent_atlas.models.recipes`.
+        mean_start: start the decoder at the mean image of the data; false keeps PyTorch's small
+            biases.
         seed: of initial weights, order and noise.
         epochs: passes over the training images, in place of ``train.epochs``.
         train: the training loop.
@@ -298,6 +311,8 @@ class Run(ModelSpec):
     latent_dim: Positive
     beta: float
     loss_weights: dict[str, float]
+    recipe: RecipeName
+    mean_start: bool = True
     seed: int
     epochs: Positive
     train: Train
@@ -306,5 +321,6 @@ class Run(ModelSpec):
         """One line that describes the run, for figures and tables."""
         return (
             f"{self.name}: {self.model} ({self.network}, {self.likelihood}), "
-            f"latent_dim {self.latent_dim}, β {self.beta:g}, {self.epochs} epochs, seed {self.seed}"
+            f"latent_dim {self.latent_dim}, β {self.beta:g}, {self.recipe} recipe, "
+            f"{self.epochs} epochs, seed {self.seed}"
         )

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from latent_atlas.config.messages import RENAMED, did_you_mean
 from latent_atlas.config.registry import MODELS
-from latent_atlas.config.runs import LossWeights, ModelSpec, Run, Runs, Train
+from latent_atlas.config.runs import LossWeights, ModelSpec, Run, Runs, TrainSpec
 from latent_atlas.config.section import (
     PROXY,
     SHA256,
@@ -21,12 +21,15 @@ from latent_atlas.config.section import (
     NonNegative,
     PerScale,
     Positive,
+    RecipeName,
     Scale,
     Scaled,
     Section,
     Seed,
     Share,
+    of_recipe,
 )
+from latent_atlas.util.arithmetic import Arithmetic
 from latent_atlas.util.console import UserError
 
 SHOP = "shop"
@@ -458,6 +461,11 @@ class Params(Section):
         seed: seed of all drawn data, trainings and analyses.
         scale: chosen number of every pair {sample: …, full: …}. ``sample`` takes minutes on two
             cores; ``full`` has more images and epochs.
+        recipe: of all runs that set none: ``modern``, or ``published`` for the layers and the
+            constant learning rate of the documents.
+        arithmetic: ``portable`` gives the same bits on every x86-64 processor with AVX2;
+            ``native`` is faster on newer ones.
+        threads: threads of every process. Results depend on it, and not on the number of cores.
         data: name → image store.
         runs: all trainings.
         train: the training loop.
@@ -477,9 +485,12 @@ class Params(Section):
     loss_weights: LossWeights
     seed: Seed
     scale: Scale
+    arithmetic: Arithmetic
+    threads: Annotated[int, Field(ge=1, le=64)]
+    recipe: RecipeName
     data: dict[Name, DataSet]
     runs: Runs
-    train: Train
+    train: TrainSpec
     evaluate: Evaluate
     scrape: Scrape
     products: Products
@@ -555,8 +566,12 @@ class Params(Section):
         family, spec = runs[name]
         entry = MODELS[spec.model]
         beta = self.beta if spec.beta is None else spec.beta
-        own = {"batch_size": spec.batch_size, "learning_rate": spec.learning_rate}
-        train = {key: value for key, value in own.items() if value is not None}
+        recipe = spec.recipe or self.recipe
+        train = {
+            **dict(self.train),
+            "batch_size": of_recipe(spec.batch_size or self.train.batch_size, recipe),
+            "learning_rate": of_recipe(spec.learning_rate or self.train.learning_rate, recipe),
+        }
         return Run.model_validate(
             {
                 **{key: getattr(spec, key) for key in ModelSpec.model_fields},
@@ -565,9 +580,10 @@ class Params(Section):
                 "latent_dim": spec.latent_dim or self.latent_dim,
                 "beta": beta if entry.beta is None else entry.beta,
                 "loss_weights": {term: getattr(self.loss_weights, term) for term in entry.weights},
+                "recipe": recipe,
                 "seed": self.seed,
                 "epochs": spec.epochs or self.train.epochs,
-                "train": self.train.model_copy(update=train),
+                "train": train,
             }
         )
 

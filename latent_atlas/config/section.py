@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
     GetCoreSchemaHandler,
+    Tag,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
 )
 from pydantic_core import PydanticCustomError, core_schema
 
 Scale = Literal["sample", "full"]
+
+RecipeName = Literal["modern", "published"]
 
 Likelihood = Literal["bernoulli", "gaussian", "laplace"]
 
@@ -115,3 +119,44 @@ def _choose(value: Any, validate_pair: ValidatorFunctionWrapHandler, info: Valid
 
 
 Scaled = Annotated[int, PerScale()]
+
+Number = TypeVar("Number", int, float)
+
+
+class PerRecipe(Section, Generic[Number]):
+    """A pair of numbers, e.g. ``{modern: 0.002, published: 0.001}``; the recipe of a run chooses.
+
+    Attributes:
+        modern: for runs with the recipe ``modern``.
+        published: for runs with the recipe ``published``.
+    """
+
+    modern: Number
+    published: Number
+
+
+def of_recipe(value: Number | PerRecipe[Number], recipe: RecipeName) -> Number:
+    """The number of a pair that belongs to `recipe`; a number alone serves every recipe."""
+    if not isinstance(value, PerRecipe):
+        return value
+    return value.modern if recipe == "modern" else value.published
+
+
+def _number_or_pair(value: Any) -> str:
+    return "pair" if isinstance(value, (Mapping, PerRecipe)) else "number"
+
+
+PositiveForRecipe = Annotated[
+    Annotated[Positive, Tag("number")] | Annotated[PerRecipe[Positive], Tag("pair")],
+    Discriminator(_number_or_pair),
+]
+"""A positive integer, or a pair with one for each recipe."""
+
+Rate = Annotated[float, Field(gt=0)]
+"""A learning rate, or a factor on it."""
+
+RateForRecipe = Annotated[
+    Annotated[Rate, Tag("number")] | Annotated[PerRecipe[Rate], Tag("pair")],
+    Discriminator(_number_or_pair),
+]
+"""A learning rate, or a pair with one for each recipe."""

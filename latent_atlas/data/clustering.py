@@ -10,6 +10,7 @@ Points = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
 
 _MIN_VARIANCE = 1e-6  # of the largest variance; smaller ones are rounding errors
+_MIN_SPREAD = 1e-10  # of the mean square: the same image in two batches differs by about 1e-12
 
 
 def whiten(features: Points, components: int) -> Points:
@@ -27,8 +28,9 @@ def whiten(features: Points, components: int) -> Points:
     centred = features - features.mean(axis=0, dtype=np.float64).astype(np.float32)
     variances, directions = np.linalg.eigh((centred.T @ centred).astype(np.float64) / len(centred))
     order = np.argsort(-variances)[:components]
-    largest = max(variances.max(), np.finfo(np.float32).tiny)
-    order = order[variances[order] > _MIN_VARIANCE * largest]
+    squares = float(np.square(features, dtype=np.float64).mean(axis=0).max())
+    least = max(_MIN_VARIANCE * variances.max(), _MIN_SPREAD * squares, np.finfo(np.float32).tiny)
+    order = order[variances[order] > least]
     points = centred @ (directions[:, order] / np.sqrt(variances[order])).astype(np.float32)
     return points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
 

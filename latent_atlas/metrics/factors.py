@@ -1,8 +1,13 @@
-"""Disentanglement metrics of a run whose images have true factors."""
+"""Disentanglement metrics of a run whose images have true factors.
+
+The metrics are imported where they are computed: scikit-learn takes a second, and images without
+factors do not need it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -10,12 +15,10 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from latent_atlas.data.store import Store
-from latent_atlas.metrics.disentanglement import Kind, Sample, Settings, Summary, summarise
-from latent_atlas.metrics.disentanglement.mig import mig
-from latent_atlas.metrics.disentanglement.modularity_explicitness import modularity
-from latent_atlas.metrics.disentanglement.mutual_information import normalised_mutual_information
-from latent_atlas.metrics.disentanglement.summary import latent_factor_table
 from latent_atlas.util.console import UserError
+
+if TYPE_CHECKING:
+    from latent_atlas.metrics.disentanglement import Kind, Settings, Summary
 
 
 @dataclass(frozen=True)
@@ -66,20 +69,18 @@ def evaluate_disentanglement(
         factors: of the same images.
         settings: if there are fewer images than these need, the parts shrink in proportion.
         seed: of splits, draws and resamples.
-        complete: compute everything that `summarise` does. Otherwise the summary has ``mig`` and
-            ``modularity`` of all images, and ``normalised_mutual_information`` in its table.
+        complete: compute all that `summarise` does; otherwise that of `summarise_quickly`.
 
     Raises:
         UserError: if there are too few images or latents.
     """
+    from latent_atlas.metrics.disentanglement import Sample, summarise, summarise_quickly
+
     try:
         sample = Sample.of(codes, factors.values, factors.kinds, factors.names)
         if complete:
             return summarise(sample, settings, seed)
-        metrics = {"mig": mig(sample, settings), "modularity": modularity(sample, settings)}
-        information = normalised_mutual_information(sample, settings.bins)
-        matrices = {"normalised_mutual_information": information}
-        return Summary(metrics, latent_factor_table(matrices, sample.names))
+        return summarise_quickly(sample, settings)
     except ValueError as error:
         advice = "use more images or more latents"
         if complete:

@@ -16,9 +16,13 @@ from typing import Any, Literal, NamedTuple
 from latent_atlas.config.schema import MetricOverride
 from latent_atlas.util.console import UserError
 
-Verdict = Literal["same", "better", "worse", "new", "missing"]
+Verdict = Literal["same", "better", "worse", "changed", "new", "missing"]
+
+DEVIATIONS = 3.0
+"""A difference of up to this number of standard deviations is noise."""
 
 MODULES = (
+    "latent_atlas.metrics.explained",
     "latent_atlas.metrics.reconstruction",
     "latent_atlas.metrics.disentanglement.beta_vae_score",
     "latent_atlas.metrics.disentanglement.dci",
@@ -50,35 +54,92 @@ class Metric(NamedTuple):
         better: the direction of an improvement; ``either`` where no direction is one.
         relative: changes up to this share of the old value are noise.
         unit: e.g. ``"dB"``; empty for shares, scores and counts.
+        headline: whether a reviewer decides by it, so that it is in ``metrics/*.json``. The others
+            are in ``plots/*/metrics.csv``.
     """
 
     better: Literal["lower", "higher", "either"]
     relative: float
     unit: str = ""
+    headline: bool = False
 
 
 @dataclass(frozen=True)
 class Change:
-    """A metric before and after; None where it is missing."""
+    """A metric before and after; None where it is missing.
+
+    Attributes:
+        metric: as ``run.metric``.
+        old: value before.
+        new: value after.
+        verdict: in one word.
+        reason: of the verdict, in words.
+        noise: standard deviation of the metric over training seeds; None where it is unknown.
+    """
 
     metric: str
     old: float | None
     new: float | None
     verdict: Verdict
+    reason: str
+    noise: float | None = None
+
+    @property
+    def difference(self) -> float | None:
+        """New minus old; None where one of the two is missing."""
+        return None if self.old is None or self.new is None else self.new - self.old
+
+    @property
+    def deviations(self) -> float | None:
+        """The size of the difference in standard deviations of a difference.
+
+        Both values are those of one training. The difference of two independent trainings has the
+        standard deviation √2 · `noise`. None where a value is missing, or the noise unknown or 0.
+        """
+        if self.difference is None or not self.noise:
+            return None
+        return abs(self.difference) / (math.sqrt(2) * self.noise)
 
     def line(self) -> str:
-        """The change as a line of a table."""
-        old = "–" if self.old is None else f"{self.old:.5g}"
-        new = "–" if self.new is None else f"{self.new:.5g}"
-        return f"{self.verdict:8} {self.metric}: {old} → {new}"
+        """The change as a line of a list."""
+        return f"{self.verdict:8} {self.metric}: {_number(self.old)} → {_number(self.new)}"
+
+    def cells(self) -> list[str]:
+        """The change as a row of a table, see `COLUMNS`."""
+        difference, deviations = self.difference, self.deviations
+        return [
+            self.verdict,
+            self.metric,
+            _number(self.old),
+            _number(self.new),
+            "–" if difference is None else f"{difference:+.3g}",
+            "–" if self.noise is None else f"{self.noise:.2g}",
+            "–" if deviations is None else f"{deviations:.1f}",
+            self.reason,
+        ]
+
+
+COLUMNS = ("verdict", "metric", "old", "new", "difference", "noise", "deviations", "reason")
+"""The columns of `Change.cells`."""
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.5g}"
+
+
+def first_match(name: str, definitions: Mapping[str, Metric]) -> Metric | None:
+    """The first of the `definitions` whose pattern fits `name`; None if none does."""
+    return next(
+        (metric for pattern, metric in definitions.items() if fnmatchcase(name, pattern)), None
+    )
 
 
 def definitions_of(name: str) -> Iterator[Metric]:
     """Yield the definitions of the metric `name`; a test checks that there is exactly one."""
     for module in MODULES:
-        for pattern, metric in import_module(module).METRICS.items():
-            if fnmatchcase(name, pattern):
-                yield metric
+        metric = first_match(name, import_module(module).METRICS)
+        if metric is not None:
+            yield metric
 
 
 def metric_of(name: str, overrides: Mapping[str, MetricOverride]) -> Metric:
@@ -115,10 +176,13 @@ def compare(
     old: float | None,
     new: float | None,
     overrides: Mapping[str, MetricOverride],
+    noise: float | None = None,
 ) -> Change:
     """Compare two values of a metric.
 
-    A change within the tolerance is noise. A metric that appears is new; one that disappears is
+    A change counts if it is beyond the tolerance and, where the noise is known, beyond
+    `DEVIATIONS` standard deviations of a difference. It is then better or worse, or ``changed``
+    where no direction is an improvement. A metric that appears is new; one that disappears is
     missing. A value that is not finite is always worse, and a finite one in its place better.
 
     Args:
@@ -126,25 +190,33 @@ def compare(
         old: value before; None if there was none.
         new: value after; None if there is none.
         overrides: the section ``gate`` of params.yaml.
+        noise: standard deviation over training seeds, at least 0; None if it is unknown.
 
     Raises:
         UserError: if the metric is defined nowhere.
     """
     metric = metric_of(key.rpartition(".")[2], overrides)
-    return Change(key, old, new, _verdict(old, new, metric))
+    return Change(key, old, new, *_verdict(old, new, metric, noise), noise)
 
 
-def _verdict(old: float | None, new: float | None, metric: Metric) -> Verdict:
+def _verdict(
+    old: float | None, new: float | None, metric: Metric, noise: float | None
+) -> tuple[Verdict, str]:
+    """The verdict, and its reason."""
     if new is None:
-        return "missing"
+        return "missing", "no value any more"
     if not math.isfinite(new):
-        return "worse"
+        return "worse", "not finite"
     if old is None:
-        return "new"
+        return "new", "no value before"
     if not math.isfinite(old):
-        return "better"
+        return "better", "not finite before"
     if abs(new - old) <= metric.relative * abs(old):
-        return "same"
+        return "same", "within the tolerance"
+    if noise and abs(new - old) <= DEVIATIONS * math.sqrt(2) * noise:
+        return "same", "within the noise"
+    known = f" and {DEVIATIONS:g} standard deviations" if noise else "; the noise is 0"
+    reason = "beyond the tolerance" + ("; no noise known" if noise is None else known)
     if metric.better == "either":
-        return "worse"
-    return "better" if (new < old) == (metric.better == "lower") else "worse"
+        return "changed", reason
+    return ("better" if (new < old) == (metric.better == "lower") else "worse"), reason

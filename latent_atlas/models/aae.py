@@ -32,7 +32,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latent_atlas.models.ae import AE
-from latent_atlas.models.base import Batch, Phase, Recipe
+from latent_atlas.models.base import Batch, ModelConfig, Phase
 from latent_atlas.models.options.aae import AAEOptions
 
 BETAS = (0.5, 0.999)
@@ -47,18 +47,18 @@ class AAE(AE):
     Its options are `AAEOptions`.
     """
 
-    def __init__(self, recipe: Recipe) -> None:
-        super().__init__(recipe)
-        options = AAEOptions.of(recipe.options)
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        options = AAEOptions.of(config.options)
         mixture = options.prior == "mixture"
         self.components = options.components if mixture else 0
         self.radius, self.joint = options.radius, options.joint
         self.weight, self.penalty = options.regularisation, options.penalty
         self.pace = options.pace
         # A mixture needs one more number, to draw the component of an image without a label.
-        self.noise_dim = recipe.latent_dim + (1 if mixture else 0)
+        self.noise_dim = config.latent_dim + (1 if mixture else 0)
         conditions = self.components + 1 if mixture else 0
-        self.discriminator = CodeDiscriminator(recipe.latent_dim + conditions, options.hidden)
+        self.discriminator = CodeDiscriminator(config.latent_dim + conditions, options.hidden)
         _keep_variance(self.encoder)
 
     def start_from(self, mean_image: Tensor) -> None:

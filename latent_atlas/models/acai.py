@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latent_atlas.models.ae import AE
-from latent_atlas.models.base import Batch, Phase, Recipe, Shape
+from latent_atlas.models.base import Batch, ModelConfig, Phase, Shape
 from latent_atlas.models.options.acai import ACAIOptions
 from latent_atlas.models.sampling import of_all_processes, own_rows
 
@@ -37,14 +37,14 @@ class ACAI(AE):
 
     compares = True
 
-    def __init__(self, recipe: Recipe) -> None:
-        super().__init__(recipe)
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
         self.noise_dim = 1
-        pixels = recipe.shape[0] * recipe.shape[1] * recipe.shape[2]
-        options = ACAIOptions.of(recipe.options)
+        pixels = config.shape[0] * config.shape[1] * config.shape[2]
+        options = ACAIOptions.of(config.options)
         self.weight = pixels / 2 * options.interpolation
         self.gamma = options.gamma
-        self.critic = MixtureCritic(recipe.shape, options.maps)
+        self.critic = MixtureCritic(config.shape, options.maps)
 
     def phases(self) -> dict[str, Phase]:
         """The autoencoder, then the critic."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from latent_atlas.models.base import Batch, Model, Recipe
+from latent_atlas.models.base import Batch, Model, ModelConfig
 from latent_atlas.models.build import new_decoder, new_encoder
 from latent_atlas.models.likelihoods import LIKELIHOODS
 
@@ -12,13 +12,15 @@ from latent_atlas.models.likelihoods import LIKELIHOODS
 class AE(Model):
     """An encoder and a decoder."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.latent_dim, self.noise_dim = recipe.latent_dim, 0
-        self.reconstruction_weight = recipe.weights["reconstruction"]
-        self.encoder = new_encoder(recipe.network, recipe.shape, recipe.latent_dim, 1)
-        self.decoder = new_decoder(recipe.network, recipe.shape, recipe.latent_dim)
-        self.likelihood = LIKELIHOODS[recipe.likelihood]
+        self.latent_dim, self.noise_dim = config.latent_dim, 0
+        self.reconstruction_weight = config.weights["reconstruction"]
+        self.encoder = new_encoder(
+            config.network, config.shape, config.latent_dim, 1, config.layers
+        )
+        self.decoder = new_decoder(config.network, config.shape, config.latent_dim, config.layers)
+        self.likelihood = LIKELIHOODS[config.likelihood]
 
     def start_from(self, mean_image: Tensor) -> None:
         """Set the decoder's last bias to the mean image."""

@@ -11,7 +11,7 @@ import math
 
 from torch import Tensor
 
-from latent_atlas.models.base import Batch, Recipe
+from latent_atlas.models.base import Batch, ModelConfig
 from latent_atlas.models.options.annealed_vae import AnnealedVAEOptions
 from latent_atlas.models.sampling import SamplingVAE, of_all_processes
 
@@ -19,9 +19,9 @@ from latent_atlas.models.sampling import SamplingVAE, of_all_processes
 class AnnealedVAE(SamplingVAE):
     """A VAE with a target capacity in place of β."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        super().__init__(recipe)
-        options = AnnealedVAEOptions.of(recipe.options)
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        options = AnnealedVAEOptions.of(config.options)
         self.gamma, self.capacity = options.gamma, options.capacity
         self.until, self.stairs = options.until, options.stairs
 

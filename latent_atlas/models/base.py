@@ -9,13 +9,14 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from latent_atlas.config.section import Options
+from latent_atlas.models.networks.layers import PUBLISHED, Layers
 
 Shape = tuple[int, int, int]
 """Height, width and channels of an image."""
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ModelConfig:
     """The parameters from which a model is built.
 
     Attributes:
@@ -26,6 +27,8 @@ class Recipe:
         beta: weight of the KL, ≥ 0.
         weights: weight of each loss term that the registry names for the model.
         options: of the class that the registry names for the model.
+        layers: kind of the layers of encoder and decoder.
+        kl_warm_up: share of the training in which the weight of the KL rises from 0 to β.
     """
 
     shape: Shape
@@ -35,6 +38,8 @@ class Recipe:
     beta: float
     weights: Mapping[str, float]
     options: Options = field(default_factory=Options)
+    layers: Layers = PUBLISHED
+    kl_warm_up: float = 0.0
 
 
 class Batch(NamedTuple):
@@ -91,9 +96,9 @@ class Phase:
 class Model(nn.Module):
     """An encoder and a decoder with a loss.
 
-    A subclass is built from a `Recipe`, sets `latent_dim` and `noise_dim`, and defines the methods.
-    `forward` returns every loss term as B numbers, one per image, summed over its pixels or
-    latents. The training minimises the term that the phase names, by default ``loss``. The loop
+    A subclass is built from a `ModelConfig`, sets `latent_dim` and `noise_dim`, and defines the
+    methods. `forward` returns every loss term as B numbers, one per image, summed over its pixels
+    or latents. The training minimises the term that the phase names, by default ``loss``. The loop
     computes the means over images, so that they are exact for any batch size and number of
     processes. A term that compares the images of a batch has the same value in all B numbers.
     """

@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from latent_atlas.models.base import Batch, Recipe
+from latent_atlas.models.base import Batch, ModelConfig
 from latent_atlas.models.options.dip_vae import DIPVAE1Options
 from latent_atlas.models.sampling import Pass, SamplingVAE, of_all_processes
 
@@ -22,9 +22,9 @@ from latent_atlas.models.sampling import Pass, SamplingVAE, of_all_processes
 class DIPVAE1(SamplingVAE):
     """A VAE with a penalty on the covariance of the posteriors' means."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        super().__init__(recipe)
-        options = DIPVAE1Options.of(recipe.options)
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        options = DIPVAE1Options.of(config.options)
         self.off_diagonal, self.diagonal = options.off_diagonal, options.diagonal
 
     def forward(self, batch: Batch, phase: str = "model") -> dict[str, Tensor]:

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from latent_atlas.models.base import Batch, Phase, Recipe
+from latent_atlas.models.base import Batch, ModelConfig, Phase
 from latent_atlas.models.options.factor_vae import FactorVAEOptions
 from latent_atlas.models.sampling import SamplingVAE, of_all_processes, own_rows
 
@@ -30,12 +30,12 @@ class FactorVAE(SamplingVAE):
     The first half of the noise samples the codes; the second half decides how latents are shuffled.
     """
 
-    def __init__(self, recipe: Recipe) -> None:
-        super().__init__(recipe)
-        self.noise_dim = 2 * recipe.latent_dim
-        options = FactorVAEOptions.of(recipe.options)
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        self.noise_dim = 2 * config.latent_dim
+        options = FactorVAEOptions.of(config.options)
         self.gamma = options.gamma
-        self.discriminator = Discriminator(recipe.latent_dim, options.units, options.layers)
+        self.discriminator = Discriminator(config.latent_dim, options.units, options.layers)
 
     def phases(self) -> dict[str, Phase]:
         """The VAE, then the discriminator with the paper's β₁ and β₂ of Adam."""

@@ -41,6 +41,11 @@ def gaussian_loss(outputs: Tensor, images: Tensor) -> Tensor:
     return (outputs.float() - images).square().flatten(1).sum(1) / 2
 
 
+def laplace_loss(outputs: Tensor, images: Tensor) -> Tensor:
+    """Σ |o − x| per image: unit scale, without the constant log 2 per pixel."""
+    return (outputs.float() - images).abs().flatten(1).sum(1)
+
+
 LIKELIHOODS = {
     "bernoulli": Likelihood(
         bernoulli_loss, torch.sigmoid, lambda images: torch.logit(images, eps=1 / 256)
@@ -48,4 +53,5 @@ LIKELIHOODS = {
     "gaussian": Likelihood(
         gaussian_loss, lambda outputs: outputs.clamp(0, 1), lambda images: images
     ),
+    "laplace": Likelihood(laplace_loss, lambda outputs: outputs.clamp(0, 1), lambda images: images),
 }

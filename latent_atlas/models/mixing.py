@@ -32,8 +32,9 @@ from torch import Tensor
 
 from latent_atlas.config.code_grid import check_tiles, grid_of
 from latent_atlas.models import foreground
-from latent_atlas.models.base import Batch, Model, Phase, Recipe
+from latent_atlas.models.base import Batch, Model, ModelConfig, Phase
 from latent_atlas.models.build import new_decoder, new_encoder
+from latent_atlas.models.likelihoods import laplace_loss
 from latent_atlas.models.networks.critics import OriginClassifier, PatchDiscriminator
 from latent_atlas.models.options.mixing import DenseAEOptions, MixingOptions
 
@@ -51,16 +52,20 @@ class DenseAE(Model):
         grid: rows and columns of cells in a code.
     """
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.latent_dim, self.noise_dim = recipe.latent_dim, 0
-        options = DenseAEOptions.of(recipe.options)
+        self.latent_dim, self.noise_dim = config.latent_dim, 0
+        options = DenseAEOptions.of(config.options)
         size = {"width": options.width, "depth": options.depth, "halvings": options.halvings}
-        self.grid = grid_of(*recipe.shape[:2], options.halvings)
-        self.encoder = new_encoder(recipe.network, recipe.shape, recipe.latent_dim, 1, **size)
-        self.decoder = new_decoder(recipe.network, recipe.shape, recipe.latent_dim, **size)
-        self.pixels = recipe.shape[0] * recipe.shape[1] * recipe.shape[2]
-        self.reconstruction_weight = 2 * recipe.weights["mixing_reconstruction"]
+        self.grid = grid_of(*config.shape[:2], options.halvings)
+        self.encoder = new_encoder(
+            config.network, config.shape, config.latent_dim, 1, config.layers, **size
+        )
+        self.decoder = new_decoder(
+            config.network, config.shape, config.latent_dim, config.layers, **size
+        )
+        self.pixels = config.shape[0] * config.shape[1] * config.shape[2]
+        self.reconstruction_weight = 2 * config.weights["mixing_reconstruction"]
 
     def start_from(self, mean_image: Tensor) -> None:
         """Set the decoder's last bias to the mean image."""
@@ -68,7 +73,7 @@ class DenseAE(Model):
 
     def forward(self, batch: Batch, phase: str = "model") -> dict[str, Tensor]:
         """The reconstruction loss per image."""
-        reconstruction = absolute(self.decode(self.encode(batch.images)), batch.images)
+        reconstruction = laplace_loss(self.decode(self.encode(batch.images)), batch.images)
         return {
             "loss": self.reconstruction_weight * reconstruction,
             "reconstruction": reconstruction,
@@ -107,16 +112,16 @@ class Mixing(DenseAE):
         tau: quantile of the distances above which only the nearest partner is used.
     """
 
-    def __init__(self, recipe: Recipe) -> None:
-        super().__init__(recipe)
-        height, width, channels = recipe.shape
-        options = MixingOptions.of(recipe.options)
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        height, width, channels = config.shape
+        options = MixingOptions.of(config.options)
         factor = options.width
         self.tau, self.warm_up = options.tau, options.warm_up
         self.tiles, self.segments = options.tiles, options.segments
         check_tiles(self.grid, self.tiles)
-        self.adversarial = self.pixels * recipe.weights["adversarial"]
-        self.classification = self.pixels * recipe.weights["classifier"]
+        self.adversarial = self.pixels * config.weights["adversarial"]
+        self.classification = self.pixels * config.weights["classifier"]
         self.discriminator = PatchDiscriminator(channels, factor, attention=options.attention)
         self.classifier = OriginClassifier(height, width, channels, factor, self.tiles**2)
 
@@ -169,8 +174,8 @@ class Mixing(DenseAE):
         scene = self.mix_batch(batch)
         reconstructed, mixed = self.decode(torch.cat([scene.codes, scene.mixed])).chunk(2)
         again = mix(self.encode(mixed), scene.codes, scene.where)
-        cycle = absolute(self.decode(again), batch.images)
-        reconstruction = absolute(reconstructed, batch.images)
+        cycle = laplace_loss(self.decode(again), batch.images)
+        reconstruction = laplace_loss(reconstructed, batch.images)
         fake = self.discriminator(signed(mixed)).float()
         adversarial = _cross_entropy(fake, torch.ones_like(fake))
         classification = _cross_entropy(*self._origins(mixed, batch, scene.replaced))
@@ -271,11 +276,6 @@ def mix(codes: Tensor, donors: Tensor, where: Tensor) -> Tensor:
     """`codes` with the cells in `where` (B×cells booleans) from `donors`, B×latent_dim each."""
     numbers = where.repeat_interleave(codes.shape[1] // where.shape[1], 1)
     return torch.where(numbers, donors, codes)
-
-
-def absolute(outputs: Tensor, images: Tensor) -> Tensor:
-    """Σ |o − x| over the pixels, per image: B numbers."""
-    return (outputs - images).abs().flatten(1).sum(1)
 
 
 def signed(images: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from latent_atlas.models.base import Batch, Recipe
+from latent_atlas.models.base import Batch, ModelConfig
 from latent_atlas.models.options.tcvae import TCVAEOptions
 from latent_atlas.models.sampling import SamplingVAE, of_all_processes, own_rows
 
@@ -36,9 +36,9 @@ class Parts(NamedTuple):
 class TCVAE(SamplingVAE):
     """A VAE with a weight on the total correlation."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        super().__init__(recipe)
-        self.images = TCVAEOptions.of(recipe.options).images
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        self.images = TCVAEOptions.of(config.options).images
 
     def forward(self, batch: Batch, phase: str = "model") -> dict[str, Tensor]:
         """The loss, reconstruction, KL, and the three parts of the KL, per image.

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from latent_atlas.models.base import Batch, Recipe
+from latent_atlas.models.base import Batch, ModelConfig
 from latent_atlas.models.options.tvae import TVAEOptions
 from latent_atlas.models.sampling import of_all_processes, own_rows
 from latent_atlas.models.vae import VAE
@@ -32,9 +32,9 @@ class TVAE(VAE):
 
     compares = True
 
-    def __init__(self, recipe: Recipe) -> None:
-        super().__init__(recipe)
-        options = TVAEOptions.of(recipe.options)
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        options = TVAEOptions.of(config.options)
         self.weight, self.margin = options.triplet, options.margin
         self.distance, self.mining = DISTANCES[options.distance], MINING[options.mining]
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from latent_atlas.models.base import Batch, Model, Recipe
+from latent_atlas.models.base import Batch, Model, ModelConfig
 from latent_atlas.models.build import new_decoder, new_encoder
 from latent_atlas.models.likelihoods import LIKELIHOODS
 
@@ -25,13 +25,16 @@ from latent_atlas.models.likelihoods import LIKELIHOODS
 class VAE(Model):
     """A VAE with a Gaussian posterior, a standard normal prior, and a weight β of the KL."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.latent_dim = self.noise_dim = recipe.latent_dim
-        self.beta, self.reconstruction_weight = recipe.beta, recipe.weights["reconstruction"]
-        self.encoder = new_encoder(recipe.network, recipe.shape, recipe.latent_dim, 2)
-        self.decoder = new_decoder(recipe.network, recipe.shape, recipe.latent_dim)
-        self.likelihood = LIKELIHOODS[recipe.likelihood]
+        self.latent_dim = self.noise_dim = config.latent_dim
+        self.beta, self.reconstruction_weight = config.beta, config.weights["reconstruction"]
+        self.kl_warm_up = config.kl_warm_up
+        self.encoder = new_encoder(
+            config.network, config.shape, config.latent_dim, 2, config.layers
+        )
+        self.decoder = new_decoder(config.network, config.shape, config.latent_dim, config.layers)
+        self.likelihood = LIKELIHOODS[config.likelihood]
 
     def start_from(self, mean_image: Tensor) -> None:
         """Set the decoder's last bias to the mean image."""
@@ -46,8 +49,17 @@ class VAE(Model):
         codes = mean + torch.exp(log_variance / 2) * batch.noise
         reconstruction = self.likelihood.loss(self.decoder(codes), batch.images)
         kl = kl_to_standard_normal(mean, log_variance).sum(1)
-        loss = self.reconstruction_weight * reconstruction + self.beta * kl
+        loss = self.reconstruction_weight * reconstruction + self.kl_weight(batch) * kl
         return {"loss": loss, "reconstruction": reconstruction, "kl": kl}
+
+    def kl_weight(self, batch: Batch) -> float:
+        """β, or less of it while the weight rises; validation losses always have β.
+
+        Sønderby et al. 2016, section 2.3: with β from the first step on, latents whose use is not
+        learnt at once are switched off.
+        """
+        rising = self.training and batch.progress < self.kl_warm_up
+        return self.beta * batch.progress / self.kl_warm_up if rising else self.beta
 
     def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance of q(z|x), float32 B×latent_dim each."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import csv
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from itertools import compress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -40,6 +42,9 @@ PAGE_WIDTH = 1168
 
 COLUMNS = {
     "valid_reconstruction": "reconstruction",
+    "explained": "explained",
+    "mean_image_loss": "mean image",
+    "floor": "floor",
     "valid_kl": "KL",
     "psnr": "PSNR (dB)",
     "ssim": "SSIM",
@@ -88,6 +93,40 @@ class Picture:
     wide: bool
 
 
+class Cell(NamedTuple):
+    """A value in ``metrics.csv`` as it is written there, and its interval; empty if there is none.
+
+    Attributes:
+        value: e.g. ``0.10398``, or ``nan``.
+        interval: e.g. ``[0.0997, 0.10967]``.
+    """
+
+    value: str
+    interval: str
+
+
+@dataclass(frozen=True)
+class MetricTable:
+    """The values of a stage, a column per row of ``metrics.csv``'s ``run``.
+
+    Attributes:
+        columns: names of the runs, or of other things that were measured.
+        rows: metric → cell of each column; None where it was not measured.
+    """
+
+    columns: list[str]
+    rows: dict[str, list[Cell | None]]
+
+    def headline(self, names: Collection[str]) -> MetricTable:
+        """The rows of some metrics, and the columns in which any of them was measured."""
+        rows = {metric: cells for metric, cells in self.rows.items() if metric in names}
+        used = [any(column) for column in zip(*rows.values(), strict=True)]
+        return MetricTable(
+            list(compress(self.columns, used)),
+            {metric: list(compress(cells, used)) for metric, cells in rows.items()},
+        )
+
+
 @dataclass(frozen=True)
 class RunSection:
     """A run in the report: its title, its source, its metrics, its pictures by name."""
@@ -95,8 +134,13 @@ class RunSection:
     name: str
     title: str
     source: str
-    metrics: dict[str, float]
+    metrics: MetricTable
     pictures: dict[str, Picture]
+
+    def value(self, metric: str) -> float | None:
+        """A metric of the run; None if it was not measured."""
+        cells = self.metrics.rows.get(metric)
+        return float(cells[0].value) if cells and cells[0] else None
 
 
 def render(params: Params, values: dict[str, Any], root: Path) -> str:
@@ -127,17 +171,40 @@ def render(params: Params, values: dict[str, Any], root: Path) -> str:
 
 
 def _chapter(name: str, chapter: Chapter, root: Path) -> dict[str, Any]:
-    metrics = _json(root / "metrics" / f"{name}.json")
+    metrics = read_metrics(root, name)
+    headline = _json(root / "metrics" / f"{name}.json")
     return {
         "name": name,
         "text": chapter.text,
-        "columns": list(metrics),
-        "rows": {
-            metric: [metrics[column].get(metric) for column in metrics]
-            for metric in dict.fromkeys(key for values in metrics.values() for key in values)
-        },
+        "headline": metrics.headline({key for values in headline.values() for key in values}),
+        "metrics": metrics,
         "pictures": _pictures(root / "plots" / name, chapter.order),
     }
+
+
+def read_metrics(root: Path, name: str) -> MetricTable:
+    """The table ``plots/<name>/metrics.csv``, which `metrics.writing.write_metrics` writes.
+
+    Raises:
+        UserError: if it is missing, or has other columns.
+    """
+    path = root / "plots" / name / "metrics.csv"
+    try:
+        lines = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+        cells = {
+            (line["run"], line["metric"]): Cell(
+                line["value"], f"[{line['low']}, {line['high']}]" if line["low"] else ""
+            )
+            for line in lines
+        }
+    except FileNotFoundError:
+        raise UserError(f"{path}: missing; make it with `dvc repro`") from None
+    except KeyError as error:
+        raise UserError(f"{path}: found no column {error}; make it with `dvc repro`") from None
+    columns = list(dict.fromkeys(run for run, _ in cells))
+    names = dict.fromkeys(metric for _, metric in cells)
+    rows = {metric: [cells.get((run, metric)) for run in columns] for metric in names}
+    return MetricTable(columns, rows)
 
 
 def _pictures(folder: Path, order: Sequence[str]) -> dict[str, Picture]:
@@ -174,7 +241,7 @@ def _section(params: Params, name: str, root: Path) -> RunSection:
         name=name,
         title=run.title(),
         source=_json(root / "data" / run.data / "card.json")["source"],
-        metrics=_json(root / "metrics" / f"{name}.json")[name],
+        metrics=read_metrics(root, name),
         pictures=_pictures(root / "plots" / name, ORDER),
     )
 

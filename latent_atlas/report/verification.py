@@ -13,8 +13,8 @@ from latent_atlas.report.clone import clone, outputs, reproduce
 from latent_atlas.util.console import UserError, say
 
 _OTHER_MACHINE = (
-    "trained weights depend on the processor and on the number of threads; on another machine, "
-    "run `dvc repro` for both commits and compare these results"
+    "recorded results repeat in portable arithmetic on x86-64 with AVX2 and with the Python of "
+    ".python-version; elsewhere run `dvc repro` for both commits and compare these results"
 )
 
 

@@ -37,7 +37,7 @@ INTERPOLATION = "interpolation.npz"
 
 _RESULT = "result.json"
 _WEIGHTS = "weights.safetensors"
-_CHECKPOINT = (_WEIGHTS, "config.json", "environment.json", "history.csv")
+_CHECKPOINT = (_WEIGHTS, "config.json", "history.csv")
 
 
 @dataclass(frozen=True)

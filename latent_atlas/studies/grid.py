@@ -66,8 +66,7 @@ def _run(study: Study, table: Table, seed: int, beta: float, latent_dim: int) ->
     knobs = "_".join(["", *re.findall(r"[\w.]+", table.knobs)])
     model = f"{table.model}_{table.network}_{table.likelihood}"
     name = f"{table.data}_{model}{knobs}_b{beta:g}_z{latent_dim}_s{seed}"
-    own = {"schedule": table.schedule, "mean_start": table.mean_start}
-    train = {key: value for key, value in own.items() if value is not None}
+    train = {} if table.schedule is None else {"schedule": table.schedule}
     return Run(
         name=re.sub(r"\W", "_", name),
         family="study",
@@ -79,6 +78,8 @@ def _run(study: Study, table: Table, seed: int, beta: float, latent_dim: int) ->
         beta=beta,
         loss_weights=dict.fromkeys(MODELS[table.model].weights, 1.0) | table.loss_weights,
         options=table.options,
+        recipe=table.recipe,
+        mean_start=table.mean_start is not False,
         seed=seed,
         epochs=table.epochs or study.train.epochs,
         train=study.train.model_copy(update=train),

@@ -19,7 +19,15 @@ from latent_atlas.config.schema import (
     Mixing,
     QuadrantNeighbours,
 )
-from latent_atlas.config.section import Name, NonNegative, Positive, Scaled, Section, Seed
+from latent_atlas.config.section import (
+    Name,
+    NonNegative,
+    Positive,
+    RecipeName,
+    Scaled,
+    Section,
+    Seed,
+)
 from latent_atlas.models.backbones import DEEPCLUSTER
 from latent_atlas.models.options.mixing import MixingOptions
 from latent_atlas.util.console import UserError
@@ -53,7 +61,8 @@ class Table(ModelSpec):
         seeds: number of trainings of each cell; null for that of the study.
         epochs: null for those of the study.
         schedule: epoch → factor on the learning rate; null for that of the study.
-        mean_start: whether decoders start at the mean image; null for the study's choice.
+        recipe: of the trainings.
+        mean_start: whether decoders start at the mean image; null for yes.
     """
 
     beta: Annotated[list[NonNegative], Field(min_length=1)]
@@ -62,6 +71,7 @@ class Table(ModelSpec):
     seeds: Scaled | None = None
     epochs: Scaled | None = None
     schedule: dict[Positive, Annotated[float, Field(gt=0)]] | None = None
+    recipe: RecipeName = "published"
     mean_start: bool | None = None
 
     @property
@@ -79,6 +89,8 @@ class Table(ModelSpec):
             for key, value in values.items()
             if value != defaults[key]
         ]
+        if self.recipe != "published":
+            parts.append(f"{self.recipe} recipe")
         if self.mean_start is not None:
             parts.append(f"starts at {'the mean image' if self.mean_start else 'small biases'}")
         if self.epochs is not None:

@@ -17,12 +17,13 @@ from typing import Any
 import torch
 
 from latent_atlas.studies.cell import CellJob, finish_cell
+from latent_atlas.util import arithmetic
 from latent_atlas.util.console import Progress, UserError, say
 
 POLL_SECONDS = 0.5
 """Time between two updates of the progress bar."""
 
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+ONE_THREAD = dict.fromkeys(arithmetic.THREADS, "1")
 """Environment of a worker: no result depends on how many cells are trained at the same time."""
 
 _SPAWN = multiprocessing.get_context("spawn")

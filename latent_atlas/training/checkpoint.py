@@ -1,16 +1,18 @@
 """Checkpoints of trained runs: ``open_run(Path("models/clothes_beta_vae"))``.
 
-A checkpoint is a folder with ``weights.safetensors``, ``config.json``, ``history.csv`` (a row per
-epoch) and ``environment.json``.
+A checkpoint is a folder with ``weights.safetensors``, ``config.json`` and ``history.csv`` (a row
+per epoch). It does not name the machine, so that the same training gives the same bytes anywhere.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,12 +28,9 @@ from latent_atlas.data.pixels import to_images, to_pixels
 from latent_atlas.data.store import Images, Store
 from latent_atlas.models.base import Model
 from latent_atlas.models.build import new_model
-from latent_atlas.training.fabric import environment
+from latent_atlas.util import arithmetic
 from latent_atlas.util.console import UserError
 from latent_atlas.util.files import write_bytes, write_folder, write_json
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
 
 Codes = npt.NDArray[np.float32]
 
@@ -102,6 +101,8 @@ class TrainedRun:
 def open_run(path: Path, batch_size: int = 200) -> TrainedRun:
     """Open the checkpoint folder `path`.
 
+    Warns where this process does not compute as the pipeline does by default, e.g. in a notebook.
+
     Raises:
         UserError: if it is missing, damaged, or of another version of the code.
     """
@@ -125,6 +126,14 @@ def open_run(path: Path, batch_size: int = 200) -> TrainedRun:
         model.load_state_dict(weights)
     except (RuntimeError, ValueError) as error:
         raise UserError(f"{path}: weights of another network ({error}); run `dvc repro`") from None
+    problem = arithmetic.not_portable()
+    if problem is not None and os.environ.get(arithmetic.VARIABLE) != "native":
+        warnings.warn(
+            "this process does not compute in portable arithmetic, so that results can differ from "
+            f"those of the pipeline in their last digits ({problem}); call "
+            "latent_atlas.util.arithmetic.set_up('portable', 1) before NumPy and PyTorch load",
+            stacklevel=2,
+        )
     return TrainedRun(run, model.eval(), config, history, batch_size)
 
 
@@ -164,7 +173,6 @@ def write_checkpoint(
     weights: bytes,
     history: Sequence[Mapping[str, float]],
     config: Mapping[str, Any],
-    fabric: Fabric,
 ) -> None:
     """Write the checkpoint folder `out`, whole or not at all.
 
@@ -173,11 +181,9 @@ def write_checkpoint(
         weights: from `weights_of`.
         history: a row per epoch.
         config: becomes ``config.json``.
-        fabric: describes the hardware.
     """
     with write_folder(out) as part:
         write_bytes(part / "weights.safetensors", weights)
         table = pd.DataFrame(history)
         table.to_csv(part / "history.csv", index=False, float_format="%.6g")
-        write_json(part / "environment.json", environment(fabric))
         write_json(part / "config.json", config)

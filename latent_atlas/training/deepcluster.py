@@ -29,6 +29,7 @@ from latent_atlas.models import cluster_net
 from latent_atlas.models.cluster_net import ClusterNet, augment, new_head
 from latent_atlas.training.checkpoint import weights_of, write_checkpoint
 from latent_atlas.training.cluster_sampling import Rows, uniform_over_clusters
+from latent_atlas.training.fabric import record_environment
 from latent_atlas.training.resume import ResumeFile, fingerprint
 from latent_atlas.util import imports
 from latent_atlas.util.console import FieldError, Progress, UserError, say
@@ -283,7 +284,8 @@ class DeepClusterTraining:
                 "images": len(self.rows),
             },
         }
-        write_checkpoint(out, weights, self.at.history, config, self.fabric)
+        write_checkpoint(out, weights, self.at.history, config)
+        record_environment(self.fabric, self.resume.path)
 
 
 def _channel_statistics(store: Store, rows: Rows) -> tuple[list[float], list[float]]:

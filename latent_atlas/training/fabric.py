@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import platform
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from latent_atlas.config.runs import Train
+from latent_atlas.config.runs import TrainSpec
+from latent_atlas.util import arithmetic
 from latent_atlas.util.console import FieldError
+from latent_atlas.util.files import write_json
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
-def make_fabric(train: Train, alternating: bool = False) -> Fabric:
+def make_fabric(train: TrainSpec, alternating: bool = False) -> Fabric:
     """Launch Fabric on the configured device; under ``torchrun`` with all of its processes.
 
     Args:
@@ -52,6 +55,14 @@ def make_fabric(train: Train, alternating: bool = False) -> Fabric:
     return fabric
 
 
+def record_environment(fabric: Fabric, resume: Path) -> None:
+    """Write the `environment` of a training to ``<run>.environment.json`` beside its `resume` file.
+
+    It names the machine, so it is no part of the checkpoint, whose bytes are the same on others.
+    """
+    write_json(resume.with_suffix(".environment.json"), environment(fabric))
+
+
 def environment(fabric: Fabric) -> dict[str, Any]:
     """Software and hardware on which the bits of a result depend."""
     device = fabric.device.type
@@ -59,6 +70,7 @@ def environment(fabric: Fabric) -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "machine": platform.machine(),
+        "arithmetic": "native" if arithmetic.not_portable() else "portable",
         "device": torch.cuda.get_device_name(fabric.device) if device == "cuda" else device,
         "threads": torch.get_num_threads(),
         "processes": fabric.world_size,

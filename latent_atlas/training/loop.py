@@ -21,13 +21,14 @@ import torch
 from torch import Tensor
 
 from latent_atlas.config.registry import MODELS, NETWORKS, modules_of
-from latent_atlas.config.runs import Run, Train
+from latent_atlas.config.runs import Run
 from latent_atlas.data.pixels import to_images
 from latent_atlas.data.store import Store
 from latent_atlas.models.base import Batch, Model, Phase
 from latent_atlas.models.build import new_model
+from latent_atlas.models.recipes import RECIPES
 from latent_atlas.training.checkpoint import weights_of, write_checkpoint
-from latent_atlas.training.fabric import make_fabric
+from latent_atlas.training.fabric import make_fabric, record_environment
 from latent_atlas.training.resume import ResumeFile, fingerprint
 from latent_atlas.util import imports
 from latent_atlas.util.console import Progress, UserError, say
@@ -85,7 +86,8 @@ def train(
             "valid_images": len(training.valid_rows),
         }
         config = {"run": run.model_dump(mode="json"), "shape": list(store.shape), "data": data}
-        write_checkpoint(out, weights_of(training.model), training.at.history, config, fabric)
+        write_checkpoint(out, weights_of(training.model), training.at.history, config)
+        record_environment(fabric, resume)
         resume.unlink(missing_ok=True)
     fabric.barrier()
 
@@ -103,10 +105,18 @@ def normal(rows: int, columns: int, *parts: int | str) -> Tensor:
     return torch.randn(rows, columns, generator=generator)
 
 
-def learning_rate(train: Train, epoch: int) -> float:
-    """The rate in `epoch` (from 1): that of the last schedule step that the epoch has reached."""
-    reached = [start for start in train.schedule if start <= epoch]
-    return train.learning_rate * (train.schedule[max(reached)] if reached else 1.0)
+def learning_rate(run: Run, epoch: int, done: float) -> float:
+    """The learning rate in `epoch` (from 1), by the schedule and the recipe.
+
+    Args:
+        run: of the training.
+        epoch: the factor is that of the last step of the schedule that the epoch has reached.
+        done: share of the steps that are done.
+    """
+    schedule = run.train.schedule
+    reached = [start for start in schedule if start <= epoch]
+    rate = run.train.learning_rate * (schedule[max(reached)] if reached else 1.0)
+    return rate * RECIPES[run.recipe].rate(done)
 
 
 def code_digest(run: Run) -> str:
@@ -165,7 +175,7 @@ class Training:
         self.labels = torch.from_numpy(store.labels())
         self.model = new_model(run, store.shape)
         self._check_labels()
-        if run.train.mean_start:
+        if run.mean_start:
             self.model.start_from(mean_image(store, self.rows))
         self.model.to(memory_format=torch.channels_last)
         self.phases = self.model.phases()
@@ -271,7 +281,7 @@ class Training:
         for name, phase in self._active_phases(self.at.epoch).items():
             optimizer = self.optimizers[name]
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(self.run.train, self.at.epoch) * phase.rate(number)
+                group["lr"] = self.rate(phase) * phase.rate(number)
             self._freeze_all_but(name)
             for _ in range(phase.repeat):
                 losses = self.losses(batch, name)
@@ -279,6 +289,13 @@ class Training:
                 self.fabric.backward(losses[phase.loss].sum() * scale)
                 optimizer.step()
             sums.add(losses)
+
+    def rate(self, phase: Phase) -> float:
+        """The learning rate of the next step, by the share of the phase's steps that are done."""
+        epochs = self.run.epochs
+        active = [epoch for epoch in range(1, epochs + 1) if phase.acts(epoch, epochs)]
+        step = (self.at.epoch - active[0]) * self.steps + self.at.step + 0.5
+        return learning_rate(self.run, self.at.epoch, step / (len(active) * self.steps))
 
     def _active_phases(self, epoch: int) -> dict[str, Phase]:
         epochs = self.run.epochs
@@ -362,7 +379,7 @@ class Training:
         """
         row: dict[str, float] = {
             "epoch": self.at.epoch,
-            "learning_rate": learning_rate(self.run.train, self.at.epoch),
+            "learning_rate": self.rate(next(iter(self._active_phases(self.at.epoch).values()))),
         }
         row |= {f"train_{name}": value for name, value in train.items()}
         valid = self.validate()

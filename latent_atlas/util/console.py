@@ -61,7 +61,8 @@ def say(line: str) -> None:
 def run_command(main: Callable[[], None]) -> None:
     """Run the main function of a command.
 
-    A `UserError` becomes one line on stderr and exit status 1, Ctrl-C exit status 130. With
+    It is refused where the arithmetic of params.yaml is not in use, see `arithmetic.check`. A
+    `UserError` becomes one line on stderr and exit status 1, Ctrl-C exit status 130. With
     ``--debug`` among the arguments, or `DEBUG` in the environment, the traceback is shown as well.
     """
     for stream in (sys.stdout, sys.stderr):
@@ -71,6 +72,9 @@ def run_command(main: Callable[[], None]) -> None:
         sys.argv.remove("--debug")
         os.environ[DEBUG] = "1"  # worker processes inherit it
     try:
+        from latent_atlas.util import arithmetic  # which imports this module
+
+        arithmetic.check()
         main()
     except UserError as error:
         if os.environ.get(DEBUG) == "1":

@@ -19,7 +19,7 @@ PACKAGES = ("latent_atlas", "stages")
 
 EXEMPT = {
     "latent_atlas": "sets environment variables and imports lazily; it computes nothing",
-    "stages": "imports latent_atlas alone; it computes nothing",
+    "stages": "sets up the arithmetic, whose parameters are among a stage's params",
     "latent_atlas.config": "re-exports nothing; it computes nothing",
     "latent_atlas.config.charts": "names of charts; the modules of a study's charts are added",
     "latent_atlas.config.messages": "words of errors; the values are among a stage's params",
@@ -29,6 +29,7 @@ EXEMPT = {
     "latent_atlas.config.schema": "schema of params.yaml; the values are among a stage's params",
     "latent_atlas.config.section": "base class of the schema; it computes nothing",
     "latent_atlas.metrics.tolerance": "definitions for comparing metrics; no output uses them",
+    "latent_atlas.util.arithmetic": "the values are among a stage's params",
     "latent_atlas.util.console": "output to the terminal; it writes no file",
     "latent_atlas.util.imports": "fingerprints of unfinished work; they reach no output",
 }

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dvc.utils.hydra import apply_overrides  # type: ignore[import-untyped]
-from dvc.utils.serialize import load_yaml  # type: ignore[import-untyped]
+from dvc.utils.hydra import apply_overrides
+from dvc.utils.serialize import load_yaml
 from hypothesis import given
 from hypothesis import strategies as st
 

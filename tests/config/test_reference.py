@@ -12,7 +12,7 @@ import pytest
 from latent_atlas.config.reference import attribute_texts, parameter_reference
 from latent_atlas.config.registry import MODELS, options_of
 from latent_atlas.config.schema import Params
-from latent_atlas.config.section import Options, Section
+from latent_atlas.config.section import Options, PerRecipe, Section
 from latent_atlas.models.options.mixing import MixingOptions
 from latent_atlas.util.console import UserError
 from stages import parameters
@@ -27,7 +27,8 @@ def sections(schema: type[Section]) -> Iterator[type[Section]]:
         while parts:
             part = parts.pop()
             parts += get_args(part)
-            if isinstance(part, type) and issubclass(part, Section):
+            pair = isinstance(part, type) and issubclass(part, PerRecipe)
+            if isinstance(part, type) and issubclass(part, Section) and not pair:
                 yield from sections(part)
 
 
@@ -60,6 +61,8 @@ def test_the_reference_has_every_key_type_and_range() -> None:
     assert "| `beta` | number ≥ 0 | required | " in text
     assert "| `classifier_images` | pair of integers ≥ 20 | required | " in text
     assert "| `valid_share` | number ≥ 0 < 1 | `0.1` | " in text
+    pair = "a pair {modern: …, published: …} of them"
+    assert f"| `learning_rate` | number > 0, or {pair} | required | " in text
     assert "| `prior` | `normal` or `mixture` | `normal` | " in text
     assert "\n## `runs.<family>.<name>`\n" in text
     assert "\n### factor_vae\n" in text

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from latent_atlas.config.schema import MetricOverride
 from latent_atlas.metrics import tolerance
-from latent_atlas.metrics.tolerance import Metric, compare, definitions_of, flatten, metric_of
+from latent_atlas.metrics.tolerance import compare, definitions_of, flatten, metric_of
 from latent_atlas.util.console import UserError
 from tests.conftest import ROOT
 
@@ -63,7 +63,32 @@ def test_every_committed_metric_has_exactly_one_definition(name: str) -> None:
     ],
 )
 def test_definitions(name: str, better: str, relative: float, unit: str) -> None:
-    assert list(definitions_of(name)) == [(better, relative, unit)]
+    assert [metric[:3] for metric in definitions_of(name)] == [(better, relative, unit)]
+
+
+@pytest.mark.parametrize(
+    ("name", "headline"),
+    [
+        ("valid_reconstruction", True),
+        ("valid_reconstruction_last5", False),
+        ("explained", True),
+        ("mig", True),
+        ("mig_low", False),
+        ("knn_style", True),
+        ("knn_style_high", False),
+        ("near_transferred", True),
+        ("random_transferred", False),
+        ("color_accuracy", True),
+        ("fit_accuracy", False),
+    ],
+)
+def test_the_first_pattern_decides_what_is_headline(name: str, headline: bool) -> None:
+    assert [metric.headline for metric in definitions_of(name)] == [headline]
+
+
+def test_few_numbers_are_recorded() -> None:
+    paths = (ROOT / "metrics").glob("*.json")
+    assert sum(len(flatten(json.loads(path.read_text()))) for path in paths) <= 120
 
 
 @pytest.mark.parametrize(
@@ -76,8 +101,8 @@ def test_definitions(name: str, better: str, relative: float, unit: str) -> None
         ("run.psnr", 20.0, 17.0, "worse"),
         ("run.psnr", -20.0, -17.0, "better"),
         ("run.products", 3.0, 3.0, "same"),
-        ("run.products", 3.0, 2.0, "worse"),
-        ("run.products", 3.0, 4.0, "worse"),
+        ("run.products", 3.0, 2.0, "changed"),
+        ("run.products", 3.0, 4.0, "changed"),
         ("run.psnr", None, 5.0, "new"),
         ("run.psnr", 5.0, None, "missing"),
         ("run.psnr", 5.0, float("nan"), "worse"),
@@ -97,11 +122,14 @@ def test_a_metric_without_a_definition_is_refused() -> None:
 
 
 def test_an_override_replaces_what_it_sets() -> None:
-    assert metric_of("psnr", {}) == Metric("higher", 0.02, "dB")
     wide = {"p*": MetricOverride(relative=0.3), "psnr": MetricOverride(better="lower")}
-    assert metric_of("psnr", wide) == Metric("higher", 0.3, "dB"), "the first pattern that fits"
-    assert metric_of("psnr", {"psnr": MetricOverride(better="either")}) == ("either", 0.02, "dB")
-    assert metric_of("ssim", wide) == Metric("higher", 0.02)
+    either = {"psnr": MetricOverride(better="either")}
+    declared = metric_of("psnr", {})
+    assert declared[:3] == ("higher", 0.02, "dB")
+    first = declared._replace(relative=0.3)
+    assert metric_of("psnr", wide) == first, "the first pattern that fits"
+    assert metric_of("psnr", either) == declared._replace(better="either")
+    assert metric_of("ssim", wide) == metric_of("ssim", {})
 
 
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
@@ -109,6 +137,82 @@ def test_an_improvement_backwards_is_a_loss_without_tolerance(a: float, b: float
     exact = {"psnr": MetricOverride(relative=0.0)}
     verdicts = {compare("psnr", a, b, exact).verdict, compare("psnr", b, a, exact).verdict}
     assert verdicts == ({"same"} if a == b else {"better", "worse"})
+
+
+# Differences of 3 standard deviations of a difference, 3 √2 · sd: 4.24 at sd 1.
+@pytest.mark.parametrize(
+    ("metric", "old", "new", "sd", "verdict", "reason"),
+    [
+        ("run.psnr", 20.0, 15.8, 1.0, "same", "within the noise"),
+        ("run.psnr", 20.0, 15.7, 1.0, "worse", "beyond the tolerance and 3 standard deviations"),
+        ("run.psnr", 20.0, 24.3, 1.0, "better", "beyond the tolerance and 3 standard deviations"),
+        ("run.psnr", 20.0, 18.5, 0.01, "same", "within the tolerance"),
+        ("run.psnr", 20.0, 17.0, 0.0, "worse", "beyond the tolerance; the noise is 0"),
+        ("run.psnr", 20.0, 17.0, None, "worse", "beyond the tolerance; no noise known"),
+        ("run.products", 20.0, 24.2, 1.0, "same", "within the noise"),
+        ("run.products", 20.0, 24.3, 1.0, "changed", "beyond the tolerance and 3 standard dev"),
+        ("run.psnr", 20.0, float("nan"), 1.0, "worse", "not finite"),
+        ("run.psnr", float("nan"), 20.0, 1.0, "better", "not finite before"),
+        ("run.psnr", 20.0, None, 1.0, "missing", "no value any more"),
+        ("run.psnr", None, 20.0, 1.0, "new", "no value before"),
+    ],
+)
+def test_verdicts_with_noise(
+    metric: str, old: float | None, new: float | None, sd: float | None, verdict: str, reason: str
+) -> None:
+    change = compare(metric, old, new, WIDE, sd)
+    assert change.verdict == verdict
+    assert change.reason.startswith(reason)
+
+
+def test_the_difference_of_two_trainings_has_a_larger_deviation_than_one() -> None:
+    change = compare("run.psnr", 20.0, 17.0, {}, 0.5)
+    assert change.difference == -3.0
+    assert change.deviations == pytest.approx(3 / (0.5 * 2**0.5))
+    assert change.cells() == [
+        "worse",
+        "run.psnr",
+        "20",
+        "17",
+        "-3",
+        "0.5",
+        "4.2",
+        "beyond the tolerance and 3 standard deviations",
+    ]
+    assert compare("run.psnr", 20.0, 17.0, {}, 0.0).deviations is None
+    assert compare("run.psnr", None, 17.0, {}, 0.5).cells()[2:7] == ["–", "17", "–", "0.5", "–"]
+
+
+FINITE = st.floats(-1e6, 1e6)
+NOISES = st.floats(0.0, 1e3)
+
+
+@given(FINITE, FINITE, NOISES, NOISES)
+def test_more_noise_never_adds_a_verdict(old: float, new: float, a: float, b: float) -> None:
+    low, high = sorted((a, b))
+    for metric in ("run.psnr", "run.valid_reconstruction", "run.active_latents"):
+        before, after = (compare(metric, old, new, {}, sd).verdict for sd in (low, high))
+        assert after in (before, "same")
+
+
+@given(FINITE, FINITE)
+def test_no_noise_decides_as_unknown_noise(old: float, new: float) -> None:
+    assert compare("r.psnr", old, new, {}, 0.0).verdict == compare("r.psnr", old, new, {}).verdict
+
+
+@given(FINITE, FINITE, NOISES)
+def test_a_metric_without_a_direction_is_the_same_or_changed(
+    old: float, new: float, sd: float
+) -> None:
+    assert compare("run.active_latents", old, new, {}, sd).verdict in ("same", "changed")
+
+
+@given(FINITE, FINITE, st.floats(1e-3, 1e3))
+def test_a_verdict_is_beyond_three_deviations(old: float, new: float, sd: float) -> None:
+    change = compare("run.psnr", old, new, {}, sd)
+    if change.verdict != "same":
+        assert change.deviations is not None
+        assert change.deviations > 3 - 1e-9
 
 
 def test_nested_metrics_are_flattened() -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 
 from latent_atlas.config.registry import options_of
-from latent_atlas.models.base import Batch, Model, Recipe
+from latent_atlas.models.base import Batch, Model, ModelConfig
 from latent_atlas.models.build import build
 
 
 def small_model(name: str, latent_dim: int = 4, size: int = 32, **options: object) -> Model:
     torch.manual_seed(0)
-    recipe = Recipe(
+    config = ModelConfig(
         shape=(size, size, 3),
         latent_dim=latent_dim,
         network="conv4_quarter",
@@ -20,7 +20,7 @@ def small_model(name: str, latent_dim: int = 4, size: int = 32, **options: objec
         weights={"reconstruction": 1.0},
         options=options_of(name).model_validate(options),
     )
-    return build(name, recipe)
+    return build(name, config)
 
 
 def sample(model: Model, images: int = 6, size: int = 32) -> Batch:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latent_atlas.models.aae import AAE, component_means
-from latent_atlas.models.base import Batch, Recipe
+from latent_atlas.models.base import Batch, ModelConfig
 from latent_atlas.models.options.aae import AAEOptions
 from tests.models.adversaries import reached, sample, small_model
 
@@ -174,7 +174,7 @@ def test_a_class_without_a_component_is_treated_as_unlabelled() -> None:
 def test_the_mean_over_the_cells_of_the_initial_code_is_0() -> None:
     torch.manual_seed(0)
     weights, options = {"reconstruction": 1.0}, AAEOptions()
-    model = AAE(Recipe((32, 32, 3), 8, "dense", "gaussian", 0.0, weights, options))
+    model = AAE(ModelConfig((32, 32, 3), 8, "dense", "gaussian", 0.0, weights, options))
     mean = torch.rand(3, 32, 32)
     model.start_from(mean)
     cells = model.encode(mean[None]).view(4, 2)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from latent_atlas.models.annealed_vae import AnnealedVAE, capacity
-from latent_atlas.models.base import Batch, Recipe
+from latent_atlas.models.base import Batch, ModelConfig
 from latent_atlas.models.options.annealed_vae import AnnealedVAEOptions
 
 
@@ -38,7 +38,7 @@ def losses(progress: float, most: float) -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
     options = AnnealedVAEOptions(gamma=10.0, capacity=most)
     model = AnnealedVAE(
-        Recipe((8, 6, 1), 3, "mlp", "bernoulli", 0.0, {"reconstruction": 0.5}, options)
+        ModelConfig((8, 6, 1), 3, "mlp", "bernoulli", 0.0, {"reconstruction": 0.5}, options)
     )
     images = torch.rand(7, 1, 8, 6, generator=torch.Generator().manual_seed(1))
     terms: dict[str, torch.Tensor] = model(

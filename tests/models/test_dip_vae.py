@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from latent_atlas.models.base import Batch, Recipe
+from latent_atlas.models.base import Batch, ModelConfig
 from latent_atlas.models.dip_vae import DIPVAE1, DIPVAE2, covariance
 from latent_atlas.models.options.dip_vae import DIPVAE2Options
 from latent_atlas.models.sampling import Pass
@@ -16,8 +16,8 @@ from latent_atlas.models.sampling import Pass
 OPTIONS = DIPVAE2Options(off_diagonal=3.0, diagonal=7.0)
 
 
-def recipe() -> Recipe:
-    return Recipe((8, 6, 1), 2, "mlp", "bernoulli", 1.0, {"reconstruction": 0.5}, OPTIONS)
+def config() -> ModelConfig:
+    return ModelConfig((8, 6, 1), 2, "mlp", "bernoulli", 1.0, {"reconstruction": 0.5}, OPTIONS)
 
 
 def passed(mean: torch.Tensor, variance: float) -> Pass:
@@ -51,7 +51,7 @@ MEANS = torch.tensor([[2.0, 1.5], [2.0, 0.5], [-2.0, -0.5], [-2.0, -1.5]])
     ],
 )
 def test_the_penalty_by_hand(model: type[DIPVAE1], expected: float) -> None:
-    dip = model(recipe())
+    dip = model(config())
     penalty = dip.penalty(dip.covariance(passed(MEANS, variance=0.5)))
     assert penalty.item() == pytest.approx(expected)
 
@@ -62,7 +62,7 @@ def test_uncorrelated_latents_of_unit_variance_have_no_penalty(
 ) -> None:
     corners = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
     turn = torch.tensor([[0.6, -0.8], [0.8, 0.6]])
-    dip = model(recipe())
+    dip = model(config())
     for codes in (corners, corners @ turn):
         result = passed(codes * math.sqrt(variance), variance=1 - variance + 1e-12)
         assert dip.penalty(dip.covariance(result)).item() == pytest.approx(0, abs=1e-9)
@@ -71,7 +71,7 @@ def test_uncorrelated_latents_of_unit_variance_have_no_penalty(
 @pytest.mark.parametrize("model", [DIPVAE1, DIPVAE2])
 def test_the_penalty_is_part_of_the_loss_of_each_image(model: type[DIPVAE1]) -> None:
     torch.manual_seed(0)
-    dip = model(recipe())
+    dip = model(config())
     losses = dip(Batch(torch.rand(9, 1, 8, 6), torch.randn(9, 2), torch.zeros(9)))
     expected = 0.5 * losses["reconstruction"] + losses["kl"] + losses["penalty"]
     torch.testing.assert_close(losses["loss"], expected)

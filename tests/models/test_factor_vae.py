@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from latent_atlas.models.base import Batch, Recipe
+from latent_atlas.models.base import Batch, ModelConfig
 from latent_atlas.models.factor_vae import Discriminator, FactorVAE, shuffle
 from latent_atlas.models.options.factor_vae import FactorVAEOptions
 
@@ -18,7 +18,7 @@ def model(gamma: float = 5.0) -> FactorVAE:
     torch.manual_seed(0)
     options = FactorVAEOptions(gamma=gamma, units=16, layers=2)
     return FactorVAE(
-        Recipe((8, 6, 1), 3, "mlp", "bernoulli", 1.0, {"reconstruction": 0.5}, options)
+        ModelConfig((8, 6, 1), 3, "mlp", "bernoulli", 1.0, {"reconstruction": 0.5}, options)
     )
 
 

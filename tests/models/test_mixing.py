@@ -14,7 +14,7 @@ from torch import Tensor
 
 from latent_atlas.config.registry import MODELS, options_of
 from latent_atlas.models import mixing
-from latent_atlas.models.base import Batch, Recipe
+from latent_atlas.models.base import Batch, ModelConfig
 from latent_atlas.models.build import build
 from latent_atlas.models.mixing import DenseAE, Mixing, choose
 
@@ -25,7 +25,7 @@ def small_model(name: str = "mixing", size: int = 32, **options: bool | float | 
     torch.manual_seed(0)
     values = {"width": 0.06, "depth": 0.125, **options}
     latent_dim, network = values.pop("latent_dim", 32), values.pop("network", "dense")
-    recipe = Recipe(
+    config = ModelConfig(
         shape=(size, size, 3),
         latent_dim=int(latent_dim),
         network=str(network),
@@ -34,7 +34,7 @@ def small_model(name: str = "mixing", size: int = 32, **options: bool | float | 
         weights={name: LAMBDAS[name] for name in MODELS[name].weights},
         options=options_of(name).model_validate(values),
     )
-    built = build(name, recipe)
+    built = build(name, config)
     assert isinstance(built, DenseAE)
     return built  # type: ignore[return-value]
 

@@ -7,12 +7,12 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from latent_atlas.config.registry import MODELS, options_of
-from latent_atlas.models.base import Batch, Model, Recipe
+from latent_atlas.models.base import Batch, Model, ModelConfig
 from latent_atlas.models.build import build
 from latent_atlas.models.vae import VAE, kl_to_standard_normal
 
 
-def recipe(**changes: object) -> Recipe:
+def config(**changes: object) -> ModelConfig:
     values: dict[str, object] = {
         "shape": (32, 32, 3),
         "latent_dim": 4,
@@ -21,7 +21,7 @@ def recipe(**changes: object) -> Recipe:
         "beta": 4.0,
         "weights": {"reconstruction": 1.0},
     }
-    return Recipe(**(values | changes))  # type: ignore[arg-type]
+    return ModelConfig(**(values | changes))  # type: ignore[arg-type]
 
 
 def new_batch(model: Model, images: int = 5, channels: int = 3) -> Batch:
@@ -58,7 +58,7 @@ def test_every_model_implements_the_interface(
 ) -> None:
     model = build(
         name,
-        recipe(
+        config(
             network=network,
             likelihood=likelihood,
             shape=(32, 32, channels),
@@ -88,7 +88,7 @@ def test_every_model_implements_the_interface(
 
 @pytest.mark.parametrize("name", [name for name in PLAIN if name not in COMPARING])
 def test_the_loss_of_an_image_does_not_depend_on_its_batch(name: str) -> None:
-    model = build(name, recipe(options=options_of(name)())).eval()
+    model = build(name, config(options=options_of(name)())).eval()
     whole = new_batch(model)
     one = Batch(whole.images[2:3], whole.noise[2:3], whole.labels[2:3])
     torch.testing.assert_close(model(one)["loss"][0], model(whole)["loss"][2])
@@ -96,7 +96,7 @@ def test_the_loss_of_an_image_does_not_depend_on_its_batch(name: str) -> None:
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_a_batch_may_be_a_single_image(name: str) -> None:
-    model = build(name, recipe(options=options_of(name)())).eval()
+    model = build(name, config(options=options_of(name)())).eval()
     for phase in model.phases():
         for values in model(new_batch(model, images=1), phase).values():
             assert values.shape == (1,)
@@ -108,7 +108,7 @@ def test_a_batch_may_be_a_single_image(name: str) -> None:
 @pytest.mark.parametrize("network", ["mlp", "conv4_quarter", "dense"])
 def test_a_process_may_have_no_image_of_the_last_batch(name: str, network: str) -> None:
     """Its gradients are 0, and it takes part in the update."""
-    model = build(name, recipe(network=network, options=options_of(name)()))
+    model = build(name, config(network=network, options=options_of(name)()))
     for phase_name, phase in model.phases().items():
         losses = model(new_batch(model, images=0), phase_name)
         assert all(values.shape == (0,) for values in losses.values())
@@ -120,7 +120,7 @@ def test_a_process_may_have_no_image_of_the_last_batch(name: str, network: str) 
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_terms_are_float32_in_mixed_precision(name: str) -> None:
-    model = build(name, recipe(options=options_of(name)())).eval()
+    model = build(name, config(options=options_of(name)())).eval()
     for phase in model.phases():
         with torch.autocast("cpu", torch.bfloat16):
             losses = model(new_batch(model), phase)
@@ -129,13 +129,13 @@ def test_terms_are_float32_in_mixed_precision(name: str) -> None:
 
 @pytest.mark.parametrize("beta", [0.0, 1.0, 8.0])
 def test_beta_weighs_the_kl(beta: float) -> None:
-    model = VAE(recipe(beta=beta, weights={"reconstruction": 0.5}))
+    model = VAE(config(beta=beta, weights={"reconstruction": 0.5}))
     losses = model(new_batch(model))
     torch.testing.assert_close(losses["loss"], 0.5 * losses["reconstruction"] + beta * losses["kl"])
 
 
 def test_a_vae_samples_with_the_noise_of_the_batch() -> None:
-    model = VAE(recipe(likelihood="gaussian"))
+    model = VAE(config(likelihood="gaussian"))
     batch = new_batch(model)
     mean, log_variance = model.posterior(batch.images)
     codes = mean + (log_variance / 2).exp() * batch.noise
@@ -144,14 +144,14 @@ def test_a_vae_samples_with_the_noise_of_the_batch() -> None:
 
 
 def test_a_deterministic_autoencoder_needs_no_noise() -> None:
-    model = build("ae", recipe())
+    model = build("ae", config())
     assert model.noise_dim == 0
     assert model.log_variance(new_batch(model).images) is None
 
 
 def test_an_untrained_decoder_outputs_about_the_mean_image() -> None:
     mean = torch.full((3, 32, 32), 0.05)
-    model = build("vae", recipe())
+    model = build("vae", config())
     model.start_from(mean)
     start = model.decode(torch.zeros(1, 4)).mean().item()
     assert start == pytest.approx(0.05, abs=0.02)

@@ -10,7 +10,7 @@ import torch.distributed as processes
 from torch.multiprocessing.spawn import spawn
 
 from latent_atlas.config.registry import options_of
-from latent_atlas.models.base import Batch, Model, Recipe
+from latent_atlas.models.base import Batch, Model, ModelConfig
 from latent_atlas.models.build import build
 from latent_atlas.models.sampling import of_all_processes, own_rows
 
@@ -23,7 +23,7 @@ def small(name: str) -> Model:
     schema = options_of(name)
     options = schema(**{key: small[key] for key in small if key in schema.model_fields})
     return build(
-        name, Recipe((8, 6, 1), 3, "mlp", "bernoulli", 4.0, {"reconstruction": 1.0}, options)
+        name, ModelConfig((8, 6, 1), 3, "mlp", "bernoulli", 4.0, {"reconstruction": 1.0}, options)
     )
 
 

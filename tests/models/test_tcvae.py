@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from latent_atlas.models.base import Batch, Recipe
+from latent_atlas.models.base import Batch, ModelConfig
 from latent_atlas.models.options.tcvae import TCVAEOptions
 from latent_atlas.models.tcvae import TCVAE, Parts, decompose, log_normal, log_weights
 from latent_atlas.models.vae import VAE, kl_to_standard_normal
@@ -17,7 +17,7 @@ from latent_atlas.models.vae import VAE, kl_to_standard_normal
 def model(beta: float = 4.0, images: int = 1000) -> TCVAE:
     torch.manual_seed(0)
     return TCVAE(
-        Recipe(
+        ModelConfig(
             (8, 6, 1),
             3,
             "mlp",
@@ -117,7 +117,7 @@ def test_beta_weighs_only_the_total_correlation() -> None:
 
 def test_with_beta_one_it_is_the_vae() -> None:
     ours, batch = model(beta=1.0), new_batch()
-    plain = VAE(Recipe((8, 6, 1), 3, "mlp", "bernoulli", 1.0, {"reconstruction": 0.5}))
+    plain = VAE(ModelConfig((8, 6, 1), 3, "mlp", "bernoulli", 1.0, {"reconstruction": 0.5}))
     plain.load_state_dict(ours.state_dict())
     for name, values in plain(batch).items():
         torch.testing.assert_close(ours(batch)[name], values)

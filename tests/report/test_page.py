@@ -48,17 +48,22 @@ def outputs(tmp_path: Path) -> Path:
         (tmp_path / "data" / name / "card.json").write_text(json.dumps(card))
     for number, name in enumerate(PARAMS.latent_run_names()):
         (tmp_path / "plots" / name).mkdir(parents=True)
-        (tmp_path / "metrics").mkdir(exist_ok=True)
-        metrics = {name: {"valid_reconstruction": 100.0 + number, "psnr": 20.0}}
-        (tmp_path / "metrics" / f"{name}.json").write_text(json.dumps(metrics))
+        lines = ["run,metric,value,low,high", f"{name},valid_reconstruction,{100 + number},,"]
+        lines += [f"{name},explained,0.25,,", f"{name},mig,0.5,0.4,0.6", f"{name},<i>,nan,,"]
+        (tmp_path / "plots" / name / "metrics.csv").write_text("\n".join(lines))
         for picture in ("losses", "strip", "zebra"):
             pixels = np.full((4, 4, 3), number, dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / "plots" / name / f"{picture}.png")
+    (tmp_path / "metrics").mkdir()
     for chapter in CHAPTERS:
         (tmp_path / "plots" / chapter).mkdir()
         Image.new("RGB", (4, 4)).save(tmp_path / "plots" / chapter / "sheet.png")
-        metrics = {"first": {"recall": 0.25}, "second": {"recall": 0.5, "<lost>": 2}}
+        metrics = {"first": {"recall": 0.25}, "second": {"recall": 0.5}}
         (tmp_path / "metrics" / f"{chapter}.json").write_text(json.dumps(metrics))
+        (tmp_path / "plots" / chapter / "metrics.csv").write_text(
+            "run,metric,value,low,high\n"
+            "first,recall,0.25,0.2,0.3\nsecond,recall,0.5,,\nthird,<lost>,2,,\n"
+        )
     return tmp_path
 
 
@@ -67,7 +72,11 @@ def test_the_page_has_every_run_with_its_metrics_and_pictures(outputs: Path) -> 
     names = PARAMS.latent_run_names()
     for number, name in enumerate(names):
         assert f'<h2 id="{name}">' in page
-        assert f"<td>{100 + number}</td>" in page
+        cells = f"<td>{100 + number}</td><td>0.25</td><td>–</td><td>–</td><td>–</td>"
+        assert cells in page, "explained is beside the loss; what was not measured is a dash"
+        part = page[page.index(f'<h2 id="{name}">') :]
+        assert '<td>mig</td><td>0.5 <span class="quiet">[0.4, 0.6]</span></td>' in part
+        assert "<td>&lt;i&gt;</td><td>nan</td>" in part
     assert page.count("data:image/png;base64,") == 3 * len(names) + len(CHAPTERS)
     first = page[page.index(f'<h2 id="{names[0]}">') :]
     assert first.index(": strip") < first.index(": losses") < first.index(": zebra")
@@ -78,9 +87,14 @@ def test_the_page_has_every_chapter_with_its_metrics_and_pictures(outputs: Path)
     for chapter in CHAPTERS:
         part = page[page.index(f'<h2 id="{chapter}">') :]
         assert f'alt="{chapter}: sheet"' in part
-        assert "<th>first</th><th>second</th>" in part
-        assert "<td>recall</td><td>0.25</td><td>0.5</td>" in part
-        assert "<td>&lt;lost&gt;</td><td>–</td><td>2</td>" in part
+        head, _, details = part.partition("<details>")
+        recall = '<td>recall</td><td>0.25 <span class="quiet">[0.2, 0.3]</span></td><td>0.5</td>'
+        assert "<th>first</th><th>second</th></tr>" in head
+        assert f"{recall}</tr>" in head
+        assert "lost" not in head
+        assert "<th>first</th><th>second</th><th>third</th></tr>" in details
+        assert f"{recall}<td>–</td></tr>" in details
+        assert "<td>&lt;lost&gt;</td><td>–</td><td>–</td><td>2</td></tr>" in details
 
 
 def test_a_wide_picture_keeps_its_width_and_scrolls(outputs: Path) -> None:
@@ -147,11 +161,18 @@ def test_every_value_is_escaped_and_nothing_external_is_loaded(outputs: Path) ->
 
 
 def test_a_missing_output_is_named(outputs: Path) -> None:
-    (outputs / "metrics" / "circles_vae.json").unlink()
-    with pytest.raises(UserError, match=r"circles_vae.json: missing; make it with `dvc repro`"):
+    (outputs / "metrics" / "products.json").write_text("<<<<<<< HEAD\n{}")  # of a merge
+    with pytest.raises(UserError, match=r"products.json: not valid JSON \(.*\); make it with"):
         render(PARAMS, VALUES, outputs)
-    (outputs / "metrics" / "circles_vae.json").write_text("<<<<<<< HEAD\n{}")  # of a merge
-    with pytest.raises(UserError, match=r"circles_vae.json: not valid JSON \(.*\); make it with"):
+    (outputs / "metrics" / "products.json").unlink()
+    with pytest.raises(UserError, match=r"products.json: missing; make it with `dvc repro`"):
+        render(PARAMS, VALUES, outputs)
+    table = outputs / "plots" / "circles_vae" / "metrics.csv"
+    table.write_text("<<<<<<< HEAD\nrun,metric\n")
+    with pytest.raises(UserError, match=r"metrics.csv: found no column 'run'; make it with"):
+        render(PARAMS, VALUES, outputs)
+    table.unlink()
+    with pytest.raises(UserError, match=r"metrics.csv: missing; make it with `dvc repro`"):
         render(PARAMS, VALUES, outputs)
 
 

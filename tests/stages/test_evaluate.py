@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -45,14 +46,15 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_an_infinite_metric_is_left_out(
+def test_an_infinite_metric_is_in_the_table_only(
     project: Path, make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train(project, make_store, latent_dim=3)
     original = reconstruction.evaluate_reconstruction
 
     def with_infinity(trained: TrainedRun, store: Store, threshold: float) -> dict[str, float]:
-        return original(trained, store, threshold) | {"gaussian_total_correlation": np.inf}
+        infinite = {"gaussian_total_correlation": np.inf, "unused_latents": np.nan}
+        return original(trained, store, threshold) | infinite
 
     monkeypatch.setattr(reconstruction, "evaluate_reconstruction", with_infinity)
     evaluate.main()
@@ -62,8 +64,16 @@ def test_an_infinite_metric_is_left_out(
 
     text = Path(f"metrics/{RUN}.json").read_text()
     metrics = json.loads(text, parse_constant=refuse)[RUN]
-    assert {"psnr", "mig"} < set(metrics)
-    assert "gaussian_total_correlation" not in metrics
+    assert set(metrics) == {"valid_reconstruction", "valid_kl", "explained", "active_latents"} | {
+        "mig"
+    }
+    table = pd.read_csv(f"plots/{RUN}/metrics.csv").set_index("metric")["value"]
+    assert {"psnr", "mean_image_loss", "floor", "modularity", *metrics} < set(table.index)
+    assert table["gaussian_total_correlation"] == np.inf
+    share = (table["mean_image_loss"] - table["valid_reconstruction"]) / (
+        table["mean_image_loss"] - table["floor"]
+    )
+    assert share == pytest.approx(metrics["explained"], abs=1e-3)
 
 
 def test_a_single_latent_with_true_factors_is_refused(project: Path, make_store: MakeStore) -> None:

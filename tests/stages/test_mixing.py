@@ -20,6 +20,7 @@ from latent_atlas.training import loop
 from latent_atlas.util.console import UserError
 from stages import mixing as stage
 from tests.conftest import ROOT
+from tests.stages.tables import read_metrics
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def folder(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 def test_the_stage_measures_every_run_and_writes_two_sheets(folder: Path) -> None:
     stage.main()
     path = folder / "metrics" / "scenes-mixing.json"
-    values = json.loads(path.read_text())
+    headline, values = json.loads(path.read_text()), read_metrics(folder, "scenes-mixing")
     assert set(values) == {
         "scenes_mixing",
         "scenes_autoencoder",
@@ -83,7 +84,14 @@ def test_the_stage_measures_every_run_and_writes_two_sheets(folder: Path) -> Non
     assert values["scenes_true"]["random_psnr"] == 100
     assert values["scenes_pasted"]["random_psnr"] > values["scenes_autoencoder"]["random_psnr"]
     expected = {"psnr", "ssim", "near_kept", "random_transferred", "object_probe_accuracy"}
+    expected |= {"valid_reconstruction", "mean_image_loss", "floor"}
     assert expected <= set(values["scenes_mixing"])
+    pictures = {"scenes_pasted", "scenes_true"}
+    assert {row: set(metrics) for row, metrics in headline.items()} == {
+        "scenes_mixing": {"explained", "near_transferred"},
+        "scenes_autoencoder": {"explained", "near_transferred"},
+        **{row: {"near_transferred"} for row in pictures},
+    }
     assert "random_frechet_efficientnet_lite0" in values["scenes_pasted"]
     for kind in ("near", "random"):
         with Image.open(folder / "plots" / "scenes-mixing" / f"{kind}.png") as sheet:

@@ -17,6 +17,7 @@ from latent_atlas.data.store import Store, open_store
 from latent_atlas.util.console import UserError
 from stages import neighbours as stage
 from tests.conftest import ROOT
+from tests.stages.tables import read_metrics
 
 
 @pytest.fixture
@@ -53,6 +54,7 @@ def test_the_stage_writes_table_metrics_and_sheet(folder: Path) -> None:
     assert neighbours.card["options"]["search"] == "clusters"
     metrics = json.loads((folder / "metrics" / "blobs-neighbours.json").read_text())
     assert set(metrics["blobs_neighbours"]) == {"recall"}
+    assert read_metrics(folder, "blobs-neighbours") == metrics
     assert (folder / "plots" / "blobs-neighbours" / "sheet.png").stat().st_size > 1000
     assert not list((folder / ".cache" / "scratch-features").iterdir())
     stage.main()

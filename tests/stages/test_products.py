@@ -26,6 +26,7 @@ from latent_atlas.shop.products.schema import COLUMNS, VALUES
 from latent_atlas.shop.products.store import write_store
 from latent_atlas.util.console import UserError
 from stages.products import main
+from tests.stages.tables import read_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -131,7 +132,11 @@ def test_the_tables_have_the_columns_of_the_schema(done: Path) -> None:
 
 
 def test_metrics_compare_with_the_truth(done: Path) -> None:
-    metrics = json.loads((done / "metrics" / "products.json").read_text())["shop"]
+    headline = json.loads((done / "metrics" / "products.json").read_text())["shop"]
+    names = {"usable", "category_accuracy", "color_accuracy", "photo_rule_accuracy"}
+    assert set(headline) == names
+    metrics = read_metrics(done, "products")["shop"]
+    assert headline == {name: metrics[name] for name in names}
     assert metrics["products"] == 24
     assert metrics["without_category"] == 0
     assert metrics["category_accuracy"] == 1.0

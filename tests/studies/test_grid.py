@@ -44,9 +44,9 @@ def test_a_table_can_start_at_small_biases(tiny: Writer) -> None:
     tiny({"tables": {"5.10": {"mean_start": False}}})
     cells = grid.cells_of(plan.load("tiny", "small"))
     own = [cell for cell in cells if cell.tables == ("5.10",)]
-    assert own and all(not cell.run.train.mean_start for cell in own)
+    assert own and all(not cell.run.mean_start for cell in own)
     assert all("starts_at_small_biases" in cell.run.name for cell in own)
-    assert all(cell.run.train.mean_start for cell in cells if cell not in own)
+    assert all(cell.run.mean_start for cell in cells if cell not in own)
 
 
 def test_another_likelihood_is_another_cell(tiny: Writer) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 from filelock import FileLock
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 
 from latent_atlas.studies import grid, plan, workers

@@ -23,7 +23,7 @@ from latent_atlas.config.registry import NETWORKS
 from latent_atlas.config.runs import Run
 from latent_atlas.data.store import Store
 from latent_atlas.models import build as building
-from latent_atlas.models.base import Batch, Model, Phase, Recipe
+from latent_atlas.models.base import Batch, Model, ModelConfig, Phase
 from latent_atlas.models.build import new_model
 from latent_atlas.training import checkpoint, loop
 from latent_atlas.training.fabric import make_fabric
@@ -71,7 +71,7 @@ def test_a_checkpoint_that_cannot_be_written_replaces_no_other(
         raise UserError(f"{path}: cannot be written (No space left on device)")
 
     monkeypatch.setattr(checkpoint, "write_json", full)
-    with pytest.raises(UserError, match=r"environment\.json: cannot be written"):
+    with pytest.raises(UserError, match=r"config\.json: cannot be written"):
         loop.train(make_run(epochs=2), store, out, tmp_path / "r.pt")
     assert list(out.parent.iterdir()) == [out]
     assert {file.name: file.read_bytes() for file in out.iterdir()} == before
@@ -305,9 +305,32 @@ def test_patience_stops_early(make_run: MakeRun, make_store: MakeStore, tmp_path
 
 
 def test_the_schedule_is_step_wise(make_run: MakeRun) -> None:
-    train = make_run(train={"schedule": {3: 0.1, 5: 0.01}}).train
-    rates = [loop.learning_rate(train, epoch) for epoch in range(1, 7)]
+    run = make_run(train={"schedule": {3: 0.1, 5: 0.01}})
+    rates = [loop.learning_rate(run, epoch, 0.5) for epoch in range(1, 7)]
     np.testing.assert_allclose(rates, [1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5])
+
+
+def test_the_modern_rate_rises_and_falls_and_the_schedule_multiplies_it(make_run: MakeRun) -> None:
+    run = make_run(recipe="modern", train={"schedule": {3: 0.1}})
+    rates = [loop.learning_rate(run, 1, done) for done in (0.0, 0.05, 0.1, 0.55, 1.0)]
+    np.testing.assert_allclose(rates, [0, 5e-4, 1e-3, 5e-4, 0], atol=1e-12)
+    assert loop.learning_rate(run, 3, 0.1) == pytest.approx(1e-4)
+
+
+def test_the_rate_of_a_phase_follows_its_own_steps(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    run = make_run(recipe="modern", epochs=10)
+    training = Training(make_fabric(run.train), run, make_store(), tmp_path / "s.pt")
+    late, peak = Phase(begin=0.5), run.train.learning_rate
+    rates = []
+    for training.at.epoch in range(6, 11):
+        rates.append(training.rate(late))
+    assert rates[0] == pytest.approx(peak * 0.5 / (0.1 * 5 * training.steps))
+    assert rates[1] == max(rates) > 0.9 * peak
+    assert 0 < rates[-1] < 0.15 * peak
+    training.at.epoch = 1
+    assert training.rate(Phase()) == pytest.approx(peak * 0.5 / (0.1 * 10 * training.steps))
 
 
 def test_noise_depends_on_its_seed_parts_only() -> None:
@@ -342,7 +365,7 @@ def test_mean_image(make_store: MakeStore) -> None:
 def test_a_training_starts_at_the_mean_image_if_configured(
     make_run: MakeRun, make_store: MakeStore, tmp_path: Path, mean_start: bool
 ) -> None:
-    run, store = make_run(train={"mean_start": mean_start}), make_store()
+    run, store = make_run(mean_start=mean_start), make_store()
     training = Training(make_fabric(run.train), run, store, tmp_path / "s.pt")
     untrained = new_model(run, store.shape)
     if mean_start:
@@ -427,7 +450,7 @@ def test_two_processes_agree_with_one(
         torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-5)
     histories = [pd.read_csv(tmp_path / name / "history.csv") for name in ("one", "two")]
     np.testing.assert_allclose(histories[0], histories[1], rtol=1e-4)
-    environment = json.loads((tmp_path / "two" / "environment.json").read_text())
+    environment = json.loads((tmp_path / "two.environment.json").read_text())
     assert environment["processes"] == 2
 
 
@@ -447,7 +470,7 @@ def test_bfloat16_trains_too(make_run: MakeRun, make_store: MakeStore, tmp_path:
 class Alternating(Model):
     """Two linear layers with opposite objectives, each in its own phase."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.latent_dim, self.noise_dim = 1, 1
         self.left, self.right = nn.Linear(1, 1), nn.Linear(1, 1)
@@ -485,7 +508,7 @@ SetPhases = Callable[[dict[str, Phase]], None]
 @pytest.fixture
 def alternating(monkeypatch: pytest.MonkeyPatch) -> SetPhases:
     """Make the loop build `Alternating`; the returned function replaces its phases."""
-    monkeypatch.setattr(building, "build", lambda name, recipe: Alternating(recipe))
+    monkeypatch.setattr(building, "build", lambda name, config: Alternating(config))
     return lambda phases: monkeypatch.setattr(Alternating, "phases", lambda self: phases)
 
 

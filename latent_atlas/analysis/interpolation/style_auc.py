@@ -12,7 +12,11 @@ from latent_atlas.data.store import Store
 from latent_atlas.metrics.style import StyleMeasure, pair_auc, squared_distances
 from latent_atlas.metrics.tolerance import Metric
 
-METRICS = {"*_auc*": Metric("either", 0.05), "separates": Metric("higher", 0.0)}
+METRICS = {
+    "style_all_auc": Metric("either", 0.05, headline=True),
+    "*_auc*": Metric("either", 0.05),
+    "separates": Metric("higher", 0.0),
+}
 
 Rows = npt.NDArray[np.int64]
 

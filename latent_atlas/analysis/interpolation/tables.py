@@ -24,8 +24,10 @@ METRICS = {
     "distance_to_codes": Metric("lower", 0.1),
     "distance_to_images": Metric("lower", 0.1),
     "cross_dissolve": Metric("higher", 0.1),
+    "style_change": Metric("either", 0.5, headline=True),
     "*_change*": Metric("either", 0.5),
-    "curvature_dissolve_rho*": Metric("either", 0.5),
+    "curvature_dissolve_rho": Metric("either", 0.5, headline=True),
+    "curvature_dissolve_rho_*": Metric("either", 0.5),
     "*_groups": Metric("either", 0.5),
 }
 

@@ -28,6 +28,7 @@ METRICS = {
     "ami_*": Metric("either", 0.3),
     "ari_*": Metric("either", 0.3),
     "purity_*": Metric("either", 0.1),
+    "knn_style": Metric("either", 0.1, headline=True),
     "knn_*": Metric("either", 0.1),
     "probe_*": Metric("either", 0.1),
     "chance_*": Metric("either", 0.0),

@@ -12,6 +12,7 @@ from latent_atlas.analysis.latent_space.spread import Codes, Floats
 from latent_atlas.metrics.tolerance import Metric
 
 METRICS = {
+    "energy_prior": Metric("either", 0.3, headline=True),
     "energy_*": Metric("either", 0.3),
     "not_normal_latents": Metric("either", 0.3),
 }

@@ -13,8 +13,8 @@ from latent_atlas.data.tiles import TileObjects
 from latent_atlas.metrics.tolerance import Metric
 
 METRICS = {
-    "recall": Metric("higher", 0.02),
-    "agreement": Metric("higher", 0.05),
+    "recall": Metric("higher", 0.02, headline=True),
+    "agreement": Metric("higher", 0.05, headline=True),
     "agreement_exact": Metric("higher", 0.05),
     "agreement_chance": Metric("either", 0.02),
 }

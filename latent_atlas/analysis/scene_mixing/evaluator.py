@@ -40,7 +40,7 @@ KINDS = {"near": "donors are neighbours", "random": "donors are random images"}
 """Kinds of mixes, and their description in titles."""
 
 METRICS = {
-    f"{kind}_{name}": metric
+    f"{kind}_{name}": metric._replace(headline=(kind, name) == ("near", "transferred"))
     for kind in KINDS
     for name, metric in {
         "psnr": reconstruction.METRICS["psnr"],

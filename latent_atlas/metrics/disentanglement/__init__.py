@@ -8,10 +8,17 @@ float64.
 
 from latent_atlas.metrics.disentanglement.sample import Kind, Sample
 from latent_atlas.metrics.disentanglement.settings import QUICK, REFERENCE, Settings
-from latent_atlas.metrics.disentanglement.summary import Summary, dominant_factors, summarise
+from latent_atlas.metrics.disentanglement.summary import (
+    DEFINITIONS,
+    Summary,
+    dominant_factors,
+    summarise,
+    summarise_quickly,
+)
 from latent_atlas.metrics.disentanglement.udr import udr
 
 __all__ = [
+    "DEFINITIONS",
     "QUICK",
     "REFERENCE",
     "Kind",
@@ -20,5 +27,6 @@ __all__ = [
     "Summary",
     "dominant_factors",
     "summarise",
+    "summarise_quickly",
     "udr",
 ]

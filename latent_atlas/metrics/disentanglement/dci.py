@@ -15,7 +15,10 @@ from latent_atlas.metrics.disentanglement.settings import Settings
 from latent_atlas.metrics.tolerance import Metric
 from latent_atlas.util.parallel import in_order
 
-METRICS = {"dci_*": Metric("higher", 0.1)}
+METRICS = {
+    "dci_trees_disentanglement": Metric("higher", 0.1, headline=True),
+    "dci_*": Metric("higher", 0.1),
+}
 
 
 @dataclass(frozen=True)

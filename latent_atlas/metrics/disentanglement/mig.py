@@ -9,7 +9,7 @@ from latent_atlas.metrics.disentanglement.sample import Sample, mean_gap
 from latent_atlas.metrics.disentanglement.settings import Settings
 from latent_atlas.metrics.tolerance import Metric
 
-METRICS = {"mig*": Metric("higher", 0.1)}
+METRICS = {"mig": Metric("higher", 0.1, headline=True), "mig_*": Metric("higher", 0.1)}
 """With the ends of its interval."""
 
 

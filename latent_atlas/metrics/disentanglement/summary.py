@@ -9,6 +9,15 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from latent_atlas.metrics.disentanglement import beta_vae_score as beta_vae_scores
+from latent_atlas.metrics.disentanglement import (
+    dci,
+    modularity_explicitness,
+    sap,
+    total_correlation,
+)
+from latent_atlas.metrics.disentanglement import factor_vae_score as factor_vae_scores
+from latent_atlas.metrics.disentanglement import mig as mig_scores
 from latent_atlas.metrics.disentanglement.beta_vae_score import beta_vae_score
 from latent_atlas.metrics.disentanglement.bootstrap import bootstrap_intervals
 from latent_atlas.metrics.disentanglement.dci import dci_lasso, dci_trees, lasso_concentrations
@@ -38,6 +47,22 @@ RESAMPLED: dict[str, Callable[[Sample, Settings], float]] = {
     "modularity": modularity,
 }
 """Metrics of one number without prediction, by name. Each has a bootstrap interval."""
+
+
+DEFINITIONS = {
+    name: metric
+    for module in (
+        beta_vae_scores,
+        dci,
+        factor_vae_scores,
+        mig_scores,
+        modularity_explicitness,
+        sap,
+        total_correlation,
+    )
+    for name, metric in module.METRICS.items()
+}
+"""The definitions of all these metrics."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +120,14 @@ def summarise(sample: Sample, settings: Settings, seed: int) -> Summary:
     metrics = trees.metrics("trees") | lasso.metrics("lasso") | scores | resampled | concentrations
     metrics["sap"] = mean_gap(sap_scores)
     return Summary(dict(sorted(metrics.items())), latent_factor_table(matrices, sample.names))
+
+
+def summarise_quickly(sample: Sample, settings: Settings) -> Summary:
+    """``mig`` and ``modularity`` of all images, and their ``normalised_mutual_information``."""
+    metrics = {name: RESAMPLED[name](sample, settings) for name in ("mig", "modularity")}
+    information = normalised_mutual_information(sample, settings.bins)
+    matrices = {"normalised_mutual_information": information}
+    return Summary(metrics, latent_factor_table(matrices, sample.names))
 
 
 def dominant_factors(table: pd.DataFrame, *, least: float) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from latent_atlas.models.base import Shape
 from latent_atlas.models.networks.decoder import Decoder
+from latent_atlas.models.networks.layers import PUBLISHED, Layers
 
 CONVOLUTIONS = 3
 """Number of 3×3 convolutions before the last one, which is 1×1."""
@@ -25,7 +26,7 @@ LEAST_SIDE = 16
 
 
 class BroadcastEncoder(nn.Module):
-    """Four 4×4 convolutions of stride 2 and a linear layer, with ReLU, then linear heads.
+    """Four 4×4 convolutions of stride 2 and a linear layer, then linear heads.
 
     Args:
         shape: height and width 16 or more.
@@ -33,10 +34,17 @@ class BroadcastEncoder(nn.Module):
         heads: number of outputs of `latent_dim` numbers, e.g. 2 for mean and log-variance.
         maps: of each convolution.
         features: of the linear layer.
+        layers: kind of the layers.
     """
 
     def __init__(
-        self, shape: Shape, latent_dim: int, heads: int, maps: int = 64, features: int = 256
+        self,
+        shape: Shape,
+        latent_dim: int,
+        heads: int,
+        maps: int = 64,
+        features: int = 256,
+        layers: Layers = PUBLISHED,
     ) -> None:
         super().__init__()
         height, width, channels = shape
@@ -48,17 +56,20 @@ class BroadcastEncoder(nn.Module):
         )
         self.linear = nn.Linear(maps * (height // 16) * (width // 16), features)
         self.heads = nn.ModuleList(nn.Linear(features, latent_dim) for _ in range(heads))
+        self.activations = nn.ModuleList(layers.activation(maps) for _ in self.convolutions)
+        self.activate = layers.activate
+        layers.initialise(*self.convolutions, self.linear, *self.heads)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """B×C×H×W images to one B×latent_dim tensor per head."""
-        for convolution in self.convolutions:
-            images = F.relu(convolution(images))
-        features = F.relu(self.linear(images.flatten(1)))
+        for convolution, activation in zip(self.convolutions, self.activations, strict=True):
+            images = activation(convolution(images))
+        features = self.activate(self.linear(images.flatten(1)))
         return [head(features) for head in self.heads]
 
 
 class BroadcastDecoder(Decoder):
-    """The code and the coordinates at every pixel, 3×3 convolutions with ReLU, and a 1×1 one.
+    """The code and the coordinates at every pixel, 3×3 convolutions, and a 1×1 one.
 
     Args:
         shape: of the images, any size.
@@ -67,9 +78,17 @@ class BroadcastDecoder(Decoder):
         side: image pixels per grid cell, in each direction. With more than one, the last
             convolution outputs all pixels of a cell (Shi et al. 2016), which divides the work by
             side².
+        layers: kind of the layers.
     """
 
-    def __init__(self, shape: Shape, latent_dim: int, maps: int = 64, side: int = 1) -> None:
+    def __init__(
+        self,
+        shape: Shape,
+        latent_dim: int,
+        maps: int = 64,
+        side: int = 1,
+        layers: Layers = PUBLISHED,
+    ) -> None:
         super().__init__()
         self._size, self._side = shape[:2], side
         rows, columns = (-(-length // side) for length in self._size)
@@ -79,13 +98,15 @@ class BroadcastDecoder(Decoder):
             nn.Conv2d(inner, outer, 3) for inner, outer in pairwise(widths)
         )
         self.last = nn.Conv2d(maps, shape[2] * side**2, 1)
+        self.activations = nn.ModuleList(layers.activation(maps) for _ in self.convolutions)
+        layers.initialise(*self.convolutions, self.last)
 
     def forward(self, codes: Tensor) -> Tensor:
         """B×latent_dim codes to B×C×H×W outputs, unbounded."""
         grid = self.get_buffer("planes").to(codes.dtype).expand(len(codes), -1, -1, -1)
         maps = torch.cat([codes[:, :, None, None].expand(-1, -1, *grid.shape[2:]), grid], 1)
-        for convolution in self.convolutions:
-            maps = F.relu(convolution(maps))
+        for convolution, activation in zip(self.convolutions, self.activations, strict=True):
+            maps = activation(convolution(maps))
         outputs = F.pixel_shuffle(self.last(maps), self._side)
         height, width = self._size
         return outputs[:, :, :height, :width]
@@ -100,15 +121,17 @@ class BroadcastDecoder(Decoder):
 class SmallBroadcastEncoder(BroadcastEncoder):
     """Half the maps and features, for a CPU."""
 
-    def __init__(self, shape: Shape, latent_dim: int, heads: int) -> None:
-        super().__init__(shape, latent_dim, heads, maps=32, features=128)
+    def __init__(
+        self, shape: Shape, latent_dim: int, heads: int, layers: Layers = PUBLISHED
+    ) -> None:
+        super().__init__(shape, latent_dim, heads, maps=32, features=128, layers=layers)
 
 
 class SmallBroadcastDecoder(BroadcastDecoder):
     """Half the maps, on a grid of 4×4 pixels a cell, for a CPU."""
 
-    def __init__(self, shape: Shape, latent_dim: int) -> None:
-        super().__init__(shape, latent_dim, maps=32, side=4)
+    def __init__(self, shape: Shape, latent_dim: int, layers: Layers = PUBLISHED) -> None:
+        super().__init__(shape, latent_dim, maps=32, side=4, layers=layers)
 
 
 def planes(rows: int, columns: int, margin: int) -> Tensor:

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latent_atlas.models.base import Shape
 from latent_atlas.models.fast_ops import UpConvolution
 from latent_atlas.models.networks.decoder import TransposedDecoder
+from latent_atlas.models.networks.layers import PUBLISHED, Layers
 
 _CHANNELS = (8, 16, 32, 64, 128)
 
 
 class ConvEncoder(nn.Module):
-    """Five convolutions with ReLU, 8-16-32-64-128 channels, then linear heads.
+    """Five convolutions with activations, 8-16-32-64-128 channels, then linear heads.
 
     96×64 images give 3×2×128 = 768 features.
 
@@ -26,9 +26,12 @@ class ConvEncoder(nn.Module):
         shape: height and width divisible by 32, any number of channels.
         latent_dim: numbers in a code.
         heads: number of outputs of `latent_dim` numbers, e.g. 2 for mean and log-variance.
+        layers: kind of the layers; published with ReLU.
     """
 
-    def __init__(self, shape: Shape, latent_dim: int, heads: int) -> None:
+    def __init__(
+        self, shape: Shape, latent_dim: int, heads: int, layers: Layers = PUBLISHED
+    ) -> None:
         super().__init__()
         height, width, channels = _divisible_by_32(shape)
         widths = (channels, *_CHANNELS)
@@ -37,28 +40,31 @@ class ConvEncoder(nn.Module):
         )
         features = _CHANNELS[-1] * (height // 32) * (width // 32)
         self.heads = nn.ModuleList(nn.Linear(features, latent_dim) for _ in range(heads))
+        self.activations = nn.ModuleList(layers.activation(width) for width in widths[1:])
+        layers.initialise(*self.convolutions, *self.heads)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """B×C×H×W images to one B×latent_dim tensor per head."""
         hidden = images
-        for convolution in self.convolutions:
-            hidden = F.relu(convolution(hidden))
+        for convolution, activation in zip(self.convolutions, self.activations, strict=True):
+            hidden = activation(convolution(hidden))
         features = hidden.flatten(1)
         return [head(features) for head in self.heads]
 
 
 class ConvDecoder(TransposedDecoder):
-    """The mirror of `ConvEncoder`: linear with ReLU, then five transposed convolutions."""
+    """The mirror of `ConvEncoder`: linear, then five transposed convolutions."""
 
-    def __init__(self, shape: Shape, latent_dim: int) -> None:
+    def __init__(self, shape: Shape, latent_dim: int, layers: Layers = PUBLISHED) -> None:
         height, width, channels = _divisible_by_32(shape)
         super().__init__(latent_dim, (_CHANNELS[-1], height // 32, width // 32))
-        widths = (*_CHANNELS[::-1], channels)
-        *deep, first, second, last = pairwise(widths)
-        self.convolutions = nn.ModuleList(
+        *deep, first, second, last = pairwise((*_CHANNELS[::-1], channels))
+        convolutions: list[nn.ConvTranspose2d] = [
             nn.ConvTranspose2d(inner, outer, 5, stride=2, padding=2, output_padding=1)
             for inner, outer in deep
-        ).extend(UpConvolution(inner, outer) for inner, outer in (first, second, last))
+        ]
+        convolutions += [UpConvolution(inner, outer) for inner, outer in (first, second, last)]
+        self.add(convolutions, layers)
 
 
 def _divisible_by_32(shape: Shape) -> Shape:

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latent_atlas.models.base import Shape
 from latent_atlas.models.networks.decoder import TransposedDecoder
+from latent_atlas.models.networks.layers import PUBLISHED, Layers
 
 PUBLISHED_CODE = 4096
 """Numbers in a code of the report, chosen there among 128 to 4,096 by the reconstruction loss."""
@@ -25,13 +25,14 @@ _STRIDES = 2 ** len(_CHANNELS)
 
 
 class Conv4Encoder(nn.Module):
-    """Four 4×4 convolutions of stride 2 with ReLU, then linear heads; 64×64 give 4,096 features.
+    """Four 4×4 convolutions of stride 2, then linear heads; 64×64 give 4,096 features.
 
     Args:
         shape: height and width divisible by 16, any number of channels.
         latent_dim: numbers in a code.
         heads: number of outputs of `latent_dim` numbers, e.g. 2 for mean and log-variance.
         width: factor on all channels.
+        layers: kind of the layers; the report has ReLU.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Conv4Encoder(nn.Module):
         latent_dim: int = PUBLISHED_CODE,
         heads: int = 1,
         width: float = 1.0,
+        layers: Layers = PUBLISHED,
     ) -> None:
         super().__init__()
         maps = _maps(shape, width)
@@ -49,25 +51,35 @@ class Conv4Encoder(nn.Module):
         )
         features = maps[0] * maps[1] * maps[2]
         self.heads = nn.ModuleList(nn.Linear(features, latent_dim) for _ in range(heads))
+        self.activations = nn.ModuleList(layers.activation(width) for width in widths[1:])
+        layers.initialise(*self.convolutions, *self.heads)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """B×C×H×W images to one B×latent_dim tensor per head."""
         hidden = images
-        for convolution in self.convolutions:
-            hidden = F.relu(convolution(hidden))
+        for convolution, activation in zip(self.convolutions, self.activations, strict=True):
+            hidden = activation(convolution(hidden))
         features = hidden.flatten(1)
         return [head(features) for head in self.heads]
 
 
 class Conv4Decoder(TransposedDecoder):
-    """The mirror of `Conv4Encoder`: linear with ReLU, then four transposed convolutions."""
+    """The mirror of `Conv4Encoder`: linear, then four transposed convolutions."""
 
-    def __init__(self, shape: Shape, latent_dim: int = PUBLISHED_CODE, width: float = 1.0) -> None:
+    def __init__(
+        self,
+        shape: Shape,
+        latent_dim: int = PUBLISHED_CODE,
+        width: float = 1.0,
+        layers: Layers = PUBLISHED,
+    ) -> None:
         super().__init__(latent_dim, _maps(shape, width))
-        self.convolutions = nn.ModuleList(
+        widths = (*_channels(width)[::-1], shape[2])
+        convolutions = [
             nn.ConvTranspose2d(inner, outer, 4, stride=2, padding=1)
-            for inner, outer in pairwise((*_channels(width)[::-1], shape[2]))
-        )
+            for inner, outer in pairwise(widths)
+        ]
+        self.add(convolutions, layers)
 
 
 def _channels(width: float) -> tuple[int, ...]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from latent_atlas.models.networks.layers import Layers
 
 
 class Decoder(nn.Module):
@@ -18,9 +20,9 @@ class Decoder(nn.Module):
 
 
 class TransposedDecoder(Decoder):
-    """A linear layer with ReLU to small maps, then transposed convolutions with ReLU between them.
+    """A linear layer to small maps, then transposed convolutions, with activations between them.
 
-    A subclass sets `convolutions`. No activation follows the last one: the outputs are the
+    A subclass adds the convolutions. No activation follows the last one: the outputs are the
     parameters of a `Likelihood`.
 
     Args:
@@ -28,22 +30,26 @@ class TransposedDecoder(Decoder):
         start: channels, height and width of the maps that the convolutions begin with.
     """
 
-    convolutions: nn.ModuleList
-
     def __init__(self, latent_dim: int, start: tuple[int, int, int]) -> None:
         super().__init__()
         self._start = start
         self.linear = nn.Linear(latent_dim, math.prod(start))
 
+    def add(self, convolutions: Sequence[nn.ConvTranspose2d], layers: Layers) -> None:
+        """Add the convolutions with their activations, and initialise all layers."""
+        self.convolutions = nn.ModuleList(convolutions)
+        self.activations = nn.ModuleList(
+            layers.activation(convolution.in_channels) for convolution in convolutions
+        )
+        layers.initialise(self.linear, *convolutions)
+
     def forward(self, codes: Tensor) -> Tensor:
         """B×latent_dim codes to B×C×H×W outputs, unbounded."""
-        hidden = F.relu(self.linear(codes)).view(-1, *self._start)
+        hidden = self.linear(codes).view(-1, *self._start)
         hidden = hidden.contiguous(memory_format=torch.channels_last)
-        *inner, last = self.convolutions
-        for convolution in inner:
-            hidden = F.relu(convolution(hidden))
-        outputs: Tensor = last(hidden)
-        return outputs
+        for activation, convolution in zip(self.activations, self.convolutions, strict=True):
+            hidden = convolution(activation(hidden))
+        return hidden
 
     @torch.no_grad()
     def start_at(self, outputs: Tensor) -> None:

@@ -19,6 +19,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from latent_atlas.config.code_grid import MOST_HALVINGS, cells_of, grid_of, halvings_of
 from latent_atlas.models.base import Shape
 from latent_atlas.models.networks.decoder import Decoder
+from latent_atlas.models.networks.layers import PUBLISHED, Layers
 
 LAYERS = (4, 5, 7, 10, 12, 15)
 """Layers of the dense block before each halving; images of 64×64 use the first five."""
@@ -107,6 +108,7 @@ class DenseEncoder(nn.Module):
         width: factor on all maps.
         depth: factor on the layers of each block.
         halvings: the most halvings; fewer give a code of more and smaller cells.
+        layers: without effect, as in both decoders: the blocks have a normalisation of their own.
 
     Raises:
         ValueError: if the images cannot be halved, or the cells do not divide `latent_dim`.
@@ -120,15 +122,16 @@ class DenseEncoder(nn.Module):
         width: float = 1.0,
         depth: float = 1.0,
         halvings: int = MOST_HALVINGS,
+        layers: Layers = PUBLISHED,
     ) -> None:
         super().__init__()
         self.heads = heads
         maps, growth = scaled(MAPS, width), scaled(GROWTH, width)
         self.first = nn.Conv2d(shape[2] + 2, maps, 3, padding=1)
         self.blocks, self.transitions = nn.ModuleList(), nn.ModuleList()
-        for layers in _blocks(shape, depth, halvings):
-            self.blocks.append(EncoderBlock(_layers(maps, growth, layers)))
-            maps += layers * growth
+        for count in _blocks(shape, depth, halvings):
+            self.blocks.append(EncoderBlock(_layers(maps, growth, count)))
+            maps += count * growth
             self.transitions.append(nn.Conv2d(maps, maps, 1))
         self.last = nn.Conv2d(maps, heads * _cell_size(shape, latent_dim, halvings), 1)
 
@@ -158,6 +161,7 @@ class DenseDecoder(Decoder):
         width: float = 1.0,
         depth: float = 1.0,
         halvings: int = MOST_HALVINGS,
+        layers: Layers = PUBLISHED,
     ) -> None:
         super().__init__()
         self._grid = grid_of(*shape[:2], halvings)
@@ -169,8 +173,8 @@ class DenseDecoder(Decoder):
             kept = scaled(MAPS, width) + growth * sum(blocks[: number + 1])
             up = nn.Conv2d(maps, kept, 3, padding=1, bias=False)
             self.transitions.append(spectral_norm(up))
-            layers = _layers(kept, growth, blocks[number])
-            self.blocks.append(DecoderBlock(spectral_norm(layer) for layer in layers))
+            inner = _layers(kept, growth, blocks[number])
+            self.blocks.append(DecoderBlock(spectral_norm(layer) for layer in inner))
             maps = growth * blocks[number]
         self.last = spectral_norm(nn.Conv2d(kept + maps, shape[2], 1))
 
@@ -205,6 +209,7 @@ class BroadcastDecoder(Decoder):
         width: float = 1.0,
         depth: float = 1.0,
         halvings: int = MOST_HALVINGS,
+        layers: Layers = PUBLISHED,
     ) -> None:
         super().__init__()
         self._size = shape[:2]

@@ -13,10 +13,13 @@ from latent_atlas.shop.products.schema import NORMALISED
 
 METRICS = {
     "products_found": Metric("higher", 0.0),
-    **{f"{column}_accuracy": Metric("higher", 0.02) for column in NORMALISED},
+    **{
+        f"{column}_accuracy": Metric("higher", 0.02, headline=column in ("category", "color"))
+        for column in NORMALISED
+    },
     "color_from_pixels_accuracy": Metric("higher", 0.02),
     "color_from_text_accuracy": Metric("higher", 0.02),
-    "photo_rule_accuracy": Metric("higher", 0.02),
+    "photo_rule_accuracy": Metric("higher", 0.02, headline=True),
     "model_photo_accuracy": Metric("higher", 0.02),
     "model_photo_rate": Metric("higher", 0.02),
 }

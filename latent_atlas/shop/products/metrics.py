@@ -11,7 +11,7 @@ from latent_atlas.shop.products.store import is_usable
 
 METRICS = {
     "products": Metric("either", 0.0),
-    "usable": Metric("higher", 0.0),
+    "usable": Metric("higher", 0.0, headline=True),
     "without_category": Metric("lower", 0.0),
     "photos": Metric("either", 0.0),
     "model_photos": Metric("higher", 0.05),

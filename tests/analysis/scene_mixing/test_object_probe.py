@@ -9,7 +9,7 @@ import numpy as np
 from latent_atlas.analysis.scene_mixing.ground_truth import quadrant_classes
 from latent_atlas.analysis.scene_mixing.object_probe import object_probe_accuracy
 from latent_atlas.data.store import Store
-from latent_atlas.models.base import Recipe
+from latent_atlas.models.base import ModelConfig
 from latent_atlas.models.mixing import DenseAE, cells
 from latent_atlas.models.options.mixing import DenseAEOptions
 
@@ -23,8 +23,8 @@ class _ClassCodes:
     def __init__(self, store: Store, quadrants: list[int]) -> None:
         options = DenseAEOptions(width=0.06, depth=0.125, halvings=3)
         weights = {"mixing_reconstruction": 1.0}
-        recipe = Recipe((32, 32, 3), 16, "dense", "laplace", 0.0, weights, options)
-        self.run, self.model = SimpleNamespace(name="codes", model="dense_ae"), DenseAE(recipe)
+        config = ModelConfig((32, 32, 3), 16, "dense", "laplace", 0.0, weights, options)
+        self.run, self.model = SimpleNamespace(name="codes", model="dense_ae"), DenseAE(config)
         assert self.model.grid == (4, 4)
         classes = quadrant_classes(store.index)
         _, numbers = np.unique(classes, return_inverse=True)
