@@ -31,6 +31,8 @@ MAX_ROWS = 40
 _GAP = 2
 _LINE_PIXELS = 17
 _CHARACTER_PIXELS = 6.6
+_SMALL_LINE_PIXELS = 13
+_SMALL_CHARACTER_PIXELS = 5.6
 
 
 def save_grid(
@@ -50,7 +52,8 @@ def save_grid(
         images: uint8 N×H×W×C with C 1 or 3.
         columns: images in a row.
         title: names run, data source and parameters; wrapped to the width.
-        column_labels, row_labels: one per column or row; none by default.
+        column_labels, row_labels: one per column or row; none by default. Column labels are
+            wrapped at spaces to the width of an image.
         enlarge: each pixel becomes a square of this side.
         gap: white pixels between two images, before enlarging.
     """
@@ -59,7 +62,12 @@ def save_grid(
     left = max((len(label) for label in row_labels), default=0) * _CHARACTER_PIXELS + 8
     full_width = max(width + left + 8, 420)
     lines = textwrap.wrap(title, int(full_width / _CHARACTER_PIXELS) - 2)
-    top = len(lines) * _LINE_PIXELS + 8 + (_LINE_PIXELS if column_labels else 0)
+    cell_height = (images.shape[1] + gap) * enlarge
+    cell_width = (images.shape[2] + gap) * enlarge
+    characters = max(1, int(cell_width / _SMALL_CHARACTER_PIXELS))
+    headings = [textwrap.wrap(label, characters, break_long_words=False) for label in column_labels]
+    deepest = max(map(len, headings), default=0)
+    top = len(lines) * _LINE_PIXELS + 8 + (deepest * _SMALL_LINE_PIXELS + 4 if deepest else 0)
     full_height = height + top + 8
     figure = Figure(figsize=(full_width / DPI, full_height / DPI), dpi=DPI)
     figure.figimage(canvas, xo=round(left), yo=8, origin="upper")
@@ -71,11 +79,10 @@ def save_grid(
         fontsize=8,
         linespacing=1.35,
     )
-    cell_height = (images.shape[1] + gap) * enlarge
-    cell_width = (images.shape[2] + gap) * enlarge
-    for number, label in enumerate(column_labels):
+    for number, heading in enumerate(headings):
         x = (left + (number + 0.5) * cell_width - gap * enlarge / 2) / full_width
-        figure.text(x, (height + 12) / full_height, label, ha="center", fontsize=7)
+        label = "\n".join(heading)
+        figure.text(x, (height + 12) / full_height, label, ha="center", fontsize=7, linespacing=1.2)
     for number, label in enumerate(row_labels):
         y = (8 + height - (number + 0.5) * cell_height + gap * enlarge / 2) / full_height
         figure.text((left - 5) / full_width, y, label, ha="right", va="center", fontsize=7)

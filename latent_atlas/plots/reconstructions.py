@@ -23,7 +23,7 @@ def plot_reconstructions(trained: TrainedRun, store: Store, pairs: int, path: Pa
         _interleaved(parts),
         columns=5,
         title=f"Reconstructions and the decoded mean of two codes · {trained.title()}",
-        column_labels=["input A", "input B", "reconstruction A", "reconstruction B", "mean code"],
+        column_labels=["input A", "input B", "output A", "output B", "mean code"],
         enlarge=enlargement(*store.shape[:2]),
     )
 
@@ -54,8 +54,8 @@ def plot_class_reconstructions(
         path,
         np.concatenate(parts),
         columns=2 * examples,
-        title=f"{classes}: input, reconstruction, … · {trained.title()}",
-        column_labels=["input", "reconstruction"] * examples,
+        title=f"{classes}: input, output, … · {trained.title()}",
+        column_labels=["input", "output"] * examples,
         row_labels=names,
         enlarge=enlargement(*store.shape[:2]),
     )

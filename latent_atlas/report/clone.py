@@ -6,17 +6,21 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from latent_atlas.config import reading
-from latent_atlas.util.console import UserError
+from latent_atlas.util.console import UserError, say
 from latent_atlas.util.files import write_bytes
 
 LOCKS = ("dvc.lock", "data/dvc.lock")
 """The lock files of the DAG."""
+
+_SHOWN = 40
+"""Last lines of a log that are shown after a failure."""
 
 
 def clone(repository: Path, folder: Path, overlay: Path | None) -> None:
@@ -37,8 +41,14 @@ def clone(repository: Path, folder: Path, overlay: Path | None) -> None:
         write_bytes(folder / reading.PARAMS, text.encode())
 
 
-def reproduce(folder: Path, repository: Path) -> None:
-    """Run `dvc repro` in the clone; relative sources are those of the original `repository`.
+def reproduce(folder: Path, repository: Path, jobs: int = 1, log: Path | None = None) -> None:
+    """Reproduce the DAG in the clone; relative sources are those of the original `repository`.
+
+    Args:
+        folder: the clone.
+        repository: where it was cloned from.
+        jobs: stages at a time; with 1, `dvc repro` itself runs.
+        log: file for what the stages print; None for the terminal.
 
     Raises:
         UserError: if a stage fails.
@@ -48,7 +58,8 @@ def reproduce(folder: Path, repository: Path) -> None:
         "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}",
         "LATENT_ATLAS_ROOT": str(repository.resolve()),
     }
-    _run([sys.executable, "-m", "dvc", "repro"], folder, environment)
+    command = ["dvc", "repro"] if jobs == 1 else ["stages.repro", "--jobs", str(jobs)]
+    _run([sys.executable, "-m", *command], folder, environment, log)
 
 
 def outputs(folder: Path) -> dict[str, str]:
@@ -60,13 +71,20 @@ def outputs(folder: Path) -> dict[str, str]:
     return {out["path"]: str(out["md5"]) for stage in stages for out in stage.get("outs", [])}
 
 
-def _run(command: list[str], folder: Path, environment: Mapping[str, str]) -> None:
-    done = subprocess.run(  # noqa: S603
-        command,
-        cwd=folder,
-        env={**os.environ, **environment},
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
+def _run(
+    command: list[str], folder: Path, environment: Mapping[str, str], log: Path | None = None
+) -> None:
+    with log.open("wb") if log else nullcontext() as file:
+        done = subprocess.run(  # noqa: S603
+            command,
+            cwd=folder,
+            env={**os.environ, **environment},
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT if file else None,
+        )
     if done.returncode:
+        if log:
+            say("\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-_SHOWN:]))
         raise UserError(f"`{' '.join(command[:4])}` failed in {folder} with {done.returncode}")

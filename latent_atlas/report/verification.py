@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from latent_atlas.config import reading
@@ -21,16 +22,24 @@ _OTHER_MACHINE = (
 def verify_twice(repository: Path, scratch: Path, overlay: Path | None) -> None:
     """Reproduce HEAD twice below `scratch`, with `overlay` merged into params.yaml.
 
+    Both reproductions run at the same time, one with `dvc repro`, the other with two stages at a
+    time, so that neither the load nor the order of the stages may change a result.
+
     Raises:
         UserError: if any output has two hashes.
     """
-    results = []
-    for name in ("first", "second"):
-        say(f"verify: {name} reproduction")
-        clone(repository, scratch / name, overlay)
-        reproduce(scratch / name, repository)
-        results.append(outputs(scratch / name))
-    first, second = results
+    folders = [scratch / "serial", scratch / "parallel"]
+    for folder in folders:
+        clone(repository, folder, overlay)
+    say(f"verify: two reproductions of HEAD in {scratch}")
+    with ThreadPoolExecutor(len(folders)) as pool:
+        running = [
+            pool.submit(reproduce, folder, repository, jobs, folder.with_suffix(".log"))
+            for jobs, folder in enumerate(folders, 1)
+        ]
+    for one in running:
+        one.result()
+    first, second = map(outputs, folders)
     different = sorted(path for path in first | second if first.get(path) != second.get(path))
     if different:
         raise UserError(

@@ -11,7 +11,7 @@ import pytest
 
 from latent_atlas.config import reading
 from latent_atlas.report import verification
-from latent_atlas.report.clone import clone, outputs
+from latent_atlas.report.clone import clone, outputs, reproduce
 from latent_atlas.util.console import UserError
 from tests.conftest import ROOT, run_in
 
@@ -77,11 +77,11 @@ def test_metrics_that_the_commit_lacks_are_an_error(
         shutil.copy(ROOT / "params.yaml", folder)
         (folder / "metrics" / "a.json").write_text(json.dumps(recorded))
 
-    def reproduce(folder: Path, repository: Path) -> None:
+    def rewrite(folder: Path, repository: Path) -> None:
         (folder / "metrics" / "a.json").write_text(json.dumps(recorded))
 
     monkeypatch.setattr(verification, "clone", committed)
-    monkeypatch.setattr(verification, "reproduce", reproduce)
+    monkeypatch.setattr(verification, "reproduce", rewrite)
     verification.verify_commit(ROOT, tmp_path / "same")
     assert "1 metrics within their tolerances" in capsys.readouterr().out
 
@@ -91,3 +91,13 @@ def test_metrics_that_the_commit_lacks_are_an_error(
     monkeypatch.setattr(verification, "reproduce", more)
     with pytest.raises(UserError, match=r"1 metrics that the commit did not record: b\.psnr"):
         verification.verify_commit(ROOT, tmp_path / "more")
+
+
+def test_a_failure_shows_the_end_of_the_log(
+    copied_repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (copied_repository / "dvc.yaml").write_text("stages: {a: {cmd: 'echo reason; exit 3'}}")
+    for jobs in (1, 2):
+        with pytest.raises(UserError, match="failed in"):
+            reproduce(copied_repository, ROOT, jobs, tmp_path / "log")
+        assert "reason" in capsys.readouterr().err
