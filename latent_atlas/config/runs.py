@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
@@ -16,7 +17,7 @@ from pydantic import (
 
 from latent_atlas.config.code_grid import MOST_HALVINGS, check_tiles, grid_of
 from latent_atlas.config.messages import did_you_mean
-from latent_atlas.config.registry import MODELS, NETWORKS, options_of
+from latent_atlas.config.registry import MODELS, NETWORKS, modules_of, options_of
 from latent_atlas.config.section import (
     Likelihood,
     Name,
@@ -289,15 +290,14 @@ class Train(TrainSpec):
     learning_rate: Rate
 
 
-class Run(ModelSpec):
-    """A run with every parameter resolved: all that its training depends on, beside the images.
+class BaseRun(Section):
+    """A run with every parameter resolved, as far as the training loop needs it.
 
     Attributes:
         name: of the run.
         family: of the run, or ``study``.
-        latent_dim: numbers in a code.
-        beta: β.
-        loss_weights: term → weight, for the terms of the model's loss.
+        data: name of a data set.
+        model: name of a model.
         recipe: name of the recipe, see `latent_atlas.models.recipes`.
         mean_start: start the decoder at the mean image of the data; false keeps PyTorch's small
             biases.
@@ -308,14 +308,40 @@ class Run(ModelSpec):
 
     name: Name
     family: str
-    latent_dim: Positive
-    beta: float
-    loss_weights: dict[str, float]
+    data: Name
+    model: str
     recipe: RecipeName
     mean_start: bool = True
     seed: int
     epochs: Positive
     train: Train
+
+    @abstractmethod
+    def modules(self) -> list[str]:
+        """Dotted names of the modules that decide the weights, beside those of the loop."""
+
+    @abstractmethod
+    def title(self) -> str:
+        """One line that describes the run, for figures and tables."""
+
+
+class Run(ModelSpec, BaseRun):
+    """A run of an autoencoder: all that its training depends on, beside the images.
+
+    Attributes:
+        latent_dim: numbers in a code.
+        beta: β.
+        loss_weights: term → weight, for the terms of the model's loss.
+    """
+
+    latent_dim: Positive
+    beta: float
+    loss_weights: dict[str, float]
+
+    def modules(self) -> list[str]:
+        """Those of model and network; of models that mix images also the neighbour table."""
+        partners = ["latent_atlas.data.neighbour_table"] if MODELS[self.model].partners else []
+        return [*modules_of(self.model, self.network), *partners]
 
     def title(self) -> str:
         """One line that describes the run, for figures and tables."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from latent_atlas.models.base import Batch, Model, ModelConfig
+from latent_atlas.models.base import Autoencoder, Batch, ModelConfig
 from latent_atlas.models.build import new_decoder, new_encoder
 from latent_atlas.models.likelihoods import LIKELIHOODS
 
 
-class AE(Model):
+class AE(Autoencoder):
     """An encoder and a decoder."""
 
     def __init__(self, config: ModelConfig) -> None:

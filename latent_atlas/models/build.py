@@ -7,14 +7,14 @@ from torch import nn
 
 from latent_atlas.config.registry import MODELS, NETWORKS, resolve
 from latent_atlas.config.runs import Run
-from latent_atlas.models.base import Model, ModelConfig, Shape
+from latent_atlas.models.base import Autoencoder, ModelConfig, Shape
 from latent_atlas.models.networks.decoder import Decoder
 from latent_atlas.models.networks.layers import PUBLISHED, Layers
 from latent_atlas.models.recipes import RECIPES
 from latent_atlas.util.seeds import seed_for
 
 
-def new_model(run: Run, shape: Shape) -> Model:
+def new_model(run: Run, shape: Shape) -> Autoencoder:
     """The untrained model of `run`; the seed is set before anything random is built."""
     torch.manual_seed(seed_for(run.seed, "weights"))
     recipe = RECIPES[run.recipe]
@@ -32,13 +32,13 @@ def new_model(run: Run, shape: Shape) -> Model:
     return build(run.model, config)
 
 
-def build(name: str, config: ModelConfig) -> Model:
+def build(name: str, config: ModelConfig) -> Autoencoder:
     """The untrained model `name`.
 
     Raises:
         KeyError: if there is no such model.
     """
-    model: Model = resolve(MODELS[name].place)(config)
+    model: Autoencoder = resolve(MODELS[name].place)(config)
     return model
 
 

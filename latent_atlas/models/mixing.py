@@ -32,7 +32,7 @@ from torch import Tensor
 
 from latent_atlas.config.code_grid import check_tiles, grid_of
 from latent_atlas.models import foreground
-from latent_atlas.models.base import Batch, Model, ModelConfig, Phase
+from latent_atlas.models.base import Autoencoder, Batch, ModelConfig, Phase
 from latent_atlas.models.build import new_decoder, new_encoder
 from latent_atlas.models.likelihoods import laplace_loss
 from latent_atlas.models.networks.critics import OriginClassifier, PatchDiscriminator
@@ -42,7 +42,7 @@ BETAS = (0.5, 0.999)
 """β₁ and β₂ of Adam."""
 
 
-class DenseAE(Model):
+class DenseAE(Autoencoder):
     """The mixing model's encoder and decoder on their own, trained to reconstruct.
 
     Codes are grids of cells, see `latent_atlas.models.networks.dense`. The networks use values from

@@ -17,12 +17,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from latent_atlas.models.base import Batch, Model, ModelConfig
+from latent_atlas.models.base import Autoencoder, Batch, ModelConfig
 from latent_atlas.models.build import new_decoder, new_encoder
 from latent_atlas.models.likelihoods import LIKELIHOODS
 
 
-class VAE(Model):
+class VAE(Autoencoder):
     """A VAE with a Gaussian posterior, a standard normal prior, and a weight β of the KL."""
 
     def __init__(self, config: ModelConfig) -> None:

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from latent_atlas.config.runs import Run
 from latent_atlas.data.pixels import to_images, to_pixels
 from latent_atlas.data.store import Images, Store
-from latent_atlas.models.base import Model
+from latent_atlas.models.base import Autoencoder
 from latent_atlas.models.build import new_model
 from latent_atlas.util import arithmetic
 from latent_atlas.util.console import UserError
@@ -51,7 +51,7 @@ class TrainedRun:
     """
 
     run: Run
-    model: Model
+    model: Autoencoder
     config: dict[str, Any]
     history: pd.DataFrame
     batch_size: int

@@ -20,11 +20,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from latent_atlas.config.registry import MODELS, NETWORKS, modules_of
-from latent_atlas.config.runs import Run
+from latent_atlas.config.registry import NETWORKS
+from latent_atlas.config.runs import BaseRun, Run
 from latent_atlas.data.pixels import to_images
 from latent_atlas.data.store import Store
-from latent_atlas.models.base import Batch, Model, Phase
+from latent_atlas.models.base import Batch, Model, Phase, Stateful
 from latent_atlas.models.build import new_model
 from latent_atlas.models.recipes import RECIPES
 from latent_atlas.training.checkpoint import weights_of, write_checkpoint
@@ -57,8 +57,32 @@ class PartnerSource(Protocol):
         """Draw K rows of the store for each of B `rows`, with their distances: B×K each."""
 
 
+@dataclass(frozen=True)
+class Selection:
+    """The samples of a training, where they are not simply the images of a store.
+
+    Attributes:
+        train, valid: rows of the store; a row may occur more than once.
+        attributes: numbers of the values of A attributes of each image of the store, N×A.
+        digest: of all that the above, and the partners, depend on beside the store.
+        card: what ``config.json`` says of it, e.g. the values of the attributes.
+    """
+
+    train: Rows
+    valid: Rows
+    attributes: Rows | None
+    digest: str
+    card: Mapping[str, Any]
+
+
 def train(
-    run: Run, store: Store, out: Path, resume: Path, partners: PartnerSource | None = None
+    run: BaseRun,
+    store: Store,
+    out: Path,
+    resume: Path,
+    partners: PartnerSource | None = None,
+    model: Model | None = None,
+    selection: Selection | None = None,
 ) -> None:
     """Train `run` on `store` and write the checkpoint folder `out`.
 
@@ -68,15 +92,17 @@ def train(
         out: the checkpoint folder, see `latent_atlas.training.checkpoint`.
         resume: file for the state of an unfinished training. A state of other parameters, data or
             code is discarded. The file is removed when the training is done.
-        partners: the partner images of each sample, for models that mix images.
+        partners: the partner images of each sample, for models that mix or translate images.
+        model: the untrained model; by default the one that `run` describes.
+        selection: the samples; by default all images of the store, without attributes.
 
     Raises:
         UserError: if a split is empty, the labels do not suit the model, or a loss is not finite.
         FieldError: if there is no such accelerator.
     """
-    phases = new_model(run, store.shape).phases()
-    fabric = make_fabric(run.train, alternating=len(phases) > 1)
-    training = Training(fabric, run, store, resume, partners)
+    model = _model_of(run, store) if model is None else model
+    fabric = make_fabric(run.train, alternating=len(model.phases()) > 1)
+    training = Training(fabric, run, store, resume, partners, model, selection)
     training.finish()
     if fabric.is_global_zero:
         data = {
@@ -84,12 +110,19 @@ def train(
             "digest": store.digest,
             "train_images": len(training.rows),
             "valid_images": len(training.valid_rows),
+            **(selection.card if selection else {}),
         }
         config = {"run": run.model_dump(mode="json"), "shape": list(store.shape), "data": data}
         write_checkpoint(out, weights_of(training.model), training.at.history, config)
         record_environment(fabric, resume)
         resume.unlink(missing_ok=True)
     fabric.barrier()
+
+
+def _model_of(run: BaseRun, store: Store) -> Model:
+    if not isinstance(run, Run):
+        raise TypeError(f"run {run.name}: its model needs more than a store to be built")
+    return new_model(run, store.shape)
 
 
 def mean_image(store: Store, rows: Rows, most: int = 1000) -> Tensor:
@@ -105,7 +138,7 @@ def normal(rows: int, columns: int, *parts: int | str) -> Tensor:
     return torch.randn(rows, columns, generator=generator)
 
 
-def learning_rate(run: Run, epoch: int, done: float) -> float:
+def learning_rate(run: BaseRun, epoch: int, done: float) -> float:
     """The learning rate in `epoch` (from 1), by the schedule and the recipe.
 
     Args:
@@ -119,14 +152,13 @@ def learning_rate(run: Run, epoch: int, done: float) -> float:
     return rate * RECIPES[run.recipe].rate(done)
 
 
-def code_digest(run: Run) -> str:
+def code_digest(run: BaseRun) -> str:
     """Digest of the code that decides the weights of a run: its model's, its network's, and this.
 
     The registry's lines for other models and networks are no part of it.
     """
-    partners = ["latent_atlas.data.neighbour_table"] if MODELS[run.model].partners else []
-    code = imports.code_digest([__name__, *modules_of(run.model, run.network), *partners])
-    return f"{code} {NETWORKS[run.network].size}"
+    code = imports.code_digest([__name__, *run.modules()])
+    return f"{code} {NETWORKS[run.network].size}" if isinstance(run, Run) else code
 
 
 @dataclass
@@ -137,12 +169,14 @@ class Position:
         epoch: the current one, from 1.
         step: steps of this epoch that are done.
         sums: of the loss terms over the images of this epoch.
+        counts: number of images in each of the sums.
         history: a row per finished epoch.
     """
 
     epoch: int = 1
     step: int = 0
     sums: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
 
     def state_dict(self) -> dict[str, Any]:
@@ -165,15 +199,20 @@ class Training:
     def __init__(
         self,
         fabric: Fabric,
-        run: Run,
+        run: BaseRun,
         store: Store,
         resume: Path,
         partners: PartnerSource | None = None,
+        model: Model | None = None,
+        selection: Selection | None = None,
     ) -> None:
         self.fabric, self.run, self.store, self.partners = fabric, run, store, partners
-        self.rows, self.valid_rows = (_rows_of(store, split) for split in ("train", "valid"))
+        self.selection = selection or _whole(store)
+        self.rows, self.valid_rows = self.selection.train, self.selection.valid
         self.labels = torch.from_numpy(store.labels())
-        self.model = new_model(run, store.shape)
+        attributes = self.selection.attributes
+        self.attributes = None if attributes is None else torch.from_numpy(attributes)
+        self.model = _model_of(run, store) if model is None else model
         self._check_labels()
         if run.mean_start:
             self.model.start_from(mean_image(store, self.rows))
@@ -184,7 +223,8 @@ class Training:
         self.optimizers = {name: self._adam(name, one) for name, one in self.phases.items()}
         self.module, *_ = fabric.setup(self.model, *self.optimizers.values())
         self.at = Position()
-        parts = {f"optimizer {name}": one for name, one in self.optimizers.items()}
+        parts: dict[str, Stateful] = {f"memory {key}": x for key, x in self.model.memory().items()}
+        parts |= {f"optimizer {name}": one for name, one in self.optimizers.items()}
         self.resume = ResumeFile(
             resume,
             self._fingerprint(),
@@ -219,7 +259,10 @@ class Training:
     def _adam(self, name: str, phase: Phase) -> torch.optim.Adam:
         fused = self.fabric.device.type in ("cpu", "cuda")  # one pass over the weights
         rate = self.run.train.learning_rate
-        return torch.optim.Adam(self.moving[name], rate, betas=phase.betas, fused=fused)
+        decay = phase.weight_decay
+        return torch.optim.Adam(
+            self.moving[name], rate, phase.betas, weight_decay=decay, fused=fused
+        )
 
     def _fingerprint(self) -> str:
         """Of parameters, data, code and hardware."""
@@ -227,7 +270,8 @@ class Training:
         del parameters["train"]["checkpoint_seconds"]
         partners = "" if self.partners is None else self.partners.digest
         code = code_digest(self.run)
-        return fingerprint(self.fabric, parameters, self.store.digest, partners, code)
+        digests = self.store.digest, partners, self.selection.digest
+        return fingerprint(self.fabric, parameters, *digests, code)
 
     @property
     def steps(self) -> int:
@@ -245,7 +289,7 @@ class Training:
             start=min(done, total),
             quiet=not self.fabric.is_global_zero,
         ) as progress:
-            while self.at.epoch <= self.run.epochs and not self._out_of_patience():
+            while self.at.epoch <= self.run.epochs and not self._ends_early():
                 self.run_epoch(progress)
 
     def run_epoch(self, progress: Progress) -> None:
@@ -253,7 +297,7 @@ class Training:
         self.module.train()
         seed, epoch, size = self.run.seed, self.at.epoch, self.run.train.batch_size
         order = np.random.default_rng([seed, epoch]).permutation(self.rows)
-        sums = LossSums(self.fabric, self.at.sums)
+        sums = LossSums(self.fabric, self.at.sums, self.at.counts)
         # On a single CPU process reading the losses costs nothing: it stops in the very step.
         local = self.fabric.device.type == "cpu" and self.fabric.world_size == 1
         every = 1 if local else CHECK_EVERY
@@ -267,7 +311,7 @@ class Training:
             if self.at.step % CHECK_EVERY == 0:
                 self._report(sums, progress)
         self._report(sums, progress)
-        self.close_epoch(sums.means(len(self.rows)))
+        self.close_epoch(sums.means())
         self._save_if_due()
 
     def take_step(self, rows: Rows, sums: LossSums) -> None:
@@ -280,22 +324,35 @@ class Training:
         number = (self.at.epoch - 1) * self.steps + self.at.step
         for name, phase in self._active_phases(self.at.epoch).items():
             optimizer = self.optimizers[name]
+            if not phase.is_due(number):
+                continue
             for group in optimizer.param_groups:
                 group["lr"] = self.rate(phase) * phase.rate(number)
             self._freeze_all_but(name)
+            if self.model.random:
+                torch.manual_seed(seed_for(*place, name, self.fabric.global_rank))
             for _ in range(phase.repeat):
                 losses = self.losses(batch, name)
                 optimizer.zero_grad(set_to_none=True)
                 self.fabric.backward(losses[phase.loss].sum() * scale)
                 optimizer.step()
-            sums.add(losses)
+            if self.model.watched:
+                losses |= {f"{name}_gradient": self._gradient(name).expand(len(batch.images))}
+            sums.add(losses, len(rows))
+        self.model.end_step()
+
+    def _gradient(self, name: str) -> Tensor:
+        """The norm of the last gradient of a phase."""
+        gradients = [weight.grad for weight in self.moving[name] if weight.grad is not None]
+        return torch.nn.utils.get_total_norm(gradients)
 
     def rate(self, phase: Phase) -> float:
         """The learning rate of the next step, by the share of the phase's steps that are done."""
         epochs = self.run.epochs
         active = [epoch for epoch in range(1, epochs + 1) if phase.acts(epoch, epochs)]
         step = (self.at.epoch - active[0]) * self.steps + self.at.step + 0.5
-        return learning_rate(self.run, self.at.epoch, step / (len(active) * self.steps))
+        done = step / (len(active) * self.steps)
+        return learning_rate(self.run, self.at.epoch, done) * phase.decay(done)
 
     def _active_phases(self, epoch: int) -> dict[str, Phase]:
         epochs = self.run.epochs
@@ -331,6 +388,9 @@ class Training:
         pixels, noise, labels = self._on_device(pixels, noise[mine], labels)
         progress = (self.at.epoch - 1 + self.at.step / self.steps) / self.run.epochs
         batch = Batch(to_images(pixels), noise, labels, min(progress, 1.0))
+        if self.attributes is not None:
+            (own,) = self._on_device(self.attributes[torch.from_numpy(rows[mine])])
+            batch = batch._replace(attributes=own)
         if self.partners is None or random is None:
             return batch
         others, distances = self.partners.draw(rows, random)
@@ -338,7 +398,11 @@ class Training:
             torch.from_numpy(self.store.images[others[mine]]), torch.from_numpy(distances[mine])
         )
         images = to_images(pixels.flatten(0, 1)).view(*near.shape, *batch.images.shape[1:])
-        return batch._replace(others=images, distances=near)
+        batch = batch._replace(others=images, distances=near)
+        if self.attributes is None:
+            return batch
+        (targets,) = self._on_device(self.attributes[torch.from_numpy(others[mine, 0])])
+        return batch._replace(targets=targets)
 
     def _on_device(self, *tensors: Tensor) -> list[Tensor]:
         """As Fabric's `to_device`, whose search through nested collections takes longer."""
@@ -348,12 +412,11 @@ class Training:
         """Stop at a loss that is not finite; else show the losses, and save if it is time."""
         totals = sums.totals()
         self._check_finite(totals)
-        seen = min(self.at.step * self.run.train.batch_size, len(self.rows))
         progress.note(
             f"epoch {self.at.epoch}/{self.run.epochs} "
-            + " ".join(f"{name} {value / seen:.1f}" for name, value in totals.items())
+            + " ".join(f"{name} {value:.{_digits(value)}f}" for name, value in sums.means().items())
         )
-        self.at.sums = totals
+        self.at.sums, self.at.counts = totals, dict(sums.counts)
         if self.at.step < self.steps:
             self._save_if_due()
 
@@ -386,7 +449,7 @@ class Training:
         self._check_finite({f"validation {name}": value for name, value in valid.items()})
         row |= {f"valid_{name}": value for name, value in valid.items()}
         self.at.history.append(row)
-        self.at.epoch, self.at.step, self.at.sums = self.at.epoch + 1, 0, {}
+        self.at.epoch, self.at.step, self.at.sums, self.at.counts = self.at.epoch + 1, 0, {}, {}
 
     def validate(self) -> dict[str, float]:
         """Mean losses over the valid split, with the same noise in every epoch."""
@@ -397,14 +460,22 @@ class Training:
             rows, size = order.permutation(rows), self.run.train.batch_size
         noise = normal(len(rows), self.model.noise_dim, self.run.seed, "valid")
         random = self.partner_generator(self.run.seed, "valid")
-        sums = LossSums(self.fabric, {})
+        sums = LossSums(self.fabric)
         with torch.no_grad():
             for start in range(0, len(rows), size):
                 part = slice(start, start + size)
                 batch = self.new_batch(rows[part], noise[part], random)
+                if self.model.random:
+                    torch.manual_seed(seed_for(self.run.seed, "valid", start))
                 for name in self._active_phases(self.at.epoch):
-                    sums.add(self.losses(batch, name))
-        return sums.means(len(rows))
+                    sums.add(self.losses(batch, name), len(rows[part]))
+        return sums.means()
+
+    def _ends_early(self) -> bool:
+        reason = self.model.collapse(self.at.history[-1]) if self.at.history else ""
+        if reason and self.fabric.is_global_zero:
+            say(f"run {self.run.name}: stopped after epoch {self.at.epoch - 1}: {reason}")
+        return bool(reason) or self._out_of_patience()
 
     def _out_of_patience(self) -> bool:
         patience = self.run.train.patience
@@ -438,24 +509,35 @@ class LossSums:
     Args:
         fabric: the device and the processes.
         start: sums of a resumed epoch; the additions continue in the same order.
+        counts: number of images in these sums.
+
+    Attributes:
+        counts: number of images of all processes in each sum.
     """
 
-    def __init__(self, fabric: Fabric, start: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        fabric: Fabric,
+        start: Mapping[str, float] | None = None,
+        counts: Mapping[str, int] | None = None,
+    ) -> None:
         self._fabric = fabric
+        self.counts = dict(counts or {})
         # MPS has no float64; its sums stay in float32.
         self._wide = torch.float32 if fabric.device.type == "mps" else torch.float64
         self._sums = {
             name: torch.tensor(
                 total if fabric.is_global_zero else 0.0, dtype=self._wide, device=fabric.device
             )
-            for name, total in start.items()
+            for name, total in (start or {}).items()
         }
 
-    def add(self, losses: Mapping[str, Tensor]) -> None:
-        """Add the B values of each term."""
+    def add(self, losses: Mapping[str, Tensor], images: int) -> None:
+        """Add the values of each term, of this process, for a batch of `images` in all."""
         for name, values in losses.items():
             total = values.detach().sum(dtype=self._wide)
             self._sums[name] = self._sums[name] + total if name in self._sums else total
+            self.counts[name] = self.counts.get(name, 0) + images
 
     def totals(self) -> dict[str, float]:
         """Sums over all images and processes so far."""
@@ -466,12 +548,23 @@ class LossSums:
             torch.distributed.all_reduce(stacked)
         return dict(zip(self._sums, stacked.tolist(), strict=True))
 
-    def means(self, images: int) -> dict[str, float]:
-        """Means over `images` images in all processes."""
-        return {name: total / images for name, total in self.totals().items()}
+    def means(self) -> dict[str, float]:
+        """Means over the images so far, in all processes."""
+        return {name: total / self.counts[name] for name, total in self.totals().items()}
+
+
+def _digits(value: float) -> int:
+    """Decimal places for the display of a loss."""
+    return 1 if abs(value) >= 10 else 3
+
+
+def _whole(store: Store) -> Selection:
+    """All images of the store."""
+    return Selection(_rows_of(store, "train"), _rows_of(store, "valid"), None, "", {})
 
 
 def _rows_of(store: Store, split: str) -> Rows:
+    """The images of a split; raises UserError if there are none."""
     rows = store.rows(split)
     if len(rows) == 0:
         raise UserError(

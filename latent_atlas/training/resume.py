@@ -7,26 +7,17 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import torch
 
+from latent_atlas.models.base import Stateful
 from latent_atlas.training.fabric import environment
 from latent_atlas.util.console import UserError, say
 from latent_atlas.util.files import write_bytes
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-
-
-class Stateful(Protocol):
-    """A model, an optimiser, or the position of a training."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Tensors, numbers, texts, lists and dictionaries."""
-
-    def load_state_dict(self, state: dict[str, Any], /) -> object:
-        """Take over what `state_dict` returned."""
 
 
 class ResumeFile:

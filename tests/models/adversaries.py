@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 
 from latent_atlas.config.registry import options_of
-from latent_atlas.models.base import Batch, Model, ModelConfig
+from latent_atlas.models.base import Autoencoder, Batch, ModelConfig
 from latent_atlas.models.build import build
 
 
-def small_model(name: str, latent_dim: int = 4, size: int = 32, **options: object) -> Model:
+def small_model(name: str, latent_dim: int = 4, size: int = 32, **options: object) -> Autoencoder:
     torch.manual_seed(0)
     config = ModelConfig(
         shape=(size, size, 3),
@@ -23,7 +23,7 @@ def small_model(name: str, latent_dim: int = 4, size: int = 32, **options: objec
     return build(name, config)
 
 
-def sample(model: Model, images: int = 6, size: int = 32) -> Batch:
+def sample(model: Autoencoder, images: int = 6, size: int = 32) -> Batch:
     generator = torch.Generator().manual_seed(1)
     return Batch(
         torch.rand(images, 3, size, size, generator=generator),
@@ -32,7 +32,7 @@ def sample(model: Model, images: int = 6, size: int = 32) -> Batch:
     )
 
 
-def reached(model: Model, batch: Batch, phase: str) -> set[str]:
+def reached(model: Autoencoder, batch: Batch, phase: str) -> set[str]:
     """The parts whose weights have a gradient of the loss of `phase`."""
     model.zero_grad(set_to_none=True)
     model(batch, phase)[model.phases()[phase].loss].sum().backward()

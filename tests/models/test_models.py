@@ -7,7 +7,7 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from latent_atlas.config.registry import MODELS, options_of
-from latent_atlas.models.base import Batch, Model, ModelConfig
+from latent_atlas.models.base import Autoencoder, Batch, ModelConfig
 from latent_atlas.models.build import build
 from latent_atlas.models.vae import VAE, kl_to_standard_normal
 
@@ -24,7 +24,7 @@ def config(**changes: object) -> ModelConfig:
     return ModelConfig(**(values | changes))  # type: ignore[arg-type]
 
 
-def new_batch(model: Model, images: int = 5, channels: int = 3) -> Batch:
+def new_batch(model: Autoencoder, images: int = 5, channels: int = 3) -> Batch:
     generator = torch.Generator().manual_seed(1)
     return Batch(
         torch.rand(images, channels, 32, 32, generator=generator),

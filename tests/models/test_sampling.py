@@ -10,14 +10,14 @@ import torch.distributed as processes
 from torch.multiprocessing.spawn import spawn
 
 from latent_atlas.config.registry import options_of
-from latent_atlas.models.base import Batch, Model, ModelConfig
+from latent_atlas.models.base import Autoencoder, Batch, ModelConfig
 from latent_atlas.models.build import build
 from latent_atlas.models.sampling import of_all_processes, own_rows
 
 COMPARING = ("acai", "annealed_vae", "dip_vae_1", "dip_vae_2", "factor_vae", "tcvae", "tvae")
 
 
-def small(name: str) -> Model:
+def small(name: str) -> Autoencoder:
     torch.manual_seed(0)
     small = {"units": 8, "layers": 1, "capacity": 2.0, "maps": 2, "interpolation": 1e6}
     schema = options_of(name)

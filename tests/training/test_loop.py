@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +23,11 @@ from latent_atlas.config.registry import NETWORKS
 from latent_atlas.config.runs import Run
 from latent_atlas.data.store import Store
 from latent_atlas.models import build as building
-from latent_atlas.models.base import Batch, Model, ModelConfig, Phase
+from latent_atlas.models.base import Autoencoder, Batch, Model, ModelConfig, Phase, Stateful
 from latent_atlas.models.build import new_model
 from latent_atlas.training import checkpoint, loop
 from latent_atlas.training.fabric import make_fabric
-from latent_atlas.training.loop import LossSums, Training
+from latent_atlas.training.loop import LossSums, Selection, Training
 from latent_atlas.util.console import Progress, UserError
 from latent_atlas.util.seeds import seed_for
 from tests.conftest import ROOT
@@ -368,6 +368,7 @@ def test_a_training_starts_at_the_mean_image_if_configured(
     run, store = make_run(mean_start=mean_start), make_store()
     training = Training(make_fabric(run.train), run, store, tmp_path / "s.pt")
     untrained = new_model(run, store.shape)
+    assert isinstance(training.model, Autoencoder)
     if mean_start:
         untrained.start_from(loop.mean_image(store, store.rows("train")))
     codes = torch.zeros(1, run.latent_dim)
@@ -383,7 +384,7 @@ from latent_atlas.models import build as building
 from latent_atlas.models.build import new_model
 from latent_atlas.training import checkpoint, loop
 from latent_atlas.training.fabric import make_fabric
-from latent_atlas.training.loop import LossSums, Training
+from latent_atlas.training.loop import LossSums, Selection, Training
 from latent_atlas.config.runs import Run
 from latent_atlas.data.store import open_store
 run = Run.model_validate_json(Path(sys.argv[1]).read_text())
@@ -540,7 +541,7 @@ def test_a_phase_updates_its_parts_only(
 
         monkeypatch.setattr(optimizer, "step", watched)
     for training.at.step in (0, 1):
-        training.take_step(training.rows[:16], LossSums(training.fabric, {}))
+        training.take_step(training.rows[:16], LossSums(training.fabric))
     rate = training.run.train.learning_rate
     pulls = [("pull", rate)] * 2
     assert updates == [*pulls, ("push", rate), *pulls, ("push", rate / 2)]
@@ -570,6 +571,125 @@ def test_alternating_phases_with_partners_resume_to_the_bit(
     assert_equal(tmp_path / "whole", tmp_path / "cut")
     history = pd.read_csv(tmp_path / "cut" / "history.csv")
     assert {"train_loss", "train_push", "valid_loss", "valid_push"} <= set(history)
+
+
+def test_a_phase_that_is_due_in_every_third_step(
+    alternating: SetPhases, make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    phases = {
+        "pull": Phase(("left",), every=3),
+        "push": Phase(("right",), "push", decay=lambda _: 0),
+    }
+    alternating(phases)
+    training = training_of(make_run(), make_store(), tmp_path / "state.pt")
+    sums, moved = LossSums(training.fabric), []
+    start = {key: value.clone() for key, value in training.model.state_dict().items()}
+    for training.at.step in range(5):
+        before = training.model.state_dict()["left.bias"].clone()
+        training.take_step(training.rows[:8], sums)
+        moved.append(not torch.equal(before, training.model.state_dict()["left.bias"]))
+    assert moved == [False, False, True, False, False]
+    assert torch.equal(start["right.bias"], training.model.state_dict()["right.bias"])
+    assert sums.counts == {"loss": 8, "push": 40}
+    totals = sums.totals()
+    assert sums.means() == {"loss": totals["loss"] / 8, "push": totals["push"] / 40}
+
+
+class Restless(Alternating):
+    """Draws numbers in each phase, remembers the last ones, and reports collapse at will."""
+
+    random, watched = True, True
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        self.drawn = Counted()
+
+    def memory(self) -> dict[str, Stateful]:
+        return {"drawn": self.drawn}
+
+    def forward(self, batch: Batch, phase: str = "model") -> dict[str, torch.Tensor]:
+        terms = super().forward(batch, phase)
+        factor = torch.rand(()) + self.drawn.value
+        if self.training:
+            self.drawn.value = float(factor) / 2
+        return {name: value * factor for name, value in terms.items()}
+
+    def end_step(self) -> None:
+        self.drawn.value += 0.25
+
+    def collapse(self, row: Mapping[str, float]) -> str:
+        return "enough" if row["epoch"] == 3 else ""
+
+
+class Counted:
+    """A number with a state."""
+
+    value = 0.0
+
+    def state_dict(self) -> dict[str, float]:
+        return {"value": self.value}
+
+    def load_state_dict(self, state: dict[str, float], /) -> None:
+        self.value = state["value"]
+
+
+def test_random_numbers_memory_and_collapse_resume_to_the_bit(
+    make_run: MakeRun,
+    make_store: MakeStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(building, "build", lambda name, config: Restless(config))
+    run, store = make_run(epochs=5, train={"checkpoint_seconds": 0}), make_store()
+    loop.train(run, store, tmp_path / "whole", tmp_path / "whole.pt", RandomPartners())
+    assert "stopped after epoch 3: enough" in capsys.readouterr().err
+    history = pd.read_csv(tmp_path / "whole" / "history.csv")
+    assert len(history) == 3
+    assert (history[["train_pull_gradient", "train_push_gradient"]] > 0).all(axis=None)
+    closed = Training.close_epoch
+
+    def stop(self: Training, train: dict[str, float]) -> None:
+        if self.at.epoch == 2:
+            raise KilledError
+        closed(self, train)
+
+    monkeypatch.setattr(Training, "close_epoch", stop)
+    with pytest.raises(KilledError):
+        loop.train(run, store, tmp_path / "cut", tmp_path / "cut.pt", RandomPartners())
+    monkeypatch.setattr(Training, "close_epoch", closed)
+    torch.manual_seed(77)  # another process has drawn other numbers
+    loop.train(run, store, tmp_path / "cut", tmp_path / "cut.pt", RandomPartners())
+    assert_equal(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_a_selection_of_rows_with_attributes(
+    alternating: SetPhases, make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    run, store = make_run(), make_store()
+    attributes = np.arange(2 * len(store.images)).reshape(-1, 2)
+    rows = np.repeat(store.rows("train")[:7], 3)
+    selection = Selection(rows, store.rows("valid"), attributes, "d", {"values": ["a", "b"]})
+    state = tmp_path / "state.pt"
+    model = Alternating(None)  # type: ignore[arg-type]
+    training = Training(
+        make_fabric(run.train), run, store, state, RandomPartners(), model, selection
+    )
+    assert training.model is model
+    assert training.steps == 2  # 21 samples of 16
+    batch = training.new_batch(rows[5:9], torch.zeros(4, 1), np.random.default_rng(3))
+    others = np.random.default_rng(3).integers(60, size=(4, 2))
+    assert batch.attributes is not None
+    assert batch.targets is not None
+    np.testing.assert_array_equal(batch.attributes, attributes[rows[5:9]])
+    np.testing.assert_array_equal(batch.targets, attributes[others[:, 0]])
+    other = Selection(rows, store.rows("valid"), attributes, "e", {})
+    changed = Training(make_fabric(run.train), run, store, state, None, model, other)
+    assert changed.resume.fingerprint != training.resume.fingerprint
+    loop.train(run, store, tmp_path / "out", state, RandomPartners(), model, selection)
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert config["data"]["values"] == ["a", "b"]
+    assert config["data"]["train_images"] == 21
 
 
 def test_a_phase_acts_in_its_own_epochs_only(

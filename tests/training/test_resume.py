@@ -11,8 +11,9 @@ import torch
 from lightning_fabric import Fabric
 
 from latent_atlas.config.runs import Run
+from latent_atlas.models.base import Stateful
 from latent_atlas.training.fabric import make_fabric
-from latent_atlas.training.resume import ResumeFile, Stateful, fingerprint
+from latent_atlas.training.resume import ResumeFile, fingerprint
 from latent_atlas.util.console import UserError
 
 

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latent_atlas.models.backbones import Backbone, BackboneError, load
-from latent_atlas.models.base import Model
+from latent_atlas.models.base import Autoencoder
 from latent_atlas.models.build import new_model
 from latent_atlas.models.cluster_net import ClusterNet
 from latent_atlas.models.mixing import Mixing, signed
@@ -103,7 +103,7 @@ def open_source(name: str, seed: int) -> FeatureSource:
 class Codes(nn.Module):
     """The codes of a model: for a VAE, the means of the posterior."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Autoencoder) -> None:
         super().__init__()
         self.model = model
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -11,12 +12,12 @@ from torch import Tensor, nn
 from latent_atlas.models.networks.layers import Layers
 
 
-class Decoder(nn.Module):
+class Decoder(nn.Module, ABC):
     """From codes to outputs, the unbounded parameters of a `Likelihood`."""
 
+    @abstractmethod
     def start_at(self, outputs: Tensor) -> None:
         """Set biases so that the untrained decoder's output is about `outputs`, C×H×W."""
-        raise NotImplementedError
 
 
 class TransposedDecoder(Decoder):
