@@ -63,6 +63,10 @@ class NeighbourTable:
         """SHA-256 of all ids and distances."""
         return str(self.card["digest"])
 
+    @property
+    def images(self) -> None:
+        """Neighbours are images of the store itself."""
+
     def draw(
         self, rows: npt.NDArray[np.int64], random: np.random.Generator
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:

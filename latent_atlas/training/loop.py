@@ -23,7 +23,7 @@ from torch import Tensor
 from latent_atlas.config.registry import NETWORKS
 from latent_atlas.config.runs import BaseRun, Run
 from latent_atlas.data.pixels import to_images
-from latent_atlas.data.store import Store
+from latent_atlas.data.store import Images, Store
 from latent_atlas.models.base import Batch, Model, Phase, Stateful
 from latent_atlas.models.build import new_model
 from latent_atlas.models.recipes import RECIPES
@@ -53,8 +53,12 @@ class PartnerSource(Protocol):
     def digest(self) -> str:
         """Digest of everything that `draw` depends on, beside its arguments."""
 
+    @property
+    def images(self) -> Images | None:
+        """uint8 images that the drawn rows are rows of; None for those of the store."""
+
     def draw(self, rows: Rows, random: np.random.Generator) -> tuple[Rows, npt.NDArray[np.float32]]:
-        """Draw K rows of the store for each of B `rows`, with their distances: B×K each."""
+        """Draw K rows of `images` for each of B `rows`, with their distances: B×K each."""
 
 
 @dataclass(frozen=True)
@@ -394,12 +398,13 @@ class Training:
         if self.partners is None or random is None:
             return batch
         others, distances = self.partners.draw(rows, random)
+        source = self.store.images if self.partners.images is None else self.partners.images
         pixels, near = self._on_device(
-            torch.from_numpy(self.store.images[others[mine]]), torch.from_numpy(distances[mine])
+            torch.from_numpy(source[others[mine]]), torch.from_numpy(distances[mine])
         )
         images = to_images(pixels.flatten(0, 1)).view(*near.shape, *batch.images.shape[1:])
         batch = batch._replace(others=images, distances=near)
-        if self.attributes is None:
+        if self.attributes is None or self.partners.images is not None:
             return batch
         (targets,) = self._on_device(self.attributes[torch.from_numpy(others[mine, 0])])
         return batch._replace(targets=targets)

@@ -495,7 +495,7 @@ class Alternating(Model):
 class RandomPartners:
     """Two random partner images per image."""
 
-    digest = "two at random"
+    digest, images = "two at random", None
 
     def draw(
         self, rows: npt.NDArray[np.int64], random: np.random.Generator

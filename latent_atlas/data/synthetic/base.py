@@ -23,6 +23,10 @@ Columns = dict[str, npt.NDArray[np.generic]]
 BLOCK_PIXELS = 1 << 18
 
 
+def _all_legal(factors: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    return np.ones(len(factors), np.bool_)
+
+
 @dataclass(frozen=True)
 class Drawing:
     """A data set of drawn images.
@@ -37,6 +41,7 @@ class Drawing:
         paint: ``(factors, height, width)`` to uint8 pictures, B×H×W×3.
         kind: the factor, if any, whose values `paint` draws in different ways; it is then called
             with rows of one value at a time.
+        legal: which rows of factors, each of known value, can be drawn.
     """
 
     name: str
@@ -47,6 +52,7 @@ class Drawing:
     sample: Callable[[int, int], Columns]
     paint: Callable[[pd.DataFrame, int, int], Bytes]
     kind: str | None = None
+    legal: Callable[[pd.DataFrame], npt.NDArray[np.bool_]] = _all_legal
 
     def factors(self, count: int, seed: int) -> pd.DataFrame:
         """Draw the factors of `count` images, one row per image.

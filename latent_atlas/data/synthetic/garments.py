@@ -10,6 +10,7 @@ sleeve_length and neckline only.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from latent_atlas.data.synthetic import raster
@@ -100,6 +101,16 @@ def _sample(count: int, seed: int) -> Columns:
             columns[name][rows] = choice(f"garments.{name}", count, seed, legal[name])[rows]
     factors: Columns = {name: columns[name] for name in VALUES}
     return {**factors, **uniforms("garments", RANGES, count, seed)}
+
+
+def _legal(factors: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Which garments can be drawn: pants have no sleeves, whatever their length."""
+    legal = np.ones(len(factors), np.bool_)
+    for category, values in LEGAL.items():
+        rows = (factors["category"] == category).to_numpy(np.bool_)
+        for name, allowed in values.items():
+            legal[rows] &= factors[name].isin(allowed).to_numpy(np.bool_)[rows]
+    return legal
 
 
 def _refuse_illegal(factors: pd.DataFrame) -> None:
@@ -200,4 +211,5 @@ garments = Drawing(
     sample=_sample,
     paint=_paint,
     kind="category",
+    legal=_legal,
 )

@@ -50,7 +50,7 @@ def draw_data_set(name: str, data: DataSet, count: int, seed: int, folder: Path)
                     f"data.{name}: found height {data.height}, width {data.width}: {error}"
                 ) from None
             if data.channels == 1:
-                images = _grey(images)
+                images = grey(images)
             writer.append(images, _rows(data, drawing, block, images))
             progress.advance(len(block))
         writer.finish(
@@ -109,7 +109,7 @@ def _rows(data: DataSet, drawing: Drawing, block: pd.DataFrame, images: Images) 
     return indexed
 
 
-def _grey(images: Images) -> Images:
+def grey(images: Images) -> Images:
     """Luma of B×H×W×3 after ITU-R 601, in whole numbers: B×H×W×1."""
     weights = np.array([299, 587, 114], dtype=np.uint32)
     luma = (images.astype(np.uint32) @ weights + 500) // 1000
