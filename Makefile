@@ -68,8 +68,8 @@ verify: setup ## reproduce the last commit in a temporary clone and compare
 noise: setup ## noise of the metrics over training seeds: make noise, or make noise RUNS='circles_vae digits_vae'
 	@$(BIN)/python -m stages.noise $(RUNS) $(if $(filter file,$(origin JOBS)),,--jobs $(JOBS))
 
-bench: setup ## measure speed as ratios: training loop against a bare loop, ingestion against Pillow, …
-	@$(BIN)/python -m benchmarks
+bench: setup ## measure speed as ratios: training loop against a bare loop, …; with FULL=1 all of it
+	@$(BIN)/python -m benchmarks $(if $(FULL),--full)
 
 clean: ## remove all outputs of the stages; keep DVC's cache, finished studies and .venv
 	find data -mindepth 1 -maxdepth 1 ! -name 'dvc.*' ! -name .gitignore -exec rm -rf {} +

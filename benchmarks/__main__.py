@@ -10,7 +10,16 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from benchmarks import drawings, ingestion, interpolation, machine, neighbours, training, workspace
+from benchmarks import (
+    drawings,
+    ingestion,
+    interpolation,
+    machine,
+    neighbours,
+    time_to_loss,
+    training,
+    workspace,
+)
 from benchmarks.results import Result, table
 from benchmarks.size import FULL, QUICK, Size
 from latent_atlas.util.console import run_command
@@ -25,11 +34,17 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="rough results in a fraction of the time"
     )
+    parser.add_argument(
+        "--full", action="store_true", help="also the time to the published loss; some 20 minutes"
+    )
     parser.add_argument("--json", action="store_true", help=f"also write all results to {OUT}")
     arguments = parser.parse_args()
     description = machine.describe()
     print(", ".join(f"{name} {value}" for name, value in description.items()), flush=True)
     results = measure_all(QUICK if arguments.quick else FULL, Path.cwd())
+    if arguments.full:
+        with tempfile.TemporaryDirectory(prefix="bench-") as name:
+            results += time_to_loss.measure_time_to_loss(Path(name))
     print(f"\n{table(results)}")
     if arguments.json:
         write_json(

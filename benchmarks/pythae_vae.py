@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +14,15 @@ from pythae.models import VAE, VAEConfig
 from pythae.models.base.base_utils import ModelOutput
 from pythae.models.nn import BaseDecoder, BaseEncoder
 from pythae.trainers import BaseTrainer, BaseTrainerConfig
+from pythae.trainers.training_callbacks import TrainingCallback
 from torch import Tensor, nn
 
-from latent_atlas.data.store import open_store
+from latent_atlas.data.store import Store, open_store
 from latent_atlas.models.base import Shape
 from latent_atlas.models.fast_ops import UpConvolution
 from latent_atlas.models.networks.conv import ConvDecoder, ConvEncoder
+
+_VALIDATION_BATCH = 200
 
 
 def train_with_pythae(
@@ -33,20 +39,80 @@ def train_with_pythae(
             faster equivalent.
     """
     opened = open_store(store)
-    height, width, channels = shape = opened.shape
-    images = opened.images[opened.rows("train")].transpose(0, 3, 1, 2)
-    data = BaseDataset(torch.from_numpy(images.astype(np.float32) / 255), torch.ones(len(images)))
-    config = VAEConfig(
-        input_dim=(channels, height, width), latent_dim=latent_dim, reconstruction_loss="bce"
-    )
+    images = _images(opened, "train")
     trainer = BaseTrainer(
-        VAE(config, _Encoder(shape, latent_dim), _Decoder(shape, latent_dim, plain)),
-        train_dataset=data,
+        _model(opened.shape, latent_dim, plain),
+        train_dataset=BaseDataset(images, torch.ones(len(images))),
         training_config=BaseTrainerConfig(
             output_dir=str(folder), per_device_train_batch_size=batch_size, num_epochs=10**6
         ),
     )
     trainer.train()
+
+
+def train_to_loss(
+    store: Path, latent_dim: int, folder: Path, epochs: int, loss: float
+) -> tuple[float, float]:
+    """Train pythae's VAE, with its trainer's defaults and PyTorch's layers, to a validation loss.
+
+    Returns:
+        Seconds of training, without validation, and the best validation reconstruction loss in
+        nats per image. The training ends at `loss`, or after `epochs`.
+    """
+    opened = open_store(store)
+    model = _model(opened.shape, latent_dim, plain=True)
+    watch = _Watch(model, _images(opened, "valid"), loss)
+    config = BaseTrainerConfig(output_dir=str(folder), num_epochs=epochs)
+    train = _images(opened, "train")
+    data = BaseDataset(train, torch.ones(len(train)))
+    with suppress(_ReachedError):
+        BaseTrainer(model, data, training_config=config, callbacks=[watch]).train()
+    return watch.seconds, watch.best
+
+
+class _ReachedError(Exception):
+    """The loss is reached."""
+
+
+class _Watch(TrainingCallback):  # type: ignore[misc]
+    """Validates after every epoch, and ends the training when the loss is reached."""
+
+    def __init__(self, model: VAE, images: Tensor, loss: float) -> None:
+        self.model, self.images, self.loss = model, images, loss
+        self.seconds, self.best, self.started = 0.0, math.inf, 0.0
+
+    def on_epoch_begin(self, training_config: object, **_: object) -> None:
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, training_config: object, **_: object) -> None:
+        self.seconds += time.perf_counter() - self.started
+        self.best = min(self.best, self._validate())
+        if self.best <= self.loss:
+            raise _ReachedError
+
+    @torch.no_grad()
+    def _validate(self) -> float:
+        self.model.eval()
+        total = 0.0
+        for start in range(0, len(self.images), _VALIDATION_BATCH):
+            part = self.images[start : start + _VALIDATION_BATCH]
+            total += float(self.model({"data": part}).recon_loss) * len(part)
+        self.model.train()
+        return total / len(self.images)
+
+
+def _images(store: Store, split: str) -> Tensor:
+    """The images of a split, float32 N×C×H×W in [0, 1]."""
+    images = store.images[store.rows(split)].transpose(0, 3, 1, 2)
+    return torch.from_numpy(images.astype(np.float32) / 255)
+
+
+def _model(shape: Shape, latent_dim: int, plain: bool) -> VAE:
+    height, width, channels = shape
+    config = VAEConfig(
+        input_dim=(channels, height, width), latent_dim=latent_dim, reconstruction_loss="bce"
+    )
+    return VAE(config, _Encoder(shape, latent_dim), _Decoder(shape, latent_dim, plain))
 
 
 class _Encoder(BaseEncoder):  # type: ignore[misc] # pythae is not typed
