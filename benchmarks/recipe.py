@@ -48,7 +48,7 @@ def variants() -> dict[str, Variant]:
     """Name → variant: the whole recipe, one without each part, and the published one."""
     modern = RECIPES["modern"]
 
-    def layers(**parts: bool) -> Variant:
+    def layers(**parts: Any) -> Variant:
         return Variant(replace(modern, layers=replace(modern.layers, **parts)))
 
     return {
@@ -56,10 +56,12 @@ def variants() -> dict[str, Variant]:
         "− He initialisation": layers(he=False),
         "− group normalisation": layers(normalised=False),
         "− SiLU": layers(smooth=False),
-        "− cosine rate": Variant(replace(modern, cosine=False)),
+        "− decorrelated inputs": layers(decorrelated=False),
+        "− 16 maps": layers(maps=0),
+        "− rising and falling rate": Variant(replace(modern, warm_up=0.0, decay=0.0)),
         "− KL warm-up": Variant(replace(modern, kl_warm_up=0.0)),
         "− mean-image start": Variant(modern, run={"mean_start": False}),
-        "batches of 50": Variant(modern, train={"batch_size": 50}),
+        "batches of 32": Variant(modern, train={"batch_size": 32}),
         "published": Variant(
             RECIPES["published"], train={"batch_size": 50, "learning_rate": 0.001}
         ),

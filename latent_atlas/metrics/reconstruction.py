@@ -16,7 +16,7 @@ from latent_atlas.training.checkpoint import TrainedRun
 SPLITS = ("train", "valid")
 
 METRICS = {
-    "valid_reconstruction": Metric("lower", 0.02, "nats per image", headline=True),
+    "valid_reconstruction": Metric("lower", 0.01, "nats per image", headline=True),
     "valid_reconstruction_per_pixel": Metric("lower", 0.02, "per pixel"),
     "*_reconstruction": Metric("lower", 0.02, "nats per image"),
     "*_reconstruction_last5": Metric("lower", 0.02, "nats per image"),

@@ -7,7 +7,6 @@ the batch size of a recipe are in params.yaml.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from latent_atlas.config.section import RecipeName
@@ -20,27 +19,30 @@ class Recipe:
 
     Attributes:
         layers: of encoder and decoder.
-        cosine: whether the learning rate rises linearly and then falls to 0 along half a cosine
-            (Loshchilov & Hutter 2017, without restarts); else it is constant.
-        warm_up: share of the steps in which it rises.
+        warm_up: share of the steps in which the learning rate rises linearly from 0.
+        decay: share of the steps, the last ones, in which it falls linearly to 0 (Hägele et al.
+            2024).
         kl_warm_up: share of the training in which the weight of a VAE's KL rises from 0 to β.
     """
 
     layers: Layers = PUBLISHED
-    cosine: bool = False
-    warm_up: float = 0.1
+    warm_up: float = 0.0
+    decay: float = 0.0
     kl_warm_up: float = 0.0
 
     def rate(self, done: float) -> float:
         """The factor on the learning rate after the share `done` of the steps, in [0, 1]."""
-        if not self.cosine:
-            return 1.0
-        if done < self.warm_up:
-            return done / self.warm_up
-        return (1 + math.cos(math.pi * (done - self.warm_up) / (1 - self.warm_up))) / 2
+        rising = done / self.warm_up if self.warm_up else 1.0
+        falling = (1 - done) / self.decay if self.decay else 1.0
+        return min(1.0, rising, falling)
 
 
 RECIPES: dict[RecipeName, Recipe] = {
-    "modern": Recipe(Layers(he=True, normalised=True, smooth=True), cosine=True, kl_warm_up=0.2),
+    "modern": Recipe(
+        Layers(he=True, normalised=True, smooth=True, decorrelated=True, maps=16),
+        warm_up=0.1,
+        decay=0.4,
+        kl_warm_up=0.2,
+    ),
     "published": Recipe(),
 }

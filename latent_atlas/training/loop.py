@@ -26,6 +26,7 @@ from latent_atlas.data.pixels import to_images
 from latent_atlas.data.store import Images, Store
 from latent_atlas.models.base import Batch, Model, Phase, Stateful
 from latent_atlas.models.build import new_model
+from latent_atlas.models.networks.layers import Decorrelation
 from latent_atlas.models.recipes import RECIPES
 from latent_atlas.training.checkpoint import weights_of, write_checkpoint
 from latent_atlas.training.fabric import make_fabric, record_environment
@@ -136,6 +137,18 @@ def mean_image(store: Store, rows: Rows, most: int = 1000) -> Tensor:
     return torch.from_numpy(mean.astype(np.float32)).permute(2, 0, 1)
 
 
+def channel_statistics(store: Store, rows: Rows, most: int = 1000) -> tuple[Tensor, Tensor]:
+    """Mean (C) and covariance (C×C) of the channels over the pixels of the images of `mean_image`.
+
+    Pixels are in [0, 1]. The sums are of integers, so that they are exact.
+    """
+    spread = rows[:: max(1, len(rows) // most)]
+    pixels = store.images[spread].reshape(-1, store.shape[2]).astype(np.int64)
+    mean = torch.from_numpy(pixels.sum(0) / len(pixels) / 255)
+    squares = torch.from_numpy((pixels.T @ pixels) / len(pixels) / 255**2)
+    return mean, squares - torch.outer(mean, mean)
+
+
 def normal(rows: int, columns: int, *parts: int | str) -> Tensor:
     """Standard normal rows×columns, float32, seeded by `parts`; the same on every device."""
     generator = torch.Generator().manual_seed(seed_for(*parts))
@@ -220,6 +233,9 @@ class Training:
         self._check_labels()
         if run.mean_start:
             self.model.start_from(mean_image(store, self.rows))
+        for module in self.model.modules():
+            if isinstance(module, Decorrelation):
+                module.fit(*channel_statistics(store, self.rows))
         self.model.to(memory_format=torch.channels_last)
         self.phases = self.model.phases()
         self._check_epochs()
@@ -355,7 +371,7 @@ class Training:
         epochs = self.run.epochs
         active = [epoch for epoch in range(1, epochs + 1) if phase.acts(epoch, epochs)]
         step = (self.at.epoch - active[0]) * self.steps + self.at.step + 0.5
-        done = step / (len(active) * self.steps)
+        done = min(step / (len(active) * self.steps), 1.0)  # after the last step it is above 1
         return learning_rate(self.run, self.at.epoch, done) * phase.decay(done)
 
     def _active_phases(self, epoch: int) -> dict[str, Phase]:

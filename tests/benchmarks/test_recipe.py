@@ -22,7 +22,7 @@ def test_each_variant_differs_from_the_recipe() -> None:
         assert one not in others[:number]
 
 
-@pytest.mark.parametrize("name", ["− cosine rate", "− mean-image start", "published"])
+@pytest.mark.parametrize("name", ["− rising and falling rate", "− mean-image start", "published"])
 def test_a_variant_changes_the_result(
     make_run: Callable[..., Run], make_store: Callable[..., Store], tmp_path: Path, name: str
 ) -> None:

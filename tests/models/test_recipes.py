@@ -19,13 +19,13 @@ def test_the_published_rate_is_constant() -> None:
     assert {RECIPES["published"].rate(done / 10) for done in range(11)} == {1.0}
 
 
-def test_the_cosine_rate_has_one_peak() -> None:
-    recipe = Recipe(cosine=True, warm_up=0.2)
+def test_a_rate_that_rises_stays_and_falls() -> None:
+    recipe = Recipe(warm_up=0.2, decay=0.4)
     assert recipe.rate(0.0) == 0
     assert recipe.rate(0.1) == pytest.approx(0.5)
-    assert recipe.rate(0.2) == 1
-    assert recipe.rate(0.6) == pytest.approx(0.5)
-    assert recipe.rate(1.0) == pytest.approx(0, abs=1e-12)
+    assert {recipe.rate(done) for done in (0.2, 0.4, 0.6)} == {1.0}
+    assert recipe.rate(0.8) == pytest.approx(0.5)
+    assert recipe.rate(1.0) == 0
 
 
 def test_published_weights_have_no_other_names(make_run: Callable[..., Run]) -> None:

@@ -312,7 +312,7 @@ def test_the_schedule_is_step_wise(make_run: MakeRun) -> None:
 
 def test_the_modern_rate_rises_and_falls_and_the_schedule_multiplies_it(make_run: MakeRun) -> None:
     run = make_run(recipe="modern", train={"schedule": {3: 0.1}})
-    rates = [loop.learning_rate(run, 1, done) for done in (0.0, 0.05, 0.1, 0.55, 1.0)]
+    rates = [loop.learning_rate(run, 1, done) for done in (0.0, 0.05, 0.1, 0.8, 1.0)]
     np.testing.assert_allclose(rates, [0, 5e-4, 1e-3, 5e-4, 0], atol=1e-12)
     assert loop.learning_rate(run, 3, 0.1) == pytest.approx(1e-4)
 
@@ -327,9 +327,11 @@ def test_the_rate_of_a_phase_follows_its_own_steps(
     for training.at.epoch in range(6, 11):
         rates.append(training.rate(late))
     assert rates[0] == pytest.approx(peak * 0.5 / (0.1 * 5 * training.steps))
-    assert rates[1] == max(rates) > 0.9 * peak
-    assert 0 < rates[-1] < 0.15 * peak
-    training.at.epoch = 1
+    assert rates[1] == rates[2] == peak
+    assert 0 < rates[-1] < 0.5 * peak
+    training.at.step = training.steps  # as after the last step
+    assert training.rate(late) == 0
+    training.at.epoch, training.at.step = 1, 0
     assert training.rate(Phase()) == pytest.approx(peak * 0.5 / (0.1 * 10 * training.steps))
 
 
@@ -359,6 +361,26 @@ def test_mean_image(make_store: MakeStore) -> None:
     np.testing.assert_allclose(
         loop.mean_image(store, rows).permute(1, 2, 0).numpy(), expected, rtol=1e-5
     )
+
+
+def test_channel_statistics_are_those_of_the_pixels(make_store: MakeStore) -> None:
+    store = make_store()
+    rows = store.rows("train")
+    mean, covariance = loop.channel_statistics(store, rows)
+    pixels = store.images[rows].reshape(-1, 3) / 255
+    np.testing.assert_allclose(mean, pixels.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(covariance, np.cov(pixels.T, bias=True), rtol=1e-9, atol=1e-12)
+
+
+def test_a_modern_training_decorrelates_the_inputs(
+    make_run: MakeRun, make_store: MakeStore, tmp_path: Path
+) -> None:
+    run, store = make_run(recipe="modern"), make_store()
+    loop.train(run, store, tmp_path / "out", tmp_path / "state.pt")
+    saved = weights(tmp_path / "out")
+    mean, _ = loop.channel_statistics(store, store.rows("train"))
+    torch.testing.assert_close(saved["encoder.inputs.mean"], mean.float())
+    assert not torch.equal(saved["encoder.inputs.matrix"], torch.eye(3))
 
 
 @pytest.mark.parametrize("mean_start", [True, False])

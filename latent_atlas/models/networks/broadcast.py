@@ -50,6 +50,7 @@ class BroadcastEncoder(nn.Module):
         height, width, channels = shape
         if min(height, width) < LEAST_SIDE:
             raise ValueError(f"found {height}×{width}, expected sides of {LEAST_SIDE} or more")
+        self.inputs = layers.inputs(channels)
         self.convolutions = nn.ModuleList(
             nn.Conv2d(inner, outer, 4, stride=2, padding=1)
             for inner, outer in pairwise((channels, maps, maps, maps, maps))
@@ -62,9 +63,10 @@ class BroadcastEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """B×C×H×W images to one B×latent_dim tensor per head."""
+        hidden = self.inputs(images)
         for convolution, activation in zip(self.convolutions, self.activations, strict=True):
-            images = activation(convolution(images))
-        features = self.activate(self.linear(images.flatten(1)))
+            hidden = activation(convolution(hidden))
+        features = self.activate(self.linear(hidden.flatten(1)))
         return [head(features) for head in self.heads]
 
 
@@ -98,15 +100,15 @@ class BroadcastDecoder(Decoder):
             nn.Conv2d(inner, outer, 3) for inner, outer in pairwise(widths)
         )
         self.last = nn.Conv2d(maps, shape[2] * side**2, 1)
-        self.activations = nn.ModuleList(layers.activation(maps) for _ in self.convolutions)
+        self.activate = layers.activate
         layers.initialise(*self.convolutions, self.last)
 
     def forward(self, codes: Tensor) -> Tensor:
         """B×latent_dim codes to B×C×H×W outputs, unbounded."""
         grid = self.get_buffer("planes").to(codes.dtype).expand(len(codes), -1, -1, -1)
         maps = torch.cat([codes[:, :, None, None].expand(-1, -1, *grid.shape[2:]), grid], 1)
-        for convolution, activation in zip(self.convolutions, self.activations, strict=True):
-            maps = activation(convolution(maps))
+        for convolution in self.convolutions:
+            maps = self.activate(convolution(maps))
         outputs = F.pixel_shuffle(self.last(maps), self._side)
         height, width = self._size
         return outputs[:, :, :height, :width]

@@ -17,6 +17,10 @@ from latent_atlas.models.networks.layers import PUBLISHED, Layers
 _CHANNELS = (8, 16, 32, 64, 128)
 
 
+def _channels(layers: Layers) -> tuple[int, ...]:
+    return tuple(max(channels, layers.maps) for channels in _CHANNELS)
+
+
 class ConvEncoder(nn.Module):
     """Five convolutions with activations, 8-16-32-64-128 channels, then linear heads.
 
@@ -26,7 +30,7 @@ class ConvEncoder(nn.Module):
         shape: height and width divisible by 32, any number of channels.
         latent_dim: numbers in a code.
         heads: number of outputs of `latent_dim` numbers, e.g. 2 for mean and log-variance.
-        layers: kind of the layers; published with ReLU.
+        layers: kind of the layers, and the smallest number of channels; published with ReLU.
     """
 
     def __init__(
@@ -34,18 +38,19 @@ class ConvEncoder(nn.Module):
     ) -> None:
         super().__init__()
         height, width, channels = _divisible_by_32(shape)
-        widths = (channels, *_CHANNELS)
+        widths = (channels, *_channels(layers))
+        self.inputs = layers.inputs(channels)
         self.convolutions = nn.ModuleList(
             nn.Conv2d(inner, outer, 5, stride=2, padding=2) for inner, outer in pairwise(widths)
         )
-        features = _CHANNELS[-1] * (height // 32) * (width // 32)
+        features = widths[-1] * (height // 32) * (width // 32)
         self.heads = nn.ModuleList(nn.Linear(features, latent_dim) for _ in range(heads))
         self.activations = nn.ModuleList(layers.activation(width) for width in widths[1:])
         layers.initialise(*self.convolutions, *self.heads)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """B×C×H×W images to one B×latent_dim tensor per head."""
-        hidden = images
+        hidden = self.inputs(images)
         for convolution, activation in zip(self.convolutions, self.activations, strict=True):
             hidden = activation(convolution(hidden))
         features = hidden.flatten(1)
@@ -57,8 +62,9 @@ class ConvDecoder(TransposedDecoder):
 
     def __init__(self, shape: Shape, latent_dim: int, layers: Layers = PUBLISHED) -> None:
         height, width, channels = _divisible_by_32(shape)
-        super().__init__(latent_dim, (_CHANNELS[-1], height // 32, width // 32))
-        *deep, first, second, last = pairwise((*_CHANNELS[::-1], channels))
+        widths = _channels(layers)
+        super().__init__(latent_dim, (widths[-1], height // 32, width // 32))
+        *deep, first, second, last = pairwise((*widths[::-1], channels))
         convolutions: list[nn.ConvTranspose2d] = [
             nn.ConvTranspose2d(inner, outer, 5, stride=2, padding=2, output_padding=1)
             for inner, outer in deep

@@ -46,6 +46,7 @@ class Conv4Encoder(nn.Module):
         super().__init__()
         maps = _maps(shape, width)
         widths = (shape[2], *_channels(width))
+        self.inputs = layers.inputs(shape[2])
         self.convolutions = nn.ModuleList(
             nn.Conv2d(inner, outer, 4, stride=2, padding=1) for inner, outer in pairwise(widths)
         )
@@ -56,7 +57,7 @@ class Conv4Encoder(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """B×C×H×W images to one B×latent_dim tensor per head."""
-        hidden = images
+        hidden = self.inputs(images)
         for convolution, activation in zip(self.convolutions, self.activations, strict=True):
             hidden = activation(convolution(hidden))
         features = hidden.flatten(1)

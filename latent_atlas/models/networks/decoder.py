@@ -37,19 +37,17 @@ class TransposedDecoder(Decoder):
         self.linear = nn.Linear(latent_dim, math.prod(start))
 
     def add(self, convolutions: Sequence[nn.ConvTranspose2d], layers: Layers) -> None:
-        """Add the convolutions with their activations, and initialise all layers."""
+        """Add the convolutions, and initialise all layers."""
         self.convolutions = nn.ModuleList(convolutions)
-        self.activations = nn.ModuleList(
-            layers.activation(convolution.in_channels) for convolution in convolutions
-        )
+        self.activate = layers.activate
         layers.initialise(self.linear, *convolutions)
 
     def forward(self, codes: Tensor) -> Tensor:
         """B×latent_dim codes to B×C×H×W outputs, unbounded."""
         hidden = self.linear(codes).view(-1, *self._start)
         hidden = hidden.contiguous(memory_format=torch.channels_last)
-        for activation, convolution in zip(self.activations, self.convolutions, strict=True):
-            hidden = convolution(activation(hidden))
+        for convolution in self.convolutions:
+            hidden = convolution(self.activate(hidden))
         return hidden
 
     @torch.no_grad()

@@ -8,9 +8,9 @@ from torch import nn
 
 from latent_atlas.models.base import Shape
 from latent_atlas.models.build import new_decoder, new_encoder
-from latent_atlas.models.networks.layers import PUBLISHED, Layers
+from latent_atlas.models.networks.layers import PUBLISHED, Decorrelation, Layers
 
-MODERN = Layers(he=True, normalised=True, smooth=True)
+MODERN = Layers(he=True, normalised=True, smooth=True, decorrelated=True, maps=16)
 NETWORKS = ["conv", "conv4_quarter", "broadcast_small", "mlp", "dense"]
 
 
@@ -60,3 +60,40 @@ def test_the_start_at_the_mean_image_survives_modern_layers(name: str) -> None:
     decoder.start_at(torch.tensor([-3.0, 0.0, 3.0]).view(3, 1, 1).expand(3, 32, 32))
     means = decoder(torch.randn(64, 8)).mean((0, 2, 3))
     assert float(means[0]) < float(means[1]) < float(means[2])
+
+
+def test_decorrelated_inputs_have_unit_covariance() -> None:
+    torch.manual_seed(0)
+    mix = torch.tensor([[0.2, 0.0, 0.0], [0.19, 0.03, 0.0], [0.18, 0.02, 0.04]])
+    pixels = torch.randn(50_000, 3) @ mix.T + torch.tensor([0.9, 0.5, 0.1])
+    layer = Decorrelation(3)
+    layer.fit(pixels.mean(0), pixels.T.cov())
+    outputs = layer(pixels.T.reshape(1, 3, 250, 200))[0].flatten(1)
+    torch.testing.assert_close(outputs.mean(1), torch.zeros(3), atol=1e-4, rtol=0)
+    variances = outputs.cov().diagonal()
+    torch.testing.assert_close(variances, torch.ones(3), atol=0.15, rtol=0)
+    assert (outputs.cov() - torch.diag(variances)).abs().max() < 0.08
+
+
+def test_independent_channels_keep_their_order() -> None:
+    layer = Decorrelation(3)
+    layer.fit(torch.zeros(3), torch.diag(torch.tensor([0.04, 0.09, 0.01])))
+    torch.testing.assert_close(
+        layer.get_buffer("matrix"),
+        torch.diag(torch.tensor([5.0, 1 / 0.3, 10.0])),
+        rtol=0.01,
+        atol=0,
+    )
+
+
+def test_a_constant_channel_gives_finite_inputs() -> None:
+    layer = Decorrelation(2)
+    layer.fit(torch.tensor([0.5, 1.0]), torch.tensor([[0.25, 0.0], [0.0, 0.0]]))
+    outputs = layer(torch.ones(1, 2, 4, 4))
+    torch.testing.assert_close(outputs[0, 1], torch.zeros(4, 4))
+    assert outputs.isfinite().all()
+
+
+def test_an_unfitted_layer_changes_nothing() -> None:
+    images = torch.rand(2, 3, 8, 8)
+    torch.testing.assert_close(Decorrelation(3)(images), images)
