@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import argparse
+from importlib import import_module
 from pathlib import Path
 
 from latent_atlas.config import reading
 from latent_atlas.config.registry import MODELS
-from latent_atlas.config.runs import Run
+from latent_atlas.config.runs import BaseRun, Run
+from latent_atlas.config.translation import SAMPLES, TranslationRun
 from latent_atlas.data.neighbour_table import NeighbourTable, neighbours_folder, open_neighbours
 from latent_atlas.data.store import Store, open_store
 from latent_atlas.models.options.mixing import MixingOptions
@@ -23,20 +25,37 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.train", description=__doc__)
     parser.add_argument("runs", nargs="+", metavar="run", help="names under `runs` in params.yaml")
     params = reading.load()
-    for run in [params.run(name) for name in parser.parse_args().runs]:
+    for run in [params.training(name) for name in parser.parse_args().runs]:
         _train(run)
 
 
-def _train(run: Run) -> None:
-    """Open the store, and its neighbours where the model mixes images; train."""
+def _train(run: BaseRun) -> None:
+    """Open the store, and what the samples of the run need beside it; train."""
     store = open_store(Path("data") / run.data)
-    partners = _open_partners(store, run) if MODELS[run.model].partners else None
-    resume = Path(".cache/training") / f"{run.name}.pt"
+    out, resume = Path("models") / run.name, Path(".cache/training") / f"{run.name}.pt"
     with fields_of("train"):
-        loop.train(run, store, Path("models") / run.name, resume, partners)
+        if isinstance(run, TranslationRun):
+            _train_translation(run, store, out, resume)
+        else:
+            loop.train(run, store, out, resume, _open_partners(store, run))
 
 
-def _open_partners(store: Store, run: Run) -> NeighbourTable:
+def _train_translation(run: TranslationRun, store: Store, out: Path, resume: Path) -> None:
+    """Make the samples of the run and its untrained model; train.
+
+    Their module is among those of the run, and imported by name like a model, so that a change of
+    it puts no other training out of date.
+    """
+    module = import_module(SAMPLES)
+    samples = module.samples_of(run, store, open_store)
+    model = module.build_translator(run, store.shape, samples.sizes, samples.reverse)
+    loop.train(run, store, out, resume, samples.partners, model, samples.selection)
+
+
+def _open_partners(store: Store, run: BaseRun) -> NeighbourTable | None:
+    """The neighbours of the images, where the model mixes images."""
+    if not isinstance(run, Run) or not MODELS[run.model].partners:
+        return None
     neighbours = open_neighbours(neighbours_folder(store.name))
     neighbours.check(store, MixingOptions.of(run.options).tiles)
     return neighbours

@@ -4,7 +4,8 @@ DVC's templates cannot nest lists, so the dependencies of a run cannot be writte
 Parts between a line ``# >>> …`` and the next ``# <<<`` are generated; all else is written by hand.
 The text after ``>>>`` says what is generated:
 
-- ``runs``: a training of each run, and an evaluation of those that have one of their own;
+- ``runs``: a training of each run, and an evaluation of those that have one of their own, as all
+  under ``runs.translation`` have;
 - ``plots`` and ``artifacts``: an entry for each run;
 - ``stores``: all image stores, as dependencies;
 - ``code: A + B``: dependencies. ``stages.x`` stands for that module with all that it imports;
@@ -23,6 +24,7 @@ from latent_atlas.config.reading import read
 from latent_atlas.config.registry import MODELS, modules_of
 from latent_atlas.config.runs import FAMILIES, RunSpec
 from latent_atlas.config.schema import SHOP, Params
+from latent_atlas.config.translation import TranslationSpec, translator_modules
 from latent_atlas.util.console import UserError
 from latent_atlas.util.imports import ROOT, closure
 
@@ -125,6 +127,9 @@ def _run_stages(params: Params) -> Iterator[str]:
         yield from _training(family, name, spec)
         if name in evaluated:
             yield from _evaluation(name, spec)
+    for name, translation in params.runs.translation.items():
+        yield from _translation_training(name, translation)
+        yield from _translation_evaluation(name, translation, params)
 
 
 def _training(family: str, name: str, spec: RunSpec) -> Iterator[str]:
@@ -162,6 +167,45 @@ def _evaluation(name: str, spec: RunSpec) -> Iterator[str]:
     yield ""
 
 
+def _translation_training(name: str, spec: TranslationSpec) -> Iterator[str]:
+    code = code_of(["stages.train", *translator_modules(spec.model)])
+    yield f"train_{name}:"
+    yield f"  desc: train {spec.model} on {spec.data}"
+    yield f"  cmd: python -m stages.train {name}"
+    yield f"  params: [{', '.join(SHARED)}, seed, scale, train, runs.translation.{name}]"
+    yield from _deps([*_translation_data(spec), *code])
+    yield "  outs:"
+    yield f"    - models/{name}"
+    yield ""
+
+
+def _translation_evaluation(name: str, spec: TranslationSpec, params: Params) -> Iterator[str]:
+    modules, checkpoints = translator_modules(spec.model), [f"models/{name}"]
+    vae = params.translation.vae
+    specs = {run: one for _, run, one in params.runs.items()}
+    if vae is not None and specs[vae].data == spec.data:
+        checkpoints.append(f"models/{vae}")
+        modules += _modules(specs[vae])
+    yield f"translation_{name}:"
+    yield f"  desc: scores and pictures of {name}"
+    yield f"  cmd: python -m stages.translation {name}"
+    yield f"  params: [{', '.join(SHARED)}, seed, scale, translation]"
+    yield from _deps(
+        [*_translation_data(spec), *checkpoints, *code_of(["stages.translation", *modules])]
+    )
+    yield "  metrics:"
+    yield f"    - metrics/{name}.json: {{cache: false}}"
+    yield "  plots:"
+    yield f"    - plots/{name}"
+    yield ""
+
+
+def _translation_data(spec: TranslationSpec) -> list[str]:
+    """The image stores of a run."""
+    target = None if spec.pairs is None else spec.pairs.target
+    return [f"data/{spec.data}", *([f"data/{target}"] if target else [])]
+
+
 def _deps(paths: Iterable[str]) -> Iterator[str]:
     yield "  deps:"
     yield from (f"    - {path}" for path in paths)
@@ -178,10 +222,16 @@ def _plots(params: Params) -> Iterator[str]:
 
 def _artifacts(params: Params) -> Iterator[str]:
     for _, name, spec in params.runs.items():
-        yield f"{name.replace('_', '-')}:"
-        yield f"  path: models/{name}"
-        yield "  type: model"
-        yield f"  desc: {spec.model} ({spec.network}) trained on {spec.data}"
+        yield from _artifact(name, f"{spec.model} ({spec.network}) trained on {spec.data}")
+    for name, translation in params.runs.translation.items():
+        yield from _artifact(name, f"{translation.model} trained on {translation.data}")
+
+
+def _artifact(name: str, description: str) -> Iterator[str]:
+    yield f"{name.replace('_', '-')}:"
+    yield f"  path: models/{name}"
+    yield "  type: model"
+    yield f"  desc: {description}"
 
 
 def files() -> list[Path]:

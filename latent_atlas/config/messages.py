@@ -127,7 +127,7 @@ def _known_keys(place: list[str], schema: type[BaseModel]) -> list[str]:
         if inner is None:
             return []
         section = inner
-    return list(section.model_fields)
+    return [field.alias or key for key, field in section.model_fields.items()]
 
 
 def _has_scales(parts: Iterable[Any]) -> bool:

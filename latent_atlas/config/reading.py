@@ -128,4 +128,9 @@ def merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]
 def without_runs(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a params.yaml without runs, for images that the runs do not fit."""
     runs: dict[str, Any] = {family: {} for family in values["runs"]}
-    return {**values, "runs": runs, "interpolation": {**values["interpolation"], "runs": []}}
+    return {
+        **values,
+        "runs": runs,
+        "interpolation": {**values["interpolation"], "runs": []},
+        "translation": {**values["translation"], "vae": None},
+    }

@@ -15,8 +15,8 @@ import annotated_types
 from pydantic import AfterValidator
 from pydantic.fields import FieldInfo
 
-from latent_atlas.config.registry import MODELS, NETWORKS, options_of
-from latent_atlas.config.runs import Runs
+from latent_atlas.config.registry import MODELS, NETWORKS, TRANSLATORS, options_of, resolve
+from latent_atlas.config.runs import RunSpec
 from latent_atlas.config.schema import Params
 from latent_atlas.config.section import IN_WORDS, NAME, Options, PerRecipe, PerScale, Section
 
@@ -31,7 +31,8 @@ in `params.yaml` itself.
 
 _OPTIONS = """## Options of the models
 
-The keys of `runs.<family>.<name>.options`. Options that a run leaves out have their defaults.
+The keys of `runs.<family>.<name>.options` and `runs.translation.<name>.options`.
+Options that a run leaves out have their defaults.
 """
 
 _NAMES: dict[type, str] = {int: "integer", float: "number", bool: "boolean", str: "text"}
@@ -42,8 +43,10 @@ _BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 def parameter_reference() -> str:
     """The text of ``docs/reference/parameters.md``."""
     parts = [_HEAD, *_sections("", Params, set()), _models(), _OPTIONS]
-    for model in MODELS:
-        schema = options_of(model)
+    schemas = {model: options_of(model) for model in MODELS} | {
+        model: resolve(f"options.{entry.options}") for model, entry in TRANSLATORS.items()
+    }
+    for model, schema in schemas.items():
         if schema is not Options:
             parts.append(_section(f"### {model}", schema))
     return "\n".join(parts)
@@ -67,7 +70,8 @@ def _sections(path: str, schema: type[Section], seen: set[type]) -> Iterator[str
         for inner, named in _inner_sections(field.annotation):
             if inner in seen or inner is Options or issubclass(inner, PerRecipe):
                 continue
-            parts = [path, "<family>" if schema is Runs else key, "<name>" if named else ""]
+            parts = [path, "<family>" if inner is RunSpec else _key(key, field)]
+            parts.append("<name>" if named else "")
             yield from _sections(".".join(filter(None, parts)), inner, seen)
 
 
@@ -75,7 +79,8 @@ def _section(heading: str, schema: type[Section]) -> str:
     summary = inspect.cleandoc(schema.__doc__ or "").partition("\n\nAttributes:")[0]
     texts = attribute_texts(schema)
     rows = [
-        f"| `{key}` | {_type_of(field)} | {_default(field)} | {_cell(texts.get(key, ''))} |"
+        f"| `{_key(key, field)}` | {_type_of(field)} | {_default(field)} | "
+        f"{_cell(texts.get(key, ''))} |"
         for key, field in schema.model_fields.items()
     ]
     table = "\n".join(["| key | type and range | default | |", "| --- | --- | --- | --- |", *rows])
@@ -94,7 +99,20 @@ def _models() -> str:
         "| --- | --- | --- | --- | --- |",
     ]
     networks = f"Networks: {_list(NETWORKS)}."
-    return "\n".join(["## Models", "", *head, *rows, "", networks, ""])
+    translators = [
+        f"| `{name}` | {entry.needs or 'nothing'} | {entry.learning_rate:g} | {entry.batch_size} |"
+        for name, entry in TRANSLATORS.items()
+    ]
+    more = [
+        "| translation model | needs | learning rate | batch size |",
+        "| --- | --- | --- | --- |",
+    ]
+    return "\n".join(["## Models", "", *head, *rows, "", networks, "", *more, *translators, ""])
+
+
+def _key(name: str, field: FieldInfo) -> str:
+    """The key in the file."""
+    return field.alias or name
 
 
 def _type_of(field: FieldInfo) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from latent_atlas.config.code_grid import cells_of
 from latent_atlas.config.section import Options
@@ -96,6 +96,44 @@ MODELS = {
         options="mixing:MixingOptions",
         partners=True,
         **_DENSE,
+    ),
+}
+
+
+class TranslatorEntry(NamedTuple):
+    """Entry of a model that generates or translates images.
+
+    Attributes:
+        place: module in `latent_atlas.models` and class in it, as ``module:Class``.
+        options: module in `latent_atlas.models.options` and class in it.
+        needs: what a run of it must give: two domains, attributes, pairs, or none of them.
+        learning_rate: of its paper.
+        batch_size: of its paper.
+    """
+
+    place: str
+    options: str
+    needs: Literal["task", "attributes", "pairs"] | None
+    learning_rate: float
+    batch_size: int
+
+
+# Sources of the rates and batch sizes: docs/reference/translation.md.
+TRANSLATORS = {
+    "dcgan": TranslatorEntry("translation.dcgan:DCGAN", "dcgan:DCGANOptions", None, 2e-4, 128),
+    "cgan": TranslatorEntry("translation.cgan:CGAN", "cgan:CGANOptions", "attributes", 2e-4, 128),
+    "pix2pix": TranslatorEntry(
+        "translation.pix2pix:Pix2Pix", "pix2pix:Pix2PixOptions", "pairs", 2e-4, 1
+    ),
+    "cyclegan": TranslatorEntry(
+        "translation.cyclegan:CycleGAN", "cyclegan:CycleGANOptions", "task", 2e-4, 1
+    ),
+    "stargan": TranslatorEntry(
+        "translation.stargan:StarGAN", "stargan:StarGANOptions", "attributes", 1e-4, 16
+    ),
+    "munit": TranslatorEntry("translation.munit:MUNIT", "munit:MUNITOptions", "task", 1e-4, 1),
+    "fader": TranslatorEntry(
+        "translation.fader:Fader", "fader:FaderOptions", "attributes", 2e-4, 32
     ),
 }
 

@@ -11,8 +11,15 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from latent_atlas.config.messages import RENAMED, did_you_mean
-from latent_atlas.config.registry import MODELS
-from latent_atlas.config.runs import LossWeights, ModelSpec, Run, Runs, TrainSpec
+from latent_atlas.config.registry import MODELS, TRANSLATORS
+from latent_atlas.config.runs import (
+    BaseRun,
+    LossWeights,
+    ModelSpec,
+    Run,
+    Runs,
+    TrainSpec,
+)
 from latent_atlas.config.section import (
     PROXY,
     SHA256,
@@ -29,6 +36,7 @@ from latent_atlas.config.section import (
     Share,
     of_recipe,
 )
+from latent_atlas.config.translation import TranslationModel, TranslationRun, TranslationSpec
 from latent_atlas.util.arithmetic import Arithmetic
 from latent_atlas.util.console import UserError
 
@@ -52,6 +60,9 @@ MIN_REFERENCE = 10
 
 MIN_CLASSIFIER_IMAGES = 20
 """Smallest number of scenes for the object classifier, of which a fifth is held out for testing."""
+
+TRANSLATED_SIDES = (32, 256)
+"""Shortest and longest side of the images of translation models, in pixels."""
 
 Side = Annotated[int, Field(ge=16, le=4096)]
 
@@ -439,6 +450,53 @@ class PipelineInterpolation(Interpolation):
     runs: list[Name]
 
 
+class Translation(Section):
+    """Scores and pictures of the runs under ``runs.translation``.
+
+    Attributes:
+        images: largest number of validation images that are translated for each attribute, and of
+            images that a generator makes.
+        outputs: outputs per input, for the diversity of models that can draw several.
+        classifier_epochs: passes over the training images for the attribute classifier.
+        backbone: network of the features for feature distances and distribution scores.
+        size: side to which pictures are resized for it.
+        examples: columns of a sheet.
+        vae: run whose attribute vectors are a baseline of the translation runs on the same data;
+            null for none.
+        resamples: bootstrap samples of the intervals.
+    """
+
+    images: Scaled
+    outputs: Annotated[int, Field(ge=2)]
+    classifier_epochs: Scaled
+    backbone: Text
+    size: Side
+    examples: Positive
+    vae: Name | None
+    resamples: Annotated[int, Field(ge=20)]
+
+
+class AllRuns(Runs):
+    """The trainings of all families, and those of models that generate or translate images.
+
+    Attributes:
+        translation: models that generate or translate images.
+    """
+
+    translation: dict[Name, TranslationSpec]
+
+    @model_validator(mode="after")
+    def _names_once(self) -> AllRuns:
+        others = {name: family for family, name, _ in self.items()}
+        for name in self.translation:
+            if name in others:
+                raise ValueError(
+                    f"run {name!r} is under 'translation' and under {others[name]!r}; rename one "
+                    "of the two"
+                )
+        return self
+
+
 class MetricOverride(Section):
     """Another direction or tolerance of metrics than their modules declare.
 
@@ -477,6 +535,7 @@ class Params(Section):
         mixing: metrics and pictures of mixed scenes.
         cartography: analysis of latent spaces.
         interpolation: interpolation between codes.
+        translation: scores and pictures of generated and translated images.
         gate: name or pattern of metrics → override of their declared direction and tolerance.
     """
 
@@ -489,7 +548,7 @@ class Params(Section):
     threads: Annotated[int, Field(ge=1, le=64)]
     recipe: RecipeName
     data: dict[Name, DataSet]
-    runs: Runs
+    runs: AllRuns
     train: TrainSpec
     evaluate: Evaluate
     scrape: Scrape
@@ -499,6 +558,7 @@ class Params(Section):
     mixing: Mixing
     cartography: Cartography
     interpolation: PipelineInterpolation
+    translation: Translation
     gate: dict[str, MetricOverride]
 
     @field_validator("data", mode="before")
@@ -546,6 +606,32 @@ class Params(Section):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _vae_of_translation(self) -> Params:
+        names, vae = self.latent_run_names(), self.translation.vae
+        if vae is not None and vae not in names:
+            raise ValueError(
+                f"translation.vae: found {vae!r}, expected null or one of "
+                f"{', '.join(names)}{did_you_mean(vae, names)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _data_of_translations(self) -> Params:
+        shapes: dict[str, tuple[int, int, int]] = {
+            name: (one.height, one.width, one.channels) for name, one in self.data.items()
+        }
+        shapes[SHOP] = (self.products.height, self.products.width, 3)
+        for name, spec in self.runs.translation.items():
+            _check_translation(f"runs.translation.{name}", spec, shapes)
+            if self.train.patience is not None:
+                raise ValueError(
+                    f"train.patience: found {self.train.patience}, but the losses of "
+                    f"runs.translation.{name} do not fall with better images, and would end it; "
+                    "set it to null"
+                )
+        return self
+
     def data_set(self, name: str) -> DataSet:
         """Look up the data set `name`; raises UserError with the nearest name if there is none."""
         if name not in self.data:
@@ -587,6 +673,43 @@ class Params(Section):
             }
         )
 
+    def translation_run(self, name: str) -> TranslationRun:
+        """Resolve the run `name` under ``runs.translation``; raises UserError if there is none."""
+        specs = self.runs.translation
+        if name not in specs:
+            raise UserError(
+                f"no run {name!r} under runs.translation in params.yaml{did_you_mean(name, specs)} "
+                f"(there are {', '.join(specs) or 'none'})"
+            )
+        spec = specs[name]
+        entry = TRANSLATORS[spec.model]
+        train = {
+            **dict(self.train),
+            "batch_size": spec.batch_size or entry.batch_size,
+            "learning_rate": spec.learning_rate or entry.learning_rate,
+        }
+        return TranslationRun.model_validate(
+            {
+                **{key: getattr(spec, key) for key in TranslationModel.model_fields},
+                "name": name,
+                "family": "translation",
+                "recipe": "published",
+                "seed": self.seed,
+                "epochs": spec.epochs or self.train.epochs,
+                "train": train,
+            }
+        )
+
+    def training(self, name: str) -> BaseRun:
+        """Resolve the run `name` of any kind; raises UserError if there is none."""
+        every = [*self.run_names(), *self.runs.translation]
+        if name not in every:
+            raise UserError(
+                f"no run {name!r} in params.yaml{did_you_mean(name, every)} "
+                f"(there are {', '.join(every)})"
+            )
+        return self.translation_run(name) if name in self.runs.translation else self.run(name)
+
     def latent_run_names(self) -> list[str]:
         """The runs that the stage `evaluate` measures; other families have stages of their own."""
         others = ("scenes", "paintings")
@@ -595,3 +718,35 @@ class Params(Section):
     def run_names(self) -> list[str]:
         """All runs, in the order of the file."""
         return [name for _, name, _ in self.runs.items()]
+
+
+def _check_translation(
+    where: str, spec: TranslationSpec, shapes: dict[str, tuple[int, int, int]]
+) -> None:
+    """Raise ValueError unless the data sets of a translation run exist and suit each other."""
+    used = {"data": spec.data}
+    if spec.pairs is not None and spec.pairs.target is not None:
+        used["pairs.target"] = spec.pairs.target
+    for key, name in used.items():
+        if name not in shapes:
+            raise ValueError(
+                f"{where}.{key}: found {name!r}, "
+                f"expected one of {', '.join(shapes)}{did_you_mean(name, shapes)}"
+            )
+        height, width, channels = shapes[name]
+        least, most = TRANSLATED_SIDES
+        if min(height, width) < least or max(height, width) > most:
+            raise ValueError(
+                f"{where}.{key}: data {name} is {height}×{width}, expected sides from {least} to "
+                f"{most} pixels; change height and width, or choose another data set"
+            )
+        if shapes[name] != shapes[spec.data]:
+            raise ValueError(
+                f"{where}.{key}: data {name} is {height}×{width}×{channels}, but data {spec.data} "
+                f"is {'×'.join(map(str, shapes[spec.data]))}; give both the same size and channels"
+            )
+    if spec.pairs is not None and spec.pairs.input == "grey" and shapes[spec.data][2] == 1:
+        raise ValueError(
+            f"{where}.pairs.input: data {spec.data} is grey already; choose edges, or data with "
+            "3 channels"
+        )

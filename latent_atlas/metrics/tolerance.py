@@ -41,6 +41,7 @@ MODULES = (
     "latent_atlas.analysis.scene_mixing.evaluator",
     "latent_atlas.analysis.scene_mixing.object_classifier",
     "latent_atlas.analysis.scene_mixing.object_probe",
+    "latent_atlas.analysis.translation.scores",
     "latent_atlas.shop.products.ground_truth",
     "latent_atlas.shop.products.metrics",
 )

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from latent_atlas.config.runs import Run
+from latent_atlas.config.runs import BaseRun, Run
 from latent_atlas.data.pixels import to_images, to_pixels
 from latent_atlas.data.store import Images, Store
 from latent_atlas.models.base import Autoencoder
@@ -33,6 +33,8 @@ from latent_atlas.util.console import UserError
 from latent_atlas.util.files import write_bytes, write_folder, write_json
 
 Codes = npt.NDArray[np.float32]
+
+RunT = TypeVar("RunT", bound=BaseRun)
 
 MODELS = Path("models")
 """The checkpoint folders of the pipeline, by the names of its runs."""
@@ -90,12 +92,36 @@ class TrainedRun:
 
     def check(self, store: Store) -> None:
         """Raise UserError unless `store` holds the images that the model was trained on."""
-        if store.digest != self.config["data"]["digest"]:
-            raise UserError(
-                f"{store.path}: not the images that run {self.run.name} was trained on "
-                f"(digest {store.digest[:8]}, expected {self.config['data']['digest'][:8]}); "
-                "run `dvc repro`"
-            )
+        check_images(self.run.name, self.config, store)
+
+
+@dataclass(frozen=True)
+class Checkpoint(Generic[RunT]):
+    """The content of a checkpoint folder.
+
+    Attributes:
+        run: the parameters of the training.
+        shape: height, width and channels of the images.
+        weights: name → tensor.
+        config: all of ``config.json``.
+        history: a row per epoch.
+    """
+
+    run: RunT
+    shape: tuple[int, int, int]
+    weights: dict[str, Tensor]
+    config: dict[str, Any]
+    history: pd.DataFrame
+
+
+def check_images(run: str, config: Mapping[str, Any], store: Store) -> None:
+    """Raise UserError unless `store` holds the images that the run of `config` was trained on."""
+    expected = config["data"]["digest"]
+    if store.digest != expected:
+        raise UserError(
+            f"{store.path}: not the images that run {run} was trained on "
+            f"(digest {store.digest[:8]}, expected {expected[:8]}); run `dvc repro`"
+        )
 
 
 def open_run(path: Path, batch_size: int = 200) -> TrainedRun:
@@ -106,9 +132,25 @@ def open_run(path: Path, batch_size: int = 200) -> TrainedRun:
     Raises:
         UserError: if it is missing, damaged, or of another version of the code.
     """
+    found = read_checkpoint(path, Run)
+    try:
+        model = new_model(found.run, found.shape)
+        model.load_state_dict(found.weights)
+    except (RuntimeError, ValueError) as error:
+        raise UserError(f"{path}: weights of another network ({error}); run `dvc repro`") from None
+    warn_if_not_portable()
+    return TrainedRun(found.run, model.eval(), found.config, found.history, batch_size)
+
+
+def read_checkpoint(path: Path, schema: type[RunT]) -> Checkpoint[RunT]:
+    """Read the checkpoint folder `path`, whose run has the given schema.
+
+    Raises:
+        UserError: if it is missing or damaged.
+    """
     try:
         config = json.loads((path / "config.json").read_text(encoding="utf-8"))
-        run = Run.model_validate_json(json.dumps(config["run"]))
+        run = schema.model_validate_json(json.dumps(config["run"]))
         height, width, channels = config["shape"]
         weights = load_file(path / "weights.safetensors")
         history = pd.read_csv(path / "history.csv")
@@ -121,20 +163,19 @@ def open_run(path: Path, batch_size: int = 200) -> TrainedRun:
         raise UserError(
             f"{path}: damaged checkpoint ({error}); remove it and run `dvc repro`"
         ) from None
-    try:
-        model = new_model(run, (height, width, channels))
-        model.load_state_dict(weights)
-    except (RuntimeError, ValueError) as error:
-        raise UserError(f"{path}: weights of another network ({error}); run `dvc repro`") from None
+    return Checkpoint(run, (height, width, channels), weights, config, history)
+
+
+def warn_if_not_portable() -> None:
+    """Warn where this process does not compute as the pipeline does by default."""
     problem = arithmetic.not_portable()
     if problem is not None and os.environ.get(arithmetic.VARIABLE) != "native":
         warnings.warn(
             "this process does not compute in portable arithmetic, so that results can differ from "
             f"those of the pipeline in their last digits ({problem}); call "
             "latent_atlas.util.arithmetic.set_up('portable', 1) before NumPy and PyTorch load",
-            stacklevel=2,
+            stacklevel=3,
         )
-    return TrainedRun(run, model.eval(), config, history, batch_size)
 
 
 def open_runs(

@@ -28,6 +28,7 @@ EXEMPT = {
     "latent_atlas.config.runs": "schema of the runs; the values are among a stage's params",
     "latent_atlas.config.schema": "schema of params.yaml; the values are among a stage's params",
     "latent_atlas.config.section": "base class of the schema; it computes nothing",
+    "latent_atlas.config.translation": "schema of the runs; the values are among a stage's params",
     "latent_atlas.metrics.tolerance": "definitions for comparing metrics; no output uses them",
     "latent_atlas.util.arithmetic": "the values are among a stage's params",
     "latent_atlas.util.console": "output to the terminal; it writes no file",

@@ -56,8 +56,8 @@ def test_the_committed_reference_is_up_to_date() -> None:
 def test_the_reference_has_every_key_type_and_range() -> None:
     text = parameter_reference()
     for schema in SCHEMAS:
-        for key in schema.model_fields if schema is not Options else ():
-            assert f"\n| `{key}` | " in text
+        for key, field in schema.model_fields.items() if schema is not Options else ():
+            assert f"\n| `{field.alias or key}` | " in text
     assert "| `beta` | number ≥ 0 | required | " in text
     assert "| `classifier_images` | pair of integers ≥ 20 | required | " in text
     assert "| `valid_share` | number ≥ 0 < 1 | `0.1` | " in text

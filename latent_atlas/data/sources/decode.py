@@ -103,7 +103,7 @@ def place(width: int, height: int, view: View, target: Target) -> Placement:
 
 def decode(
     data: bytes,
-    target: Target,
+    target: Target | None,
     views: tuple[View, ...] = (View(),),
     size: tuple[int, int] | None = None,
 ) -> Images:
@@ -114,7 +114,7 @@ def decode(
 
     Args:
         data: the bytes of the file.
-        target: format of the results.
+        target: format of the results; None for RGB in the size of the image.
         views: parts and variants of the image.
         size: the expected width and height; None for any.
 
@@ -149,7 +149,7 @@ def resize(pixels: Images, target: Target) -> Images:
 
 
 def _decode(
-    data: bytes, target: Target, views: tuple[View, ...], size: tuple[int, int] | None
+    data: bytes, target: Target | None, views: tuple[View, ...], size: tuple[int, int] | None
 ) -> Images:
     image = Image.open(io.BytesIO(data), formats=_formats())
     if image.width * image.height > MAX_PIXELS:
@@ -161,6 +161,8 @@ def _decode(
         raise RejectedError(
             f"has {full[0]}×{full[1]} pixels, but the source promises {size[0]}×{size[1]}"
         )
+    if target is None:
+        target = Target(full[1], full[0], 3, "stretch")
     scale = max(place(*full, view, target).scale for view in views) * _DRAFT_MARGIN
     image.draft(None, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
     image.load()

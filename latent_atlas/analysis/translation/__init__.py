@@ -1,0 +1,1 @@
+"""Scores of generated and translated images: the true counterfactual, attributes, distributions."""
