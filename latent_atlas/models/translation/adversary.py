@@ -108,7 +108,7 @@ class AdversarialModel(Model):
         return collapse_reason({k: v for k, v in row.items() if tested or k != ACCURACY})
 
 
-def treats_images_alone(options: AdversarialOptions) -> bool:
+def compares_no_images(options: AdversarialOptions) -> bool:
     """Whether a penalty on its gradient forbids batch norm in the discriminator.
 
     Gulrajani et al. 2017, section 4: with batch norm the gradient would be that of a whole batch.

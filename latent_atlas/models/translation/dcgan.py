@@ -26,7 +26,7 @@ from latent_atlas.models.translation import objectives
 from latent_atlas.models.translation.adversary import (
     AdversarialModel,
     no_gradient,
-    treats_images_alone,
+    compares_no_images,
 )
 from latent_atlas.models.translation.base import Generator, TranslatorConfig, to_signed, to_unit
 from latent_atlas.models.translation.blocks import (
@@ -59,7 +59,7 @@ class DCGAN(AdversarialModel, Generator):
         super().__init__(config, options)
         self.code_dim = self.noise_dim = options.code
         self.generator = CodeGenerator(config.shape, options.code + conditions, options.width)
-        norm: Norm = "none" if treats_images_alone(options) else "batch"
+        norm: Norm = "none" if compares_no_images(options) else "batch"
         self.discriminator = ImageDiscriminator(config.shape, conditions, options.width, norm)
         self.average = average_of(self.generator, options.ema)
 

@@ -22,7 +22,7 @@ from latent_atlas.models.translation import objectives
 from latent_atlas.models.translation.adversary import (
     AdversarialModel,
     no_gradient,
-    treats_images_alone,
+    compares_no_images,
 )
 from latent_atlas.models.translation.base import Translator, TranslatorConfig, to_signed, to_unit
 from latent_atlas.models.translation.blocks import (
@@ -54,7 +54,7 @@ class Pix2Pix(AdversarialModel, Translator):
         self.average = average_of(self.generator, options.ema)
         if self.weight:
             check_patches(config.shape, options.layers)
-            patch_norm: Norm = "affine" if treats_images_alone(options) else norm
+            patch_norm: Norm = "affine" if compares_no_images(options) else norm
             self.discriminator = PatchDiscriminator(
                 2 * channels, options.width, options.layers, patch_norm
             )

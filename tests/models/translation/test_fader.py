@@ -289,7 +289,7 @@ def test_bfloat16() -> None:
             loss.mean().backward()
 
 
-def test_translations_depend_on_the_target_alone() -> None:
+def test_translations_depend_on_the_target_only() -> None:
     model = fader().eval()
     images, none = torch.rand(1, 3, 32, 32), torch.empty(1, 0)
     first, second = torch.tensor([[0, 1]]), torch.tensor([[0, 2]])

@@ -270,8 +270,8 @@ def test_a_mixed_batch_is_translated_image_by_image() -> None:
         together = model.translate(images, own, wanted, noise)
         for place in range(4):
             row = slice(place, place + 1)
-            alone = model.translate(images[row], own[row], wanted[row], noise[row])
-            torch.testing.assert_close(together[row], alone)
+            single = model.translate(images[row], own[row], wanted[row], noise[row])
+            torch.testing.assert_close(together[row], single)
 
 
 def test_both_phases_translate_with_the_noise_of_the_batch() -> None:

@@ -176,8 +176,8 @@ def test_dropout_is_the_noise_of_a_translation() -> None:
     outputs = model.translate(images, NOTHING, NOTHING, first)
     assert torch.equal(outputs, model.translate(images, NOTHING, NOTHING, first))
     assert not torch.equal(outputs, model.translate(images, NOTHING, NOTHING, second))
-    alone = model.translate(images[:1], NOTHING, NOTHING, first[:1])
-    torch.testing.assert_close(alone, outputs[:1])
+    single = model.translate(images[:1], NOTHING, NOTHING, first[:1])
+    torch.testing.assert_close(single, outputs[:1])
     fixed = small("pix2pix", dropout=False).eval()
     assert fixed.style_dim == 0
     none = torch.empty(4, 0)

@@ -210,7 +210,7 @@ def test_a_model_without_attributes_is_refused() -> None:
         StarGAN(TranslatorConfig((32, 32, 3), (), options=StarGANOptions()))
 
 
-def test_translations_depend_on_the_target_alone() -> None:
+def test_translations_depend_on_the_target_only() -> None:
     model = stargan().eval()
     images, none = torch.rand(1, 3, 32, 32), torch.empty(1, 0)
     first, second = torch.tensor([[0, 1]]), torch.tensor([[0, 2]])
