@@ -21,8 +21,8 @@ from latent_atlas.models.options.pix2pix import Pix2PixOptions
 from latent_atlas.models.translation import objectives
 from latent_atlas.models.translation.adversary import (
     AdversarialModel,
-    no_gradient,
     compares_no_images,
+    no_gradient,
 )
 from latent_atlas.models.translation.base import Translator, TranslatorConfig, to_signed, to_unit
 from latent_atlas.models.translation.blocks import (
