@@ -59,6 +59,7 @@ def variants() -> dict[str, Variant]:
         "− decorrelated inputs": layers(decorrelated=False),
         "− 16 maps": layers(maps=0),
         "− rising and falling rate": Variant(replace(modern, warm_up=0.0, decay=0.0)),
+        "− smaller β₂": Variant(replace(modern, beta2=0.999)),
         "− KL warm-up": Variant(replace(modern, kl_warm_up=0.0)),
         "− mean-image start": Variant(modern, run={"mean_start": False}),
         "batches of 32": Variant(modern, train={"batch_size": 32}),

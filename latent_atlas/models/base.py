@@ -89,7 +89,7 @@ class Phase:
     Attributes:
         parts: names of the submodules whose weights are updated; empty for all.
         loss: the term of `Model.forward` that is minimised.
-        betas: β₁ and β₂ of Adam.
+        betas: β₁ and β₂ of Adam; None for 0.9 and that of the recipe.
         weight_decay: of Adam, as part of the gradient.
         repeat: number of updates in a row.
         every: the phase is active in the last of this number of steps, counted over the training.
@@ -100,7 +100,7 @@ class Phase:
 
     parts: tuple[str, ...] = ()
     loss: str = "loss"
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[float, float] | None = None
     weight_decay: float = 0.0
     repeat: int = 1
     every: int = 1

@@ -23,12 +23,15 @@ class Recipe:
         decay: share of the steps, the last ones, in which it falls linearly to 0 (Hägele et al.
             2024).
         kl_warm_up: share of the training in which the weight of a VAE's KL rises from 0 to β.
+        beta2: β₂ of Adam, of phases that set none. A smaller one forgets the gradients from before
+            a plateau sooner.
     """
 
     layers: Layers = PUBLISHED
     warm_up: float = 0.0
     decay: float = 0.0
     kl_warm_up: float = 0.0
+    beta2: float = 0.999
 
     def rate(self, done: float) -> float:
         """The factor on the learning rate after the share `done` of the steps, in [0, 1]."""
@@ -43,6 +46,7 @@ RECIPES: dict[RecipeName, Recipe] = {
         warm_up=0.1,
         decay=0.4,
         kl_warm_up=0.2,
+        beta2=0.98,
     ),
     "published": Recipe(),
 }

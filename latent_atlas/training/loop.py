@@ -278,10 +278,13 @@ class Training:
 
     def _adam(self, name: str, phase: Phase) -> torch.optim.Adam:
         fused = self.fabric.device.type in ("cpu", "cuda")  # one pass over the weights
-        rate = self.run.train.learning_rate
-        decay = phase.weight_decay
+        betas = phase.betas or (0.9, RECIPES[self.run.recipe].beta2)
         return torch.optim.Adam(
-            self.moving[name], rate, phase.betas, weight_decay=decay, fused=fused
+            self.moving[name],
+            self.run.train.learning_rate,
+            betas,
+            weight_decay=phase.weight_decay,
+            fused=fused,
         )
 
     def _fingerprint(self) -> str:

@@ -335,6 +335,21 @@ def test_the_rate_of_a_phase_follows_its_own_steps(
     assert training.rate(Phase()) == pytest.approx(peak * 0.5 / (0.1 * 10 * training.steps))
 
 
+@pytest.mark.parametrize(("recipe", "beta2"), [("modern", 0.98), ("published", 0.999)])
+def test_adam_takes_its_betas_from_the_phase_or_the_recipe(
+    alternating: SetPhases,
+    make_run: MakeRun,
+    make_store: MakeStore,
+    tmp_path: Path,
+    recipe: str,
+    beta2: float,
+) -> None:
+    alternating({"pull": Phase(), "push": Phase(loss="push", betas=(0.5, 0.9))})
+    training = training_of(make_run(recipe=recipe), make_store(), tmp_path / "s.pt")
+    betas = {name: one.param_groups[0]["betas"] for name, one in training.optimizers.items()}
+    assert betas == {"pull": (0.9, beta2), "push": (0.5, 0.9)}
+
+
 def test_noise_depends_on_its_seed_parts_only() -> None:
     assert torch.equal(loop.normal(5, 3, 0, "train", 1, 2), loop.normal(5, 3, 0, "train", 1, 2))
     assert not torch.equal(loop.normal(5, 3, 0, "train", 1, 2), loop.normal(5, 3, 0, "train", 2, 1))
