@@ -23,7 +23,7 @@ from latent_atlas.config.charts import modules_of_charts
 from latent_atlas.config.reading import read
 from latent_atlas.config.registry import MODELS, modules_of
 from latent_atlas.config.runs import FAMILIES, RunSpec
-from latent_atlas.config.schema import SHOP, Params
+from latent_atlas.config.schema import SHOP, WORN, Params
 from latent_atlas.config.translation import TranslationSpec, translator_modules
 from latent_atlas.util.console import UserError
 from latent_atlas.util.imports import ROOT, closure
@@ -127,6 +127,8 @@ def _run_stages(params: Params) -> Iterator[str]:
         yield from _training(family, name, spec)
         if name in evaluated:
             yield from _evaluation(name, spec)
+    if any(f"data/{WORN}" in _translation_data(spec) for spec in params.runs.translation.values()):
+        yield from _model_photos()
     for name, translation in params.runs.translation.items():
         yield from _translation_training(name, translation)
         yield from _translation_evaluation(name, translation, params)
@@ -167,6 +169,18 @@ def _evaluation(name: str, spec: RunSpec) -> Iterator[str]:
     yield ""
 
 
+def _model_photos() -> Iterator[str]:
+    yield "model_photos:"
+    yield "  desc: make the image store of the model photos of the shop"
+    yield "  cmd: python -m stages.model_photos"
+    yield f"  params: [{', '.join(SHARED)}]"
+    data = ["data/crawl", "data/products", f"data/{SHOP}"]
+    yield from _deps([*data, *code_of(["stages.model_photos"])])
+    yield "  outs:"
+    yield f"    - data/{WORN}"
+    yield ""
+
+
 def _translation_training(name: str, spec: TranslationSpec) -> Iterator[str]:
     code = code_of(["stages.train", *translator_modules(spec.model)])
     yield f"train_{name}:"
@@ -201,7 +215,7 @@ def _translation_evaluation(name: str, spec: TranslationSpec, params: Params) ->
 
 
 def _translation_data(spec: TranslationSpec) -> list[str]:
-    """The image stores of a run."""
+    """The folders of the image stores of a run."""
     target = None if spec.pairs is None else spec.pairs.target
     return [f"data/{spec.data}", *([f"data/{target}"] if target else [])]
 

@@ -43,8 +43,11 @@ from latent_atlas.util.console import UserError
 SHOP = "shop"
 """The image store that the stage `products` makes, beside those under ``data``."""
 
-_TAKEN = (SHOP, "products", "crawl")
-"""Folders of `data/` that the stages `scrape` and `products` write."""
+WORN = "shop_worn"
+"""The image store that the stage `model_photos` makes: model photos with the ids of `SHOP`."""
+
+_TAKEN = (SHOP, WORN, "products", "crawl")
+"""Folders of `data/` that the stages `scrape`, `products` and `model_photos` write."""
 
 _OLD_DATA = ("fashion", "art", "coco")
 """Former names of data sets, which have new ones in `RENAMED`."""
@@ -621,7 +624,7 @@ class Params(Section):
         shapes: dict[str, tuple[int, int, int]] = {
             name: (one.height, one.width, one.channels) for name, one in self.data.items()
         }
-        shapes[SHOP] = (self.products.height, self.products.width, 3)
+        shapes[SHOP] = shapes[WORN] = (self.products.height, self.products.width, 3)
         for name, spec in self.runs.translation.items():
             _check_translation(f"runs.translation.{name}", spec, shapes)
             if self.train.patience is not None:

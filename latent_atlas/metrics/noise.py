@@ -13,7 +13,9 @@ from statistics import fmean, stdev
 from typing import NamedTuple
 
 from latent_atlas.config.registry import MODELS
-from latent_atlas.config.schema import SHOP, Params
+from latent_atlas.config.runs import Run
+from latent_atlas.config.schema import SHOP, WORN, Params
+from latent_atlas.config.translation import TranslationRun
 from latent_atlas.training import loop
 from latent_atlas.util.console import UserError
 from latent_atlas.util.files import write_bytes
@@ -61,16 +63,18 @@ class Measurement(NamedTuple):
         stage: name of its module under ``stages``.
         name: its argument, a run or a data set.
         runs: the runs whose metrics it writes.
+        others: further runs whose checkpoints it reads.
     """
 
     stage: str
     name: str
     runs: tuple[str, ...]
+    others: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
         """The file of its metrics."""
-        suffix = "" if self.stage == "evaluate" else f"-{self.stage}"
+        suffix = "" if self.stage in ("evaluate", "translation") else f"-{self.stage}"
         return Path("metrics") / f"{self.name}{suffix}.json"
 
 
@@ -87,6 +91,11 @@ def measurements(params: Params) -> list[Measurement]:
         for name in names:
             groups.setdefault(params.run(name).data, []).append(name)
         found += [Measurement(stage, data, tuple(group)) for data, group in groups.items()]
+    vae = params.translation.vae
+    for name, spec in params.runs.translation.items():
+        same = vae is not None and params.run(vae).data == spec.data
+        others = (vae,) if vae is not None and same else ()
+        found.append(Measurement("translation", name, (name,), others))
     return found
 
 
@@ -99,12 +108,14 @@ def digest_of(params: Params, runs: Iterable[str]) -> str:
         12 hexadecimal digits.
     """
     parts: list[object] = []
-    for run in map(params.run, runs):
+    for run in map(params.training, runs):
         parameters = run.model_dump(mode="json", exclude={"seed"})
         for key in ("epochs", "checkpoint_seconds", "accelerator"):  # run.epochs holds the number
             del parameters["train"][key]
         parts += [parameters, _data_of(params, run.data), loop.code_digest(run)]
-        if MODELS[run.model].partners:
+        if isinstance(run, TranslationRun) and run.pairs and run.pairs.target:
+            parts.append(_data_of(params, run.pairs.target))
+        if isinstance(run, Run) and MODELS[run.model].partners:
             sections = params.neighbours, params.deepcluster
             parts += [section.model_dump(mode="json") for section in sections]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
@@ -112,7 +123,7 @@ def digest_of(params: Params, runs: Iterable[str]) -> str:
 
 def _data_of(params: Params, name: str) -> object:
     """The parameters of a data set that decide its images."""
-    if name != SHOP:
+    if name not in (SHOP, WORN):
         return params.data[name].model_dump(mode="json", exclude={"licence"})
     crawl = params.scrape.model_dump(mode="json", include={"shop", "products"})
     return [crawl, params.products.model_dump(mode="json")]

@@ -19,7 +19,9 @@ from typing import Any
 import yaml
 
 from latent_atlas.config.registry import MODELS
+from latent_atlas.config.runs import Run
 from latent_atlas.config.schema import Params
+from latent_atlas.config.translation import TranslationRun
 from latent_atlas.data.neighbour_table import neighbours_folder, open_neighbours
 from latent_atlas.data.store import open_store
 from latent_atlas.metrics.noise import Measurement, Noise, digest_of, measurements, summarise
@@ -110,7 +112,7 @@ def measure_noise(
         UserError: if there is no such run, or its images cannot be opened.
     """
     for name in chosen:
-        params.run(name)
+        params.training(name)
     selected = [
         one for one in measurements(params) if not chosen or not set(one.runs).isdisjoint(chosen)
     ]
@@ -128,14 +130,16 @@ def _commands(
     params: Params, selected: Sequence[Measurement], folders: Mapping[Path, int]
 ) -> tuple[dict[tuple[Path, str], Command], dict[tuple[Path, Measurement], Command]]:
     """The trainings by folder and run, and the measurements by folder."""
-    names = list(dict.fromkeys(name for one in selected for name in one.runs))
+    names = list(dict.fromkeys(name for one in selected for name in _needed(one)))
     trainings = {
         (folder, name): _training(params, name, folder, seed)
         for folder, seed in folders.items()
         for name in names
     }
     measured = {
-        (folder, one): _measuring(one, params, folder, [trainings[folder, run] for run in one.runs])
+        (folder, one): _measuring(
+            one, params, folder, [trainings[folder, run] for run in _needed(one)]
+        )
         for folder in folders
         for one in selected
     }
@@ -152,24 +156,32 @@ def _run(
 ) -> list[str]:
     """Run all trainings, then the measurements of those that succeeded; return the failures."""
     with Progress("noise", len(trainings) + len(measured), "commands") as progress:
+        runs = [*params.run_names(), *params.runs.translation]
         for folder, seed in folders.items():
-            _prepare(folder, {**values, "seed": seed}, params.run_names())
+            _prepare(folder, {**values, "seed": seed}, runs)
         failures = _finish(list(trainings.values()), jobs, progress)
         for folder in folders:  # the measurements have the seed of the pipeline
-            _prepare(folder, values, params.run_names())
+            _prepare(folder, values, runs)
         ready = [
             command
             for (folder, one), command in measured.items()
-            if all(trainings[folder, run].is_done() for run in one.runs)
+            if all(trainings[folder, run].is_done() for run in _needed(one))
         ]
         return failures + _finish(ready, jobs, progress)
 
 
+def _needed(one: Measurement) -> tuple[str, ...]:
+    """The runs whose checkpoints a measurement reads."""
+    return (*one.runs, *one.others)
+
+
 def _training(params: Params, name: str, folder: Path, seed: int) -> Command:
-    run = params.run(name).model_copy(update={"seed": seed})
+    run = params.training(name).model_copy(update={"seed": seed})
     store = open_store(Path("data") / run.data)
     contents = [run.model_dump_json(), params.arithmetic, store.digest, loop.code_digest(run)]
-    if MODELS[run.model].partners:
+    if isinstance(run, TranslationRun) and run.pairs and run.pairs.target:
+        contents.append(open_store(Path("data") / run.pairs.target).digest)
+    if isinstance(run, Run) and MODELS[run.model].partners:
         contents.append(open_neighbours(neighbours_folder(store.name)).digest)
     output = CHECKPOINTS / run.name / "config.json"
     return Command("train", run.name, folder, output, _mark(contents))

@@ -6,7 +6,7 @@ import base64
 import csv
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from itertools import compress
@@ -55,8 +55,14 @@ COLUMNS = {
 """Metrics in the overview, with their headings."""
 
 
+TRANSLATION = "translation"
+"""The kind of the chapters of translation runs: one for each, with the name of the run."""
+
+
 class Chapter(Section):
-    """A chapter about stages that cover more than one run, see ``chapters.yaml``.
+    """A chapter about a translation run, or about a stage that covers more than one run.
+
+    See ``chapters.yaml``.
 
     Attributes:
         kind: name of the stage.
@@ -69,8 +75,10 @@ class Chapter(Section):
     order: list[str] = Field(default_factory=list)
 
     def names(self, params: Params, root: Path) -> list[str]:
-        """The parts of ``metrics`` and ``plots`` that it shows, in the order of the data sets."""
+        """The parts of ``metrics`` and ``plots`` that it shows, by data sets or runs."""
         names = [self.kind, *(f"{data}-{self.kind}" for data in params.data)]
+        if self.kind == TRANSLATION:
+            names = list(params.runs.translation)
         return [name for name in names if (root / "plots" / name).is_dir()]
 
 
@@ -161,7 +169,7 @@ def render(params: Params, values: dict[str, Any], root: Path) -> str:
         cards=[_json(root / "data" / name / "card.json") for name in [*params.data, SHOP]],
         sections=[_section(params, name, root) for name in params.latent_run_names()],
         chapters=[
-            _chapter(name, chapter, root)
+            _chapter(name, chapter, params, root)
             for chapter in read_chapters()
             for name in chapter.names(params, root)
         ],
@@ -170,16 +178,35 @@ def render(params: Params, values: dict[str, Any], root: Path) -> str:
     )
 
 
-def _chapter(name: str, chapter: Chapter, root: Path) -> dict[str, Any]:
+def _chapter(name: str, chapter: Chapter, params: Params, root: Path) -> dict[str, Any]:
+    run = params.translation_run(name) if chapter.kind == TRANSLATION else None
     metrics = read_metrics(root, name)
     headline = _json(root / "metrics" / f"{name}.json")
     return {
         "name": name,
-        "text": chapter.text,
+        "text": chapter.text if run is None else f"{run.title()}. {chapter.text}",
         "headline": metrics.headline({key for values in headline.values() for key in values}),
         "metrics": metrics,
+        "scores": None if run is None else read_scores(root, name),
         "pictures": _pictures(root / "plots" / name, chapter.order),
     }
+
+
+def read_scores(root: Path, name: str) -> MetricTable:
+    """The table ``plots/<name>/scores.csv`` of a translation run: its own scores, and others'.
+
+    A row is a metric of a change. What is not of all changes names the change as well.
+
+    Raises:
+        UserError: if it is missing, or has other columns.
+    """
+
+    def key(line: dict[str, str]) -> tuple[str, str]:
+        of_all = line["attribute"] == "all"
+        metric = line["metric"] if of_all else f"{line['attribute']}: {line['metric']}"
+        return line["model"], metric
+
+    return _read_table(root / "plots" / name / "scores.csv", key)
 
 
 def read_metrics(root: Path, name: str) -> MetricTable:
@@ -189,10 +216,15 @@ def read_metrics(root: Path, name: str) -> MetricTable:
         UserError: if it is missing, or has other columns.
     """
     path = root / "plots" / name / "metrics.csv"
+    return _read_table(path, lambda line: (line["run"], line["metric"]))
+
+
+def _read_table(path: Path, key: Callable[[dict[str, str]], tuple[str, str]]) -> MetricTable:
+    """A CSV with ``value``, ``low`` and ``high``; `key` gives column and row of each line."""
     try:
         lines = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
         cells = {
-            (line["run"], line["metric"]): Cell(
+            key(line): Cell(
                 line["value"], f"[{line['low']}, {line['high']}]" if line["low"] else ""
             )
             for line in lines

@@ -29,7 +29,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> Request:
     )
     parser.add_argument("--jobs", type=_positive, default=1, help="cells at once, a thread each")
     parser.add_argument(
-        "--only", default="", help="some cells, e.g. 'data=circles_mono beta=1,4 latent_dim=3'"
+        "--only",
+        default="",
+        help="some cells, e.g. 'data=circles_mono beta=1,4 latent_dim=3', or names of runs",
     )
     parser.add_argument("--source", help="other images, as data.<name>.source in params.yaml")
     return Request(**vars(parser.parse_args(arguments)))

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from latent_atlas.analysis.interpolation import experiments
 from latent_atlas.analysis.scene_mixing import evaluator
 from latent_atlas.config.registry import MODELS
-from latent_atlas.config.runs import Run
+from latent_atlas.config.runs import BaseRun, Run
 from latent_atlas.config.schema import Interpolation, Mixing
 from latent_atlas.data.neighbour_table import NeighbourTable, open_neighbours
 from latent_atlas.data.store import Store, open_store
@@ -35,42 +36,30 @@ MATRICES = "matrices.csv"
 INTERPOLATION = "interpolation.npz"
 """Curves between codes, see `experiments.save_interpolations`."""
 
-_RESULT = "result.json"
+RESULT = "result.json"
+
+CHANGED = "code or images changed while the study was running; run it again"
 _WEIGHTS = "weights.safetensors"
 _CHECKPOINT = (_WEIGHTS, "config.json", "history.csv")
 
 
 @dataclass(frozen=True)
-class CellJob:
-    """A cell to finish; picklable, so that a worker process can do it.
+class Job(ABC):
+    """A training and its measurements; picklable, so that a worker process can do them.
 
     Attributes:
         run: all parameters of the training.
         images: training images times epochs, for the progress bar.
         store: folder of the images.
-        folder: all files of the cell; its name ends with `fingerprint`.
+        folder: all files of the job; its name ends with `fingerprint`.
         fingerprint: of all that the weights depend on.
-        active_threshold: see `latent_atlas.metrics.reconstruction`.
-        bins: see `latent_atlas.metrics.factors`.
-        examine: measure all disentanglement metrics.
-        seed: of the study, for interpolation and mixing.
-        interpolation: settings of the curves between codes to measure, if any.
-        neighbours: folder of the neighbours of the images, if there are any.
-        mixing: settings of the mixed scenes to measure, if any.
     """
 
-    run: Run
+    run: BaseRun
     images: int
     store: Path
     folder: Path
     fingerprint: str
-    active_threshold: float
-    bins: int
-    examine: bool = False
-    seed: int = 0
-    interpolation: Interpolation | None = None
-    neighbours: Path | None = None
-    mixing: Mixing | None = None
 
     @property
     def model(self) -> Path:
@@ -82,20 +71,15 @@ class CellJob:
         """Output of the training and the measurements."""
         return self.folder / "log.txt"
 
-    def result(self) -> dict[str, float] | None:
-        """The metrics of the finished cell; None if it is still to be trained or measured."""
-        try:
-            result = json.loads((self.folder / _RESULT).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        files = [self.folder / name for name in result.get("files", [])]
-        complete = self._is_trained() and all(path.is_file() for path in files)
-        if not complete or result.get("measured_by") != self.measured_by():
-            return None
-        values: dict[str, float] = result["values"]
-        return values
+    @abstractmethod
+    def result(self) -> object | None:
+        """The result of the finished job; None if it is still to be trained or measured."""
 
-    def _is_trained(self) -> bool:
+    @abstractmethod
+    def finish(self) -> None:
+        """Train unless the checkpoint is complete, measure, and write the result last."""
+
+    def is_trained(self) -> bool:
         """Whether the checkpoint is complete; a copy from another machine may be cut off."""
         try:
             with safe_open(self.model / _WEIGHTS, "pt"):  # compares the header with the size
@@ -103,30 +87,71 @@ class CellJob:
         except (OSError, SafetensorError):
             return False
 
+    def remove_parts(self) -> None:
+        """Remove what a worker left that was killed while it wrote."""
+        for part in self.folder.glob(".*.part"):
+            shutil.rmtree(part) if part.is_dir() else part.unlink()
+
+
+@dataclass(frozen=True)
+class CellJob(Job):
+    """A cell to finish.
+
+    Attributes:
+        active_threshold: see `latent_atlas.metrics.reconstruction`.
+        bins: see `latent_atlas.metrics.factors`.
+        examine: measure all disentanglement metrics.
+        seed: of the study, for interpolation and mixing.
+        interpolation: settings of the curves between codes to measure, if any.
+        neighbours: folder of the neighbours of the images, if there are any.
+        mixing: settings of the mixed scenes to measure, if any.
+    """
+
+    run: Run
+    active_threshold: float
+    bins: int
+    examine: bool = False
+    seed: int = 0
+    interpolation: Interpolation | None = None
+    neighbours: Path | None = None
+    mixing: Mixing | None = None
+
+    def result(self) -> dict[str, float] | None:
+        """The metrics of the finished cell; None if it is still to be trained or measured."""
+        try:
+            result = json.loads((self.folder / RESULT).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        files = [self.folder / name for name in result.get("files", [])]
+        complete = self.is_trained() and all(path.is_file() for path in files)
+        if not complete or result.get("measured_by") != self.measured_by():
+            return None
+        values: dict[str, float] = result["values"]
+        return values
+
     def finish(self) -> None:
         """Train unless the checkpoint is complete, measure, and write the result last.
 
         Raises:
             UserError: if the training fails, or code or images are not those of `fingerprint`.
         """
-        for part in self.folder.glob(".*.part"):  # of a worker that was killed while writing
-            shutil.rmtree(part) if part.is_dir() else part.unlink()
+        self.remove_parts()
         store = open_store(self.store)
         neighbours = open_neighbours(self.neighbours) if self.neighbours else None
         if fingerprint(self.run, store, neighbours) != self.fingerprint:
-            raise UserError("code or images changed while the study was running; run it again")
-        if not self._is_trained():
+            raise UserError(CHANGED)
+        if not self.is_trained():
             partners = neighbours if MODELS[self.run.model].partners else None
             with fields_of("train"):
                 loop.train(self.run, store, self.model, self.folder / "training.pt", partners)
         trained = open_run(self.model)
         trained.check(store)
-        with _no_progress():  # the bar of the study counts trainings only
+        with no_progress():  # the bar of the study counts trainings only
             values = self._measure(trained, store, neighbours)
         files = [name for name in (MATRICES, INTERPOLATION) if (self.folder / name).exists()]
         rounded = {name: float(f"{value:.6g}") for name, value in values.items()}
         result = {"measured_by": self.measured_by(), "values": rounded, "files": files}
-        write_json(self.folder / _RESULT, result)
+        write_json(self.folder / RESULT, result)
 
     def _measure(
         self, trained: TrainedRun, store: Store, neighbours: NeighbourTable | None
@@ -174,7 +199,7 @@ class CellJob:
         return hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
 
 
-def finish_cell(job: CellJob) -> None:
+def finish_cell(job: Job) -> None:
     """Finish a cell; all output goes to its log.
 
     Raises:
@@ -196,7 +221,7 @@ def finish_cell(job: CellJob) -> None:
 
 
 @contextmanager
-def _no_progress() -> Iterator[None]:
+def no_progress() -> Iterator[None]:
     """Report no progress in this block."""
     callback, Progress.callback = Progress.callback, None
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -254,8 +254,27 @@ class Study(Section):
 
 
 def names() -> list[str]:
-    """The studies of the repository."""
+    """The studies of the repository, of either kind."""
     return sorted(file.parent.name for file in STUDIES.glob("*/study.yaml"))
+
+
+def find(name: str) -> dict[str, Any]:
+    """Read ``studies/<name>/study.yaml`` without validating it.
+
+    Raises:
+        UserError: if there is no such study, or its file is no mapping.
+    """
+    options = names()
+    if name not in options:
+        raise UserError(
+            f"no study {name!r}{did_you_mean(name, options)}; expected one of {', '.join(options)}"
+        )
+    return reading.read(STUDIES / name / "study.yaml")
+
+
+def is_of_translation(name: str) -> bool:
+    """Whether the study has ``runs`` of translation models in place of ``tables``."""
+    return "runs" in find(name)
 
 
 def load(name: str, scale: Scale) -> Study:
@@ -264,10 +283,10 @@ def load(name: str, scale: Scale) -> Study:
     Raises:
         UserError: if there is no such study, or its file is wrong.
     """
-    options = names()
-    if name not in options:
-        raise UserError(
-            f"no study {name!r}{did_you_mean(name, options)}; expected one of {', '.join(options)}"
-        )
-    path = STUDIES / name / "study.yaml"
-    return reading.check(Study, reading.read(path), str(path), _SCALES[scale])
+    values = find(name)
+    return reading.check(Study, values, str(STUDIES / name / "study.yaml"), scale_of(scale))
+
+
+def scale_of(scale: Scale) -> Literal["sample", "full"]:
+    """The key of a pair ``{sample: …, full: …}`` that has the numbers of `scale`."""
+    return _SCALES[scale]

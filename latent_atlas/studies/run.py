@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from latent_atlas.util.locks import exclusive_lock
 
 CACHE = Path(".cache/studies")
 
-_SOURCE = "source.txt"
+SOURCE = "source.txt"
 """File beside the results with another source: that source, without secrets."""
 
 _PACKED = r"(?i)(\.(tar|gz|bz2|xz|tgz|zip|npz|csv|json))+$"
@@ -62,7 +62,7 @@ def run_study(request: Request) -> None:
     selected = grid.select(cells, request.only)
     published = results.read_published(request.name)
     folder = plan.STUDIES / request.name / "results" / request.label
-    _check_source(request, study, folder)
+    check_source(request, [data.source for data in study.data.values()], folder)
     cache = CACHE / request.name
     with exclusive_lock(cache / f"{request.label}.lock", "this study is running already"):
         images = {
@@ -95,7 +95,7 @@ def run_study(request: Request) -> None:
             {name: jobs[name].model for name in finished},
             neighbours,
         )
-        problems = _describe_failures(failures, len(selected))
+        problems = describe_failures(failures, len(selected))
         problems += _publish(outcome, folder, request.source)
     say(f"{len(finished)} of {len(cells)} cells are finished: {folder / 'table.md'}")
     if problems:
@@ -144,7 +144,7 @@ def _publish(outcome: results.Outcome, folder: Path, source: str | None) -> list
     with files.write_folder(folder) as part:  # no chart of an earlier run remains
         results.write_results(outcome, part)
         if source is not None:
-            files.write_bytes(part / _SOURCE, f"{redact(source)}\n".encode())
+            files.write_bytes(part / SOURCE, f"{redact(source)}\n".encode())
         try:
             draw_charts(outcome, part)
         except UserError as error:  # the tables are kept
@@ -158,7 +158,7 @@ def draw_charts(outcome: results.Outcome, folder: Path) -> None:
         function_of(chart)(outcome, folder)
 
 
-def _describe_failures(failures: Mapping[str, str], selected: int) -> list[str]:
+def describe_failures(failures: Mapping[str, str], selected: int) -> list[str]:
     """One line about the failed cells, with the reason of the first; empty if there are none."""
     more = f" and {len(failures) - 1} more" if len(failures) > 1 else ""
     return [
@@ -167,10 +167,15 @@ def _describe_failures(failures: Mapping[str, str], selected: int) -> list[str]:
     ]
 
 
-def _check_source(request: Request, study: plan.Study, folder: Path) -> None:
+def check_source(request: Request, own: Sequence[str], folder: Path) -> None:
     """Refuse a source that the study cannot take, or that would replace results with another one.
 
     Two sources with the same last part of the path share the folder of their results.
+
+    Args:
+        request: whose source it is.
+        own: the sources that it replaces.
+        folder: of the results.
     """
     if request.source is None:
         return
@@ -178,13 +183,13 @@ def _check_source(request: Request, study: plan.Study, folder: Path) -> None:
         raise UserError(
             "--source: found nothing, expected a path or URL; leave it out for the study's own"
         )
-    sources = {data.source for data in study.data.values()}
+    sources = set(own)
     if len(sources) > 1:
         raise UserError(
             f"--source: the study {request.name} has {len(sources)} sources "
             f"({', '.join(sorted(sources))}), expected one; choose another study"
         )
-    path = folder / _SOURCE
+    path = folder / SOURCE
     old = path.read_text(encoding="utf-8").strip() if path.is_file() else redact(request.source)
     if old != redact(request.source):
         raise UserError(

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from latent_atlas.studies.cell import CellJob, finish_cell
+from latent_atlas.studies.cell import Job, finish_cell
 from latent_atlas.util import arithmetic
 from latent_atlas.util.console import Progress, UserError, say
 
@@ -29,13 +29,16 @@ ONE_THREAD = dict.fromkeys(arithmetic.THREADS, "1")
 _SPAWN = multiprocessing.get_context("spawn")
 
 
-def finish_cells(title: str, jobs: Sequence[CellJob], workers: int) -> dict[str, str]:
+def finish_cells(
+    title: str, jobs: Sequence[Job], workers: int, after: Callable[[], None] | None = None
+) -> dict[str, str]:
     """Finish the cells that have no result yet.
 
     Args:
         title: of the progress bar.
         jobs: all cells.
         workers: processes of one thread each; their number changes no result.
+        after: called after each cell that is finished.
 
     Returns:
         Name of the run of each failed cell → the reason.
@@ -65,6 +68,8 @@ def finish_cells(title: str, jobs: Sequence[CellJob], workers: int) -> dict[str,
                 problem = worker.problem(future)
                 if problem is None:
                     finished += 1
+                    if after is not None:
+                        after()
                 else:
                     failures[worker.job.run.name] = problem
                     say(f"{worker.job.run.name} failed: {problem}")
@@ -98,7 +103,7 @@ class Worker:
         job: the cell that was handed over last.
     """
 
-    job: CellJob
+    job: Job
 
     def __init__(self, stack: ExitStack) -> None:
         self._counts: Any = _SPAWN.RawArray("q", 2)
@@ -107,7 +112,7 @@ class Worker:
         self._process: Any = None
         stack.callback(self.stop)
 
-    def start(self, job: CellJob) -> Future[None]:
+    def start(self, job: Job) -> Future[None]:
         """Hand over a cell; the first one starts the process."""
         self.job, self._shown = job, (0, 0)
         self._counts[:] = self._shown

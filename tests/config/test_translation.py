@@ -160,3 +160,23 @@ def test_the_targets_of_pairs_are_a_dependency(values: dict[str, Any]) -> None:
     stages = yaml.safe_load(new)["stages"]
     for stage in ("train_sleeves", "translation_sleeves"):
         assert "data/photos" in stages[stage]["deps"]
+
+
+def test_model_photos_are_made_where_a_run_has_them_as_targets(values: dict[str, Any]) -> None:
+    run = with_run(values, data="shop", model="pix2pix", task=None, pairs={"target": "shop_worn"})
+    text = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
+    new = dag.generate(text, reading.validate(run, "params.yaml"), "dvc.yaml")
+    before, after = (yaml.safe_load(part)["stages"] for part in (text, new))
+    added = {"model_photos", "train_sleeves", "translation_sleeves"}
+    assert set(after) - set(before) == added
+    assert {name: after[name] for name in before} == before
+    stage = after["model_photos"]
+    assert stage["outs"] == ["data/shop_worn"]
+    code = {"stages/model_photos.py", "latent_atlas/shop/products/worn.py"}
+    assert {"data/crawl", "data/products", "data/shop", *code} <= set(stage["deps"])
+    assert "data/shop_worn" in after["train_sleeves"]["deps"]
+
+
+def test_the_store_of_model_photos_is_no_data_set(values: dict[str, Any]) -> None:
+    wrong = put(values, "data.shop_worn", values["data"]["clothes"])
+    assert "the folder data/shop_worn belongs to the crawl" in error_of(wrong)

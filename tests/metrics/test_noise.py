@@ -83,6 +83,40 @@ def test_every_run_is_measured_by_the_stages_of_the_dag() -> None:
     assert {one.path.name for one in found} == committed - untrained
 
 
+def with_translations() -> Params:
+    """Parameters with two translation runs, of which one has the data of the VAE."""
+    task = {"from": {"sleeve_length": "short"}, "to": {"sleeve_length": "long"}}
+    runs = {
+        "sleeves": {"data": "clothes", "model": "cyclegan", "task": task},
+        "worn": {"data": "shop", "model": "pix2pix", "pairs": {"target": "shop_worn"}},
+    }
+    return changed({"runs": {"translation": runs}})
+
+
+def test_translation_runs_are_measured_by_their_own_stage() -> None:
+    params = with_translations()
+    found = [one for one in measurements(params) if one.stage == "translation"]
+    assert [(one.name, one.runs, one.others) for one in found] == [
+        ("sleeves", ("sleeves",), (params.translation.vae,)),
+        ("worn", ("worn",), ()),
+    ]
+    assert found[0].path == Path("metrics/sleeves.json")
+    assert [one for one in measurements(params) if one.stage != "translation"] == measurements(
+        PARAMS
+    )
+
+
+def test_the_digest_of_a_translation_is_that_of_its_run_and_images() -> None:
+    params = with_translations()
+    digests = {run: digest_of(params, [run]) for run in ("sleeves", "worn")}
+    assert digests["sleeves"] != digests["worn"]
+    other = params.model_copy(
+        update={"products": params.products.model_copy(update={"valid_share": 0.2})}
+    )
+    assert digest_of(other, ["worn"]) != digests["worn"]
+    assert digest_of(other, ["sleeves"]) == digests["sleeves"]
+
+
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=7))
 def test_mean_and_standard_deviation(values: list[float]) -> None:
     (row,) = summarise([{"run_linear.psnr": value} for value in values], "x")

@@ -161,3 +161,36 @@ def test_an_unknown_run_is_refused(commands: Commands) -> None:
     with pytest.raises(UserError, match=r"no run 'circle_vae' in params\.yaml"):
         measure_noise(params, values, ["circle_vae"], 2, 1)
     assert commands.started == []
+
+
+def test_a_translation_is_measured_beside_the_vae_of_its_baseline(
+    commands: Commands, make_store: Callable[..., Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_store(name="clothes")
+    task = {"from": {"label": "class0"}, "to": {"label": "class1"}}
+    run = {"data": "clothes", "model": "cyclegan", "task": task}
+    values = reading.merge(
+        reading.read(ROOT / "params.yaml"), {"runs": {"translation": {"other": run}}}
+    )
+    params = reading.validate(values, "params.yaml")
+    started = []
+
+    def start(command: list[str], cwd: Path, **_: Any) -> subprocess.CompletedProcess[str]:
+        stage, name = command[2].removeprefix("stages."), command[3]
+        started.append((stage, name, cwd.name))
+        output = f"models/{name}/config.json" if stage == "train" else f"metrics/{name}.json"
+        (cwd / output).parent.mkdir(parents=True, exist_ok=True)
+        (cwd / output).write_text(json.dumps({name: {"success": float(cwd.name)}}))
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", start)
+    (row,), failures = measure_noise(params, values, ["other"], 2, 1)
+    assert failures == []
+    assert row[:4] == ("other", "success", 2, 0.5)
+    trained = [(name, folder) for stage, name, folder in started if stage == "train"]
+    vae = params.translation.vae
+    assert trained == [("other", "0"), (vae, "0"), ("other", "1"), (vae, "1")]
+    assert [one for one in started if one[0] == "translation"] == [
+        ("translation", "other", "0"),
+        ("translation", "other", "1"),
+    ]

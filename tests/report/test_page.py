@@ -13,6 +13,7 @@ import vl_convert
 from PIL import Image
 
 from latent_atlas.config import reading
+from latent_atlas.config.schema import Params
 from latent_atlas.report import offline
 from latent_atlas.report.page import read_chapters, render
 from latent_atlas.util.console import UserError
@@ -95,6 +96,55 @@ def test_the_page_has_every_chapter_with_its_metrics_and_pictures(outputs: Path)
         assert "<th>first</th><th>second</th><th>third</th></tr>" in details
         assert f"{recall}<td>–</td></tr>" in details
         assert "<td>&lt;lost&gt;</td><td>–</td><td>–</td><td>2</td></tr>" in details
+
+
+TASK = {"from": {"sleeve_length": "short"}, "to": {"sleeve_length": "long"}}
+RUN = {"data": "clothes", "model": "cyclegan", "task": TASK}
+
+
+@pytest.fixture
+def translated(outputs: Path) -> tuple[Params, Path]:
+    """Two translation runs, of which ``sleeves`` has been scored and ``later`` has not."""
+    runs = {"translation": {"sleeves": RUN, "later": RUN}}
+    params = reading.validate(reading.merge(VALUES, {"runs": runs}), "params.yaml")
+    folder = outputs / "plots" / "sleeves"
+    folder.mkdir()
+    Image.new("RGB", (4, 4)).save(folder / "sheet.png")
+    (outputs / "metrics" / "sleeves.json").write_text('{"sleeves": {"success": 0.75}}')
+    (folder / "metrics.csv").write_text(
+        "run,metric,value,low,high\nsleeves,success,0.75,0.7,0.8\nsleeves,l1,0.1,,\n"
+    )
+    (folder / "scores.csv").write_text(
+        "model,attribute,metric,value,low,high\n"
+        "sleeves,sleeve_length long,success,0.5,,\nsleeves,all,success,0.75,0.7,0.8\n"
+        "nothing,all,success,0,,\n"
+    )
+    return params, outputs
+
+
+def test_a_translation_run_has_sheet_headline_and_folded_scores(
+    translated: tuple[Params, Path],
+) -> None:
+    params, root = translated
+    page = render(params, VALUES, root)
+    assert '<h2 id="later">' not in page
+    part = page[page.index('<h2 id="sleeves">') :]
+    assert "<p>sleeves: cyclegan, sleeve_length short to sleeve_length long, 7 epochs" in part
+    assert 'alt="sleeves: sheet"' in part
+    head, first, second = part.split("<details>")[:3]
+    cell = '<td>success</td><td>0.75 <span class="quiet">[0.7, 0.8]</span></td>'
+    assert cell in head and "<td>l1</td>" not in head
+    assert "<td>l1</td><td>0.1</td>" in first
+    assert "<th>sleeves</th><th>nothing</th></tr>" in second
+    assert "<td>sleeve_length long: success</td><td>0.5</td><td>–</td>" in second
+    assert f"{cell}<td>0</td>" in second
+
+
+def test_a_translation_run_without_scores_is_named(translated: tuple[Params, Path]) -> None:
+    params, root = translated
+    (root / "plots" / "sleeves" / "scores.csv").unlink()
+    with pytest.raises(UserError, match=r"scores\.csv: missing; make it with `dvc repro`"):
+        render(params, VALUES, root)
 
 
 def test_a_wide_picture_keeps_its_width_and_scrolls(outputs: Path) -> None:

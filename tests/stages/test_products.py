@@ -31,7 +31,7 @@ from tests.stages.tables import read_metrics
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def _write_crawl(folder: Path, drawn: catalogue.Catalogue) -> None:
+def write_crawl(folder: Path, drawn: catalogue.Catalogue) -> None:
     """Write the output of `stages.scrape` without a crawl."""
     (folder / "shards").mkdir(parents=True)
     rows = []
@@ -71,7 +71,7 @@ def _write_crawl(folder: Path, drawn: catalogue.Catalogue) -> None:
     (folder / "card.json").write_text(json.dumps({"shop": "drawn", "licence": "CC0-1.0 (drawn)"}))
 
 
-def _run(folder: Path, **changes: Any) -> None:
+def label_crawl(folder: Path, **changes: Any) -> None:
     values = reading.read(ROOT / "params.yaml")
     own = {"clusters": 6, **changes}
     values["products"] = reading.merge(values["products"], own)
@@ -97,8 +97,8 @@ def _bytes(folder: Path) -> Mapping[str, bytes]:
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("products")
-    _write_crawl(folder / "data" / "crawl", catalogue.draw_catalogue(24, seed=2))
-    _run(folder)
+    write_crawl(folder / "data" / "crawl", catalogue.draw_catalogue(24, seed=2))
+    label_crawl(folder)
     return folder
 
 
@@ -152,25 +152,25 @@ def test_sheets_are_plotted(done: Path) -> None:
 @pytest.mark.slow
 def test_a_second_run_gives_the_same_bytes(done: Path) -> None:
     before = _bytes(done)
-    _run(done)
+    label_crawl(done)
     assert _bytes(done) == before
 
 
 def test_unknown_examples_are_refused(done: Path) -> None:
     with pytest.raises(UserError, match=r"products\.examples: found 000"):
-        _run(done, examples=["0" * 64])
+        label_crawl(done, examples=["0" * 64])
 
 
 def test_an_example_that_is_a_product_photo_is_refused(done: Path) -> None:
     photos = pd.read_csv(done / "data" / "products" / "photos.csv")
     taken = photos.loc[photos["kind"].isna(), "sha256"].iloc[0]
     with pytest.raises(UserError, match=f"examples: found {taken}, a product's own photo"):
-        _run(done, examples=[taken])
+        label_crawl(done, examples=[taken])
 
 
 def test_an_unknown_backbone_is_refused(done: Path) -> None:
     with pytest.raises(UserError, match=r"products\.backbone: no backbone 'vgg99'"):
-        _run(done, backbone="vgg99")
+        label_crawl(done, backbone="vgg99")
 
 
 def test_a_product_without_category_or_photo_is_not_stored(tmp_path: Path) -> None:
@@ -202,10 +202,10 @@ def test_a_product_without_category_or_photo_is_not_stored(tmp_path: Path) -> No
 
 def test_a_missing_crawl_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no complete crawl.*dvc repro scrape"):
-        _run(tmp_path)
+        label_crawl(tmp_path)
 
 
 def test_rules_that_no_photo_meets_are_an_error(done: Path) -> None:
     with pytest.raises(UserError, match=r"products\.rules: no product has both.*too small"):
-        _run(done, rules={"min_side": 4000})
+        label_crawl(done, rules={"min_side": 4000})
     assert open_store(done / "data" / "shop").card["images"] >= 15  # the last valid store stays

@@ -12,9 +12,14 @@ import pytest
 from latent_atlas.config.reading import read
 from latent_atlas.metrics.reconstruction import final_losses
 from latent_atlas.studies.results import CELL
+from latent_atlas.studies.translation.tables import COLUMNS as SCORES
 from tests.conftest import ROOT
 
-FOLDERS = sorted(path for path in ROOT.glob("studies/*/results/*") if path.is_dir())
+EVERY = sorted(path for path in ROOT.glob("studies/*/results/*") if path.is_dir())
+
+FOLDERS = [path for path in EVERY if (path / "results.csv").is_file()]
+
+TRANSLATIONS = [path for path in EVERY if "runs" in read(path.parents[1] / "study.yaml")]
 
 ALWAYS = r"results\.csv|metrics\.json|table\.md|source\.txt"
 """Files of every study; `source.txt` is younger than some results."""
@@ -90,3 +95,21 @@ def test_the_metrics_are_the_columns_of_the_results(folder: Path) -> None:
     assert set(metrics) == set(table["data"])
     names = {name for data in metrics.values() for values in data.values() for name in values}
     assert names == set(table) - set(CELL)
+
+
+def test_every_folder_is_of_either_kind() -> None:
+    assert sorted([*FOLDERS, *TRANSLATIONS]) == EVERY
+
+
+@pytest.mark.parametrize("folder", TRANSLATIONS, ids=ids)
+def test_results_of_translations_have_a_sheet_of_each_run(folder: Path) -> None:
+    table = pd.read_csv(folder / "scores.csv")
+    assert tuple(table) == SCORES
+    runs = set(table["run"])
+    assert runs <= set(read(folder.parents[1] / "study.yaml")["runs"])
+    sheets = {path.stem for path in folder.glob("*.png")}
+    assert sheets <= runs
+    files = {path.name for path in folder.iterdir()} - {f"{name}.png" for name in sheets}
+    assert (
+        {"scores.csv", "table.md"} <= files <= {"scores.csv", "table.md", "source.txt", "pictures"}
+    )

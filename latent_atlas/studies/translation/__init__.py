@@ -1,0 +1,1 @@
+"""Study of translation models: trainings, scores against the true counterfactual, and tables."""
