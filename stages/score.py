@@ -18,12 +18,17 @@ from latent_atlas.util.console import UserError, run_command, say
 
 DEFAULT = "efficientnet_lite0"
 
+SIDES = (8, 1024)
+"""Smallest and largest side of the images in a backbone, in pixels."""
+
 
 def main() -> None:
     """Read the arguments, compare the folders, print."""
     arguments = _parser().parse_args()
     real, fake = open_folder(arguments.real), open_folder(arguments.fake)
     name, size = arguments.backbone, arguments.size
+    if size is not None and not SIDES[0] <= size <= SIDES[1]:
+        raise UserError(f"--size: found {size}, expected {SIDES[0]} to {SIDES[1]} pixels")
     if arguments.weights is not None:
         if name != DEFAULT or size is not None:
             raise UserError("--weights: is for FID by Inception; leave out --backbone and --size")

@@ -73,3 +73,11 @@ def test_a_missing_backbone_is_one_line(
 ) -> None:
     with pytest.raises(UserError, match="no backbone nothing"):
         call(monkeypatch, *folders, "--backbone", "nothing")
+
+
+@pytest.mark.parametrize("size", ["0", "-3", "99999"])
+def test_a_size_out_of_range_is_one_line(
+    folders: list[str], monkeypatch: pytest.MonkeyPatch, size: str
+) -> None:
+    with pytest.raises(UserError, match=f"--size: found {size}, expected 8 to 1024 pixels"):
+        call(monkeypatch, *folders, "--size", size)

@@ -554,6 +554,23 @@ def training_of(run: Run, store: Store, state: Path) -> Training:
     return Training(make_fabric(run.train), run, store, state, RandomPartners())
 
 
+def train_until_killed(
+    run: Run, store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Train with partners, and die at the end of the second epoch."""
+    closed = Training.close_epoch
+
+    def stop(self: Training, train: dict[str, float]) -> None:
+        if self.at.epoch == 2:
+            raise KilledError
+        closed(self, train)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "close_epoch", stop)
+        with pytest.raises(KilledError):
+            loop.train(run, store, folder / "cut", folder / "cut.pt", RandomPartners())
+
+
 def test_a_phase_updates_its_parts_only(
     alternating: SetPhases,
     make_run: MakeRun,
@@ -593,17 +610,7 @@ def test_alternating_phases_with_partners_resume_to_the_bit(
 ) -> None:
     run, store = make_run(train={"checkpoint_seconds": 0}), make_store()
     loop.train(run, store, tmp_path / "whole", tmp_path / "whole.pt", RandomPartners())
-    closed = Training.close_epoch
-
-    def stop(self: Training, train: dict[str, float]) -> None:
-        if self.at.epoch == 2:
-            raise KilledError
-        closed(self, train)
-
-    monkeypatch.setattr(Training, "close_epoch", stop)
-    with pytest.raises(KilledError):
-        loop.train(run, store, tmp_path / "cut", tmp_path / "cut.pt", RandomPartners())
-    monkeypatch.setattr(Training, "close_epoch", closed)
+    train_until_killed(run, store, tmp_path, monkeypatch)
     loop.train(run, store, tmp_path / "cut", tmp_path / "cut.pt", RandomPartners())
     assert_equal(tmp_path / "whole", tmp_path / "cut")
     history = pd.read_csv(tmp_path / "cut" / "history.csv")
@@ -684,17 +691,7 @@ def test_random_numbers_memory_and_collapse_resume_to_the_bit(
     history = pd.read_csv(tmp_path / "whole" / "history.csv")
     assert len(history) == 3
     assert (history[["train_pull_gradient", "train_push_gradient"]] > 0).all(axis=None)
-    closed = Training.close_epoch
-
-    def stop(self: Training, train: dict[str, float]) -> None:
-        if self.at.epoch == 2:
-            raise KilledError
-        closed(self, train)
-
-    monkeypatch.setattr(Training, "close_epoch", stop)
-    with pytest.raises(KilledError):
-        loop.train(run, store, tmp_path / "cut", tmp_path / "cut.pt", RandomPartners())
-    monkeypatch.setattr(Training, "close_epoch", closed)
+    train_until_killed(run, store, tmp_path, monkeypatch)
     torch.manual_seed(77)  # another process has drawn other numbers
     loop.train(run, store, tmp_path / "cut", tmp_path / "cut.pt", RandomPartners())
     assert_equal(tmp_path / "whole", tmp_path / "cut")

@@ -37,6 +37,7 @@ from latent_atlas.metrics.image_features import (
 )
 from latent_atlas.metrics.tolerance import Metric
 from latent_atlas.models.backbones import Backbone
+from latent_atlas.util.console import say
 from latent_atlas.util.seeds import seed_for
 
 METRICS = {
@@ -189,8 +190,11 @@ class Scorer:
         }
 
     def _distribution(self, real: Features, fake: Features) -> dict[str, float]:
-        """Left out for sets that are too small for neighbours."""
-        if min(len(real), len(fake)) <= generative.NEIGHBOURS:
+        """Left out, with a message, for sets that are too small for neighbours."""
+        fewest = min(len(real), len(fake))
+        if fewest <= generative.NEIGHBOURS:
+            least = generative.NEIGHBOURS + 1
+            say(f"distribution scores left out: found {fewest} images, they need {least} or more")
             return {}
         return distribution_scores(real, fake, self.backbone.name, self.seed)
 
